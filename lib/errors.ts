@@ -1,0 +1,78 @@
+import createError from '@fastify/error'
+
+/**
+ * Every error this package raises, by code. Statuses are those of the HTTP answer when the error leaves a route.
+ * docs/errors.md lists the same codes with their remedies; a test compares the two.
+ */
+export const errors = {
+  /** An option is missing, unknown or malformed; the message starts with its path. Raised at register. */
+  DWA_OPTIONS_INVALID: createError<[path: string, problem: string]>('DWA_OPTIONS_INVALID', '%s: %s', 500),
+  /** A plugin was registered twice, or two plugins claim the same `config.auth` value. */
+  DWA_PLUGIN_ALREADY_REGISTERED: createError<[plugin: string]>('DWA_PLUGIN_ALREADY_REGISTERED', '%s is already registered on this app', 500),
+  /** `config.auth` or `config.webhook` names something no registered plugin serves (security.md 57). */
+  DWA_ROUTE_UNCLAIMED: createError<[route: string, key: string, value: string]>('DWA_ROUTE_UNCLAIMED', 'Route %s: no registered plugin serves config.%s %s', 500),
+  /** `config.auth` is not a string, or not of the form its plugin documents. */
+  DWA_ROUTE_MALFORMED: createError<[route: string, problem: string]>('DWA_ROUTE_MALFORMED', 'Route %s: %s', 500),
+  /** `access` found nobody, and the route needs a role. */
+  DWA_ACCESS_UNAUTHENTICATED: createError('DWA_ACCESS_UNAUTHENTICATED', 'Sign in to do this', 401),
+  /** The caller lacks the role. */
+  DWA_ACCESS_FORBIDDEN: createError<[role: string]>('DWA_ACCESS_FORBIDDEN', 'This needs the role "%s"', 403),
+
+  /** MongoDB cannot be reached, or has not been reached since the start. */
+  DWA_STORE_UNAVAILABLE: createError('DWA_STORE_UNAVAILABLE', 'The database cannot be reached', 503),
+  /** None of `secretKeys` unwraps the database's data key. */
+  DWA_STORE_WRONG_KEY: createError('DWA_STORE_WRONG_KEY', 'None of store.secretKeys opens this database: its data key was wrapped by another master key', 500),
+  /** A stored secret cannot be decrypted: altered, moved between records, or its data key is gone. */
+  DWA_STORE_UNREADABLE_SECRET: createError<[field: string]>('DWA_STORE_UNREADABLE_SECRET', 'The stored secret %s cannot be decrypted', 500),
+  /** Another record of this kind has the same unique value. */
+  DWA_STORE_DUPLICATE: createError<[what: string]>('DWA_STORE_DUPLICATE', '%s exists already', 409),
+  /** The record was changed by someone else since it was read. */
+  DWA_STORE_CONFLICT: createError<[what: string]>('DWA_STORE_CONFLICT', '%s was changed by someone else: read it again', 412),
+  /** No such record. */
+  DWA_STORE_NOT_FOUND: createError<[what: string]>('DWA_STORE_NOT_FOUND', '%s does not exist', 404),
+
+  /** The log's collection exists and is not capped; the message has the command that mends it. */
+  DWA_LOG_NOT_CAPPED: createError<[collection: string, command: string]>('DWA_LOG_NOT_CAPPED', 'The collection %s is not capped. Run: %s', 500),
+  /** Something tried to change or delete a log entry. */
+  DWA_LOG_IMMUTABLE: createError<[operation: string]>('DWA_LOG_IMMUTABLE', 'The audit log is insert-only: %s is refused', 500),
+  /** `log.requireInsertOnly` is set and the log's credential may do more than insert and find. */
+  DWA_LOG_PRIVILEGES: createError<[excess: string]>('DWA_LOG_PRIVILEGES', 'The log\'s credential may do more than insert and find: %s', 500),
+  /** The app is closing; nothing more is recorded. */
+  DWA_LOG_CLOSED: createError('DWA_LOG_CLOSED', 'The audit log is closed', 503),
+
+  DWA_JWT_MISSING_AUTHORIZATION: createError('DWA_JWT_MISSING_AUTHORIZATION', 'The Authorization header is missing', 401),
+  DWA_JWT_MISSING_COOKIE: createError('DWA_JWT_MISSING_COOKIE', 'The authorization cookie is missing', 401),
+  DWA_JWT_MALFORMED_AUTHORIZATION: createError('DWA_JWT_MALFORMED_AUTHORIZATION', 'The Authorization header is malformed', 401),
+  DWA_JWT_INVALID_TOKEN: createError('DWA_JWT_INVALID_TOKEN', 'The token is invalid', 401),
+  DWA_JWT_USER_NOT_FOUND: createError('DWA_JWT_USER_NOT_FOUND', 'The token names no user', 401),
+  DWA_JWT_PARTNER_NOT_FOUND: createError('DWA_JWT_PARTNER_NOT_FOUND', 'The token names no partner', 401),
+  /** Every validator of a chain refused; `errors` lists `{ validator, code }` in chain order. */
+  DWA_JWT_COMPOSITE: createError('DWA_JWT_COMPOSITE', 'Every validator of the chain refused the token', 401),
+  DWA_JWT_SESSION_MISMATCH: createError('DWA_JWT_SESSION_MISMATCH', 'A request with a signed-in session must not use this route', 401),
+  DWA_JWT_INSUFFICIENT_SCOPE: createError('DWA_JWT_INSUFFICIENT_SCOPE', 'The token lacks a required scope', 403),
+  DWA_JWT_CROSS_SITE: createError('DWA_JWT_CROSS_SITE', 'A cross-site request must not use the authorization cookie', 403),
+  DWA_JWT_VALIDATOR_NOT_FOUND: createError('DWA_JWT_VALIDATOR_NOT_FOUND', 'The route\'s JWT validator does not exist', 500),
+  DWA_JWT_AMBIGUOUS_VALIDATOR: createError('DWA_JWT_AMBIGUOUS_VALIDATOR', 'The route names no JWT validator, and several exist', 500),
+  /** A stored validator cannot be used as it is (its secret is unreadable, its strategy is not registered …). */
+  DWA_JWT_CONFIGURATION: createError('DWA_JWT_CONFIGURATION', 'The route\'s JWT validator is misconfigured', 500),
+  /** A validator record was refused; `field` names the field. */
+  DWA_JWT_INVALID_VALIDATOR: createError<[problem: string]>('DWA_JWT_INVALID_VALIDATOR', '%s', 400),
+  /** `nextValidator` links would form a closed chain. */
+  DWA_JWT_CLOSED_CHAIN: createError<[path: string]>('DWA_JWT_CLOSED_CHAIN', 'Validators mustn\'t make a closed chain: %s.', 400),
+  /** A validator that others point to by `nextValidator` was to be deleted. */
+  DWA_JWT_VALIDATOR_IN_USE: createError<[name: string, by: string]>('DWA_JWT_VALIDATOR_IN_USE', 'Validator %s is the next validator of %s', 409),
+  /** A code-declared validator was to be changed at run time. */
+  DWA_JWT_READ_ONLY_VALIDATOR: createError<[name: string]>('DWA_JWT_READ_ONLY_VALIDATOR', 'Validator %s is declared in code and cannot be changed at run time', 409)
+} as const
+
+/** The `code` of every error this package raises. */
+export type AuthErrorCode = keyof typeof errors
+
+/** An error of this package, narrowed by its code. */
+export type AuthError<Code extends AuthErrorCode = AuthErrorCode> = InstanceType<(typeof errors)[Code]> & { code: Code }
+
+/** Whether `error` is one of this package's, or the one with the given code. */
+export function isAuthError<Code extends AuthErrorCode = AuthErrorCode> (error: unknown, code?: Code): error is AuthError<Code> {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return false
+  return code === undefined ? Object.hasOwn(errors, error.code) : error.code === code
+}

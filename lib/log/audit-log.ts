@@ -1,0 +1,38 @@
+import type { LogEntry, LogFields } from './log-entry.js'
+
+export interface LogQuery {
+  /** `connection.authorized`, or an area with a star: `connection.*`. */
+  readonly event?: string
+  /** A target's id or name. */
+  readonly target?: string
+  readonly from?: Date
+  readonly to?: Date
+  /** 1 to 1000, default 100. */
+  readonly limit?: number
+  /** The `id` of the last entry of the page before: newest first, the next page is older. */
+  readonly after?: string
+}
+
+export interface Verification {
+  readonly ok: boolean
+  readonly entries: number
+  readonly chains: number
+  readonly firstBad?: { readonly chain: string, readonly seq: number, readonly problem: string }
+  /** The oldest entries were evicted before any surviving checkpoint covers them. */
+  readonly unanchoredFront: boolean
+}
+
+/** The insert-only log. There is no update and no delete. Decorated as `app.auditLog`. */
+export interface AuditLog {
+  /** Resolves with the entry when it is stored. @throws DWA_STORE_UNAVAILABLE, DWA_LOG_CLOSED */
+  append (event: string, fields?: LogFields): Promise<LogEntry>
+  /** For hot paths: returns at once; kept in a bounded spool until written, and what overflows is counted in a `log.gap` entry. */
+  record (event: string, fields?: LogFields): void
+  /** For noisy events: the first of a minute for each `key` is recorded at once, the others as one entry with `details.count` when the minute ends. */
+  sample (key: string, event: string, fields?: LogFields): void
+  /** Newest first. */
+  find (query?: LogQuery): Promise<LogEntry[]>
+  /** Live, in log order, from after the entry with that id (from now without one). Ends when the app closes or the caller breaks. */
+  tail (options?: { readonly after?: string, readonly signal?: AbortSignal }): AsyncIterable<LogEntry>
+  verify (): Promise<Verification>
+}

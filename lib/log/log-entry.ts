@@ -1,0 +1,40 @@
+/** Who did it: `{ type: 'user', id }`, `{ type: 'client', id }`, `{ type: 'app', id: null }`, `{ type: 'system', id: null }`. */
+export interface Actor { readonly type: string, readonly id: string | null }
+
+/** What it was done to. */
+export interface Target { readonly type: string, readonly id: string | null, readonly name?: string | null }
+
+export type LogLevel = 'info' | 'warning' | 'error'
+
+/** What an event says beside its name. */
+export interface LogFields {
+  readonly level?: LogLevel
+  readonly actor?: Actor
+  readonly target?: Target
+  readonly requestId?: string
+  readonly message?: string
+  /** Small and redacted before it is stored. */
+  readonly details?: Readonly<Record<string, unknown>>
+  /** Stored only with `store.log.personalData`. */
+  readonly personal?: { readonly ip?: string, readonly userName?: string }
+}
+
+/** One entry as it is stored and read. */
+export interface LogEntry {
+  readonly id: string
+  readonly chain: string
+  readonly seq: number
+  readonly at: Date
+  readonly event: string
+  readonly level: LogLevel
+  readonly actor: Actor | null
+  readonly target: Target | null
+  readonly requestId: string | null
+  readonly message: string | null
+  readonly details: Readonly<Record<string, unknown>>
+  readonly personal?: { readonly ip?: string, readonly userName?: string }
+  /** Id of the data key from which the log key of `hash` is derived. */
+  readonly key: string
+  readonly prev: string | null
+  readonly hash: string
+}

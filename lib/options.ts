@@ -1,0 +1,53 @@
+import { Ajv, type ErrorObject, type SchemaObject } from 'ajv'
+import { errors } from './errors.js'
+
+const ajv = new Ajv({ strict: true, allowUnionTypes: true })
+ajv.addKeyword({ keyword: 'function', metaSchema: { const: true }, errors: false, validate: (_: unknown, value: unknown) => typeof value === 'function' })
+
+const compiled = new WeakMap<SchemaObject, ReturnType<typeof ajv.compile>>()
+
+/** A value's first disagreement with a JSON schema: where (`validators[0].name`, empty for the value itself) and what. */
+export interface Disagreement { path: string, problem: string }
+
+/**
+ * Checks `value` against a JSON schema without changing it.
+ * Beside JSON Schema, `{ function: true }` asks for a function and `{}` takes anything.
+ */
+export function findDisagreement (schema: SchemaObject, value: unknown): Disagreement | null {
+  let validate = compiled.get(schema)
+  if (validate === undefined) compiled.set(schema, validate = ajv.compile(schema))
+  if (validate(value)) return null
+  const error = validate.errors?.at(0)
+  return error === undefined ? { path: '', problem: 'is invalid' } : describe(error)
+}
+
+/**
+ * Checks a plugin's options.
+ * @throws DWA_OPTIONS_INVALID with the option's path, such as `jwt.cache.max: must be >= 0`
+ */
+export function checkOptions (plugin: string, schema: SchemaObject, options: unknown): void {
+  const found = findDisagreement(schema, options)
+  if (found !== null) throw new errors.DWA_OPTIONS_INVALID(joinPath(plugin, found.path), found.problem)
+}
+
+function joinPath (base: string, path: string): string {
+  return path === '' || path.startsWith('[') ? base + path : `${base}.${path}`
+}
+
+function describe (error: ErrorObject): Disagreement {
+  const path = error.instancePath.split('/').slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .reduce((joined, part) => /^\d+$/.test(part) ? `${joined}[${part}]` : joined === '' ? part : `${joined}.${part}`, '')
+  switch (error.keyword) {
+    case 'additionalProperties':
+      return { path: path === '' ? String(error.params['additionalProperty']) : `${path}.${String(error.params['additionalProperty'])}`, problem: 'unknown option' }
+    case 'required':
+      return { path: path === '' ? String(error.params['missingProperty']) : `${path}.${String(error.params['missingProperty'])}`, problem: 'is required' }
+    case 'enum':
+      return { path, problem: `must be one of ${JSON.stringify(error.params['allowedValues'])}` }
+    case 'function':
+      return { path, problem: 'must be a function' }
+    default:
+      return { path, problem: error.message ?? 'is invalid' }
+  }
+}

@@ -1,0 +1,67 @@
+import type { SchemaObject } from 'ajv'
+import type { Actor } from '../log/log-entry.js'
+
+/** One kind of record kept by the store: derived from it are the mongoose model, the indexes, encryption and audit events. */
+export interface RecordKind {
+  /** Collection name without prefix, plural: `validators`. */
+  readonly collection: string
+  /** The area of its audit events and the `type` of their target: `validator` → `validator.created`, `.updated`, `.deleted`. */
+  readonly area: string
+  /** JSON schema of the fields, `type: 'object'`, `additionalProperties: false`. */
+  readonly schema: SchemaObject
+  /** Fields kept encrypted at rest, never selected by default. */
+  readonly secrets: readonly string[]
+  /** The field that names a record for people and is unique among the living. */
+  readonly nameField: string
+  /** Further indexes, each `{ keys, unique? }`. */
+  readonly indexes?: ReadonlyArray<{ keys: Readonly<Record<string, 1 | -1>>, unique?: boolean }>
+}
+
+/** A record as ordinary code sees it: without its secrets, but with which of them are set. */
+export type StoredRecord<Fields extends object> = {
+  readonly id: string
+  /** Counts the changes, from 1: compare-and-set and ETag. */
+  readonly version: number
+  readonly createdAt: Date
+  readonly updatedAt: Date
+  readonly fields: Fields
+  /** The names of the secret fields that hold a value. */
+  readonly secretsSet: readonly string[]
+}
+
+/** Who changes a record, and what the audit entry should say beside the event itself. */
+export interface Change {
+  readonly actor?: Actor
+  readonly requestId?: string
+  readonly message?: string
+  readonly details?: Readonly<Record<string, unknown>>
+  /** In place of `<area>.created|updated|deleted`. */
+  readonly event?: string
+}
+
+/**
+ * Records of one kind. Each change is one atomic operation that also leaves its audit entry in the record's outbox;
+ * the call resolves when the entry is in the log, and whatever process comes by later delivers an entry that a dead one left behind.
+ */
+export interface RecordCollection<Fields extends object> {
+  /** @throws DWA_STORE_DUPLICATE, DWA_STORE_UNAVAILABLE */
+  create (fields: Fields, change?: Change): Promise<StoredRecord<Fields>>
+  get (id: string): Promise<StoredRecord<Fields> | null>
+  getByName (name: string): Promise<StoredRecord<Fields> | null>
+  /** All living records that match exactly, by name. `matching` values are compared as plain values, never as operators. */
+  list (matching?: Partial<Fields>): Promise<Array<StoredRecord<Fields>>>
+  /** The number of living records, at most `limit`. */
+  count (limit: number): Promise<number>
+  /**
+   * Sets the fields of `patch`; `undefined` in it removes a field.
+   * @throws DWA_STORE_CONFLICT when the record is not at `version`, DWA_STORE_NOT_FOUND, DWA_STORE_DUPLICATE
+   */
+  update (id: string, version: number, patch: { readonly [Name in keyof Fields]?: Fields[Name] | undefined }, change?: Change): Promise<StoredRecord<Fields>>
+  /**
+   * Removes the record: one atomic replacement by a tombstone that holds nothing but the audit entry, which goes when the entry is in the log.
+   * @throws DWA_STORE_CONFLICT, DWA_STORE_NOT_FOUND
+   */
+  remove (id: string, version: number, change?: Change): Promise<void>
+  /** Decrypts the secret fields of a record that are set. @throws DWA_STORE_UNREADABLE_SECRET */
+  secrets (id: string): Promise<{ readonly [name: string]: string }>
+}

@@ -1,0 +1,26 @@
+import type { Connection } from 'mongoose'
+import type { AuditLog } from '../log/audit-log.js'
+import type { ChangeFeed } from '../log/change-feed.js'
+import type { KeyRing } from './key-ring.js'
+import type { RecordCollection, RecordKind } from './record-collection.js'
+
+/** What the other plugins need of the shared database. Decorated as `app.store`. */
+export interface Store {
+  /** The app's external base URL without a trailing slash, or null when none was given. */
+  readonly publicUrl: string | null
+  readonly connection: Connection
+  readonly keyRing: KeyRing
+  readonly log: AuditLog
+  readonly changes: ChangeFeed
+  /** The collection's name with the store's prefix: `validators` → `dwa_validators`. */
+  collectionName (name: string): string
+  /** Declares a kind of record: its mongoose model, indexes, encrypted fields and audit events. Call while registering. */
+  records<Fields extends object> (kind: RecordKind): RecordCollection<Fields>
+  /** Whether MongoDB answered last time it was asked. */
+  readonly available: boolean
+  /**
+   * Runs a database operation.
+   * @throws DWA_STORE_UNAVAILABLE at once while MongoDB is known to be away, and in place of any network or server-selection error
+   */
+  run<T> (operation: () => Promise<T>): Promise<T>
+}
