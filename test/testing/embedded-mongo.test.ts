@@ -1,0 +1,43 @@
+import t from 'tap'
+import mongoose from 'mongoose'
+import { startTestMongo } from '../mongo.js'
+
+t.test('mongoose works over TCP', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const connection = await mongoose.createConnection(uri).asPromise()
+  t.teardown(() => connection.close())
+  const schema = new mongoose.Schema({ name: { type: String, unique: true }, n: Number, tags: [String], expireAt: { type: Date, expires: 0 } }, { timestamps: true })
+  const Thing = connection.model('Thing', schema)
+  await Thing.init()
+  await Thing.create({ name: 'a', n: 1, tags: ['x', 'y'] })
+  await Thing.create({ name: 'b', n: 2 })
+  const refused = await Thing.create({ name: 'a' }).catch((error: unknown) => error)
+  t.match(refused, { code: 11000, keyPattern: { name: 1 }, keyValue: { name: 'a' } })
+  t.equal((await Thing.findOne({ tags: 'x' }))?.name, 'a')
+  t.equal(await Thing.countDocuments(), 2)
+  const updated = await Thing.findOneAndUpdate({ name: 'c' }, { $inc: { n: 5 }, $setOnInsert: { tags: ['new'] } }, { upsert: true, returnDocument: 'after' })
+  t.match(updated, { name: 'c', n: 5 })
+  t.strictSame((await Thing.find().sort({ n: -1 }).lean()).map(({ name }) => name), ['c', 'b', 'a'])
+  t.strictSame(await Thing.aggregate([{ $match: { n: { $gte: 2 } } }, { $group: { _id: null, sum: { $sum: '$n' } } }]), [{ _id: null, sum: 7 }])
+  const plan = await Thing.find({ name: 'a' }).explain('queryPlanner')
+  t.match(JSON.stringify(plan), 'name_1')
+  await Thing.deleteMany({})
+  t.equal(await Thing.countDocuments(), 0)
+})
+
+t.test('a tailable cursor on a capped collection wakes for new documents', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const connection = await mongoose.createConnection(uri).asPromise()
+  t.teardown(() => connection.close())
+  const log = await connection.createCollection('log', { capped: true, size: 65536, max: 3 })
+  await log.insertOne({ n: 0 })
+  const cursor = log.find({}, { tailable: true, awaitData: true, maxAwaitTimeMS: 5000 })
+  t.teardown(() => cursor.close())
+  t.match(await cursor.next(), { n: 0 })
+  const next = cursor.next()
+  await log.insertOne({ n: 1 })
+  t.match(await next, { n: 1 })
+  await log.insertMany([2, 3, 4, 5].map((n) => ({ n })))
+  t.strictSame((await log.find().toArray()).map(({ n }) => n), [3, 4, 5])
+  await t.rejects(cursor.next(), { code: 136 })
+})

@@ -1,0 +1,147 @@
+import { MAX_DOCUMENT_SIZE, ObjectId, isDocument, isTruthy, sizeOf, toNumber, type Document } from './document.js'
+import { ServerError } from './errors.js'
+import { Index } from './index-keys.js'
+import { OrderedMap } from './ordered-map.js'
+import { show } from './shown-value.js'
+
+/** A document in its collection. It is replaced, never changed. */
+export interface StoredRecord { readonly id: number, readonly document: Document, readonly size: number }
+
+/** The limits of a capped collection, in bytes and documents. */
+export interface Cap { size: number, max: number | undefined }
+
+/** The documents of one collection in natural order, their indexes and, where capped, the limits. */
+export class Collection {
+  readonly records = new OrderedMap<number, StoredRecord>()
+  readonly indexes: Index[] = []
+  readonly uuid: Uint8Array
+  readonly options: Document
+  bytes = 0
+  cap: Cap | undefined
+  dropped = false
+  namespace: string
+  #lastRecord = 0
+  #waiting = new Set<() => void>()
+
+  constructor (namespace: string, options: Document, uuid: Uint8Array) {
+    this.namespace = namespace
+    this.options = options
+    this.uuid = uuid
+    if (isTruthy(options['capped'])) this.cap = { size: toNumber(options['size']) ?? 4096, max: toNumber(options['max']) }
+    this.indexes.push(new Index({ v: 2, key: { _id: 1 }, name: '_id_' }))
+  }
+
+  /** Stores a document, gives it an `_id` when it has none, and evicts what no longer fits a cap. */
+  insert (document: Document): StoredRecord {
+    const complete = withId(document)
+    const size = checkedSize(complete)
+    if (this.cap !== undefined && size > this.cap.size) {
+      throw new ServerError('BadValue', `object to insert exceeds cappedMaxSize: ${size} > ${this.cap.size}`)
+    }
+    const keys = this.indexes.map((index) => index.keysOf(complete))
+    this.#checkUnique(complete, keys)
+    const record = { id: ++this.#lastRecord, document: complete, size }
+    this.records.set(record.id, record)
+    this.bytes += size
+    for (const [i, index] of this.indexes.entries()) index.add(keys[i] ?? [], record.id)
+    if (this.cap !== undefined) this.evict()
+    if (this.#waiting.size > 0) this.wake()
+    return record
+  }
+
+  /** Puts a new document in the place of a record. `_id` must be the same. */
+  replace (record: StoredRecord, document: Document): StoredRecord {
+    const size = checkedSize(document)
+    const before = this.indexes.map((index) => index.keysOf(record.document))
+    const after = this.indexes.map((index) => index.keysOf(document))
+    this.#checkUnique(document, after, record.id)
+    const next = { id: record.id, document, size }
+    this.records.set(record.id, next)
+    this.bytes += size - record.size
+    for (const [i, index] of this.indexes.entries()) {
+      const old = before[i] ?? []
+      const fresh = after[i] ?? []
+      if (old.length === 1 && fresh.length === 1 && old[0] === fresh[0]) continue
+      index.remove(old, record.id)
+      index.add(fresh, record.id)
+    }
+    return next
+  }
+
+  remove (record: StoredRecord): void {
+    if (!this.records.delete(record.id)) return
+    this.bytes -= record.size
+    for (const index of this.indexes) index.remove(index.keysOf(record.document), record.id)
+  }
+
+  /** Drops the oldest documents of a capped collection until it fits. */
+  evict (): void {
+    const cap = this.cap
+    if (cap === undefined) return
+    while (this.bytes > cap.size || (cap.max !== undefined && cap.max > 0 && this.records.size > cap.max)) {
+      const oldest = this.records.first()
+      if (oldest === undefined) return
+      this.remove(oldest[1])
+    }
+  }
+
+  /** Adds an index over what is there. Throws, and adds nothing, where a unique one would not hold. */
+  addIndex (spec: Document): Index {
+    const index = new Index(spec)
+    for (const [id, { document }] of this.records.from()) {
+      const keys = index.keysOf(document)
+      const conflict = index.conflict(keys)
+      if (conflict !== undefined) throw duplicateKey(this.namespace, index, document, conflict.key)
+      index.add(keys, id)
+    }
+    this.indexes.push(index)
+    return index
+  }
+
+  dropIndex (index: Index): void {
+    this.indexes.splice(this.indexes.indexOf(index), 1)
+  }
+
+  /** Calls back at the next insert, or when the collection goes. The answer unsubscribes. */
+  whenChanged (listener: () => void): () => void {
+    this.#waiting.add(listener)
+    return () => { this.#waiting.delete(listener) }
+  }
+
+  wake (): void {
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const listener of waiting) queueMicrotask(listener)
+  }
+
+  #checkUnique (document: Document, keys: string[][], except?: number): void {
+    for (const [i, index] of this.indexes.entries()) {
+      const conflict = index.conflict(keys[i] ?? [], except)
+      if (conflict !== undefined) throw duplicateKey(this.namespace, index, document, conflict.key)
+    }
+  }
+}
+
+function withId (document: Document): Document {
+  if (document['_id'] === undefined) return { _id: new ObjectId(), ...document }
+  if (Array.isArray(document['_id'])) throw new ServerError(53, "The '_id' value cannot be of type array")
+  if (isDocument(document['_id']) && Object.keys(document['_id'])[0]?.startsWith('$') === true) {
+    throw new ServerError('DollarPrefixedFieldName', `_id fields may not contain '$'-prefixed fields: ${Object.keys(document['_id'])[0] ?? ''} is not valid for storage.`)
+  }
+  return Object.keys(document)[0] === '_id' ? document : { _id: document['_id'], ...document }
+}
+
+function checkedSize (document: Document): number {
+  const size = sizeOf(document)
+  if (size > MAX_DOCUMENT_SIZE) {
+    throw new ServerError('BSONObjectTooLarge', `object to insert too large. size in bytes: ${size}, max size: ${MAX_DOCUMENT_SIZE}`)
+  }
+  return size
+}
+
+function duplicateKey (namespace: string, index: Index, document: Document, key: string): ServerError {
+  const keyValue = index.keyValue(document, key)
+  const shown = Object.entries(keyValue).map(([path, value]) => `${path}: ${show(value)}`).join(', ')
+  return new ServerError('DuplicateKey', `E11000 duplicate key error collection: ${namespace} index: ${index.name} dup key: { ${shown} }`,
+    { keyPattern: index.keyPattern, keyValue })
+}

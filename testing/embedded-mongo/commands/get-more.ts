@@ -1,0 +1,28 @@
+import { ServerError } from '../errors.js'
+import { countField, type Command } from './command.js'
+
+export const getMore: Command = async (command, { cursors, database, session }) => {
+  const cursor = cursors.find(command['getMore'])
+  const namespace = `${database}.${String(command['collection'])}`
+  if (cursor.namespace !== namespace) {
+    throw new ServerError('Unauthorized', `Requested getMore on namespace '${namespace}', but cursor belongs to a different namespace ${cursor.namespace}`)
+  }
+  if (cursor.user !== session.user) throw new ServerError('Unauthorized', `cursor id ${String(cursor.id)} was not created by the authenticated user`)
+  const maxTimeMS = countField(command, 'maxTimeMS')
+  if (maxTimeMS !== undefined && maxTimeMS > 0 && !cursor.awaitData) {
+    throw new ServerError('BadValue', 'cannot set maxTimeMS on getMore command for a non-awaitData cursor')
+  }
+  const batchSize = countField(command, 'batchSize')
+  return await cursors.more(cursor, batchSize === 0 ? undefined : batchSize, maxTimeMS === 0 ? undefined : maxTimeMS, session.signal)
+}
+
+export const killCursors: Command = (command, { cursors }) => {
+  const ids: unknown = command['cursors']
+  const killed: unknown[] = []
+  const missing: unknown[] = []
+  for (const id of Array.isArray(ids) ? ids : []) {
+    if (cursors.kill(typeof id === 'bigint' ? id : BigInt(Number(id)))) killed.push(id)
+    else missing.push(id)
+  }
+  return { cursorsKilled: killed, cursorsNotFound: missing, cursorsAlive: [], cursorsUnknown: [], ok: 1 }
+}

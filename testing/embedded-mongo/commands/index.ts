@@ -1,0 +1,77 @@
+import { getField, type Document } from '../document.js'
+import { ServerError, failure } from '../errors.js'
+import { aggregate } from './aggregate.js'
+import * as collections from './collections.js'
+import type { Command, CommandContext } from './command.js'
+import * as diagnostics from './diagnostics.js'
+import { explain } from './explain.js'
+import { findAndModify } from './find-and-modify.js'
+import { count, distinct, find } from './find.js'
+import { getMore, killCursors } from './get-more.js'
+import { hello } from './hello.js'
+import { createIndexes, dropIndexes, listIndexes } from './indexes.js'
+import * as statistics from './statistics.js'
+import { deleteDocuments, insert, update } from './write.js'
+
+const done: Command = () => ({ ok: 1 })
+
+/** Every command the server knows, by name. */
+export const commands: Record<string, Command> = {
+  aggregate,
+  buildInfo: diagnostics.buildInfo,
+  buildinfo: diagnostics.buildInfo,
+  collMod: collections.collMod,
+  collStats: statistics.collStats,
+  convertToCapped: collections.convertToCapped,
+  count,
+  create: collections.create,
+  createIndexes,
+  dbStats: statistics.dbStats,
+  delete: deleteDocuments,
+  distinct,
+  drop: collections.drop,
+  dropDatabase: collections.dropDatabase,
+  dropIndexes,
+  endSessions: done,
+  explain,
+  find,
+  findAndModify,
+  findandmodify: findAndModify,
+  getMore,
+  getParameter: diagnostics.getParameter,
+  hello,
+  hostInfo: diagnostics.hostInfo,
+  insert,
+  isMaster: hello,
+  ismaster: hello,
+  killCursors,
+  killSessions: done,
+  listCollections: collections.listCollections,
+  listDatabases: collections.listDatabases,
+  listIndexes,
+  ping: diagnostics.ping,
+  refreshSessions: done,
+  renameCollection: collections.renameCollection,
+  serverStatus: diagnostics.serverStatus,
+  startSession: done,
+  update,
+  validate: statistics.validate
+}
+
+/** Runs one command and always answers: failures are documents too. */
+export async function execute (command: Document, context: Omit<CommandContext, 'database'>): Promise<Document> {
+  try {
+    const [name = ''] = Object.keys(command)
+    const database = command['$db']
+    if (name === 'unsupportedOpQuery') throw new ServerError(352, `Unsupported OP_QUERY command: ${String(command[name])}. The client driver may require an upgrade.`)
+    if (typeof database !== 'string') throw new ServerError(40571, 'OP_MSG requests require a $db argument')
+    const run = getField(commands, name)
+    if (typeof run !== 'function') throw new ServerError('CommandNotFound', `no such command: '${name}'`)
+    if (command['txnNumber'] !== undefined || command['startTransaction'] !== undefined) {
+      throw new ServerError('IllegalOperation', 'Transaction numbers are only allowed on a replica set member or mongos')
+    }
+    return await commands[name]?.(command, { ...context, database }) ?? { ok: 0 }
+  } catch (error) {
+    return failure(error)
+  }
+}
