@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createServer, type Server, type Socket } from 'node:net'
 import { Catalog } from './catalog.js'
 import { execute } from './commands/index.js'
@@ -46,7 +47,9 @@ export async function startEmbeddedMongo (options: EmbeddedMongoOptions = {}): P
   const now = options.now ?? Date.now
   const catalog = new Catalog()
   const cursors = new Cursors()
-  const users = new Users()
+  const users = new Users(options.auth === true)
+  const credentials = options.auth === true ? { user: 'root', password: randomBytes(18).toString('base64url') } : undefined
+  if (credentials !== undefined) users.create('admin', credentials.user, credentials.password, [{ role: 'root', db: 'admin' }])
   const sockets = new Set<Socket>()
   const startedAt = now()
   let connections = 0
@@ -81,7 +84,7 @@ export async function startEmbeddedMongo (options: EmbeddedMongoOptions = {}): P
   const monitor = every > 0 ? setInterval(() => expire(catalog, now()), every).unref() : undefined
   let stopped = false
   return {
-    uri: `mongodb://${host}/test`,
+    uri: credentials === undefined ? `mongodb://${host}/test` : `mongodb://${credentials.user}:${credentials.password}@${host}/test?authSource=admin`,
     host,
     port,
     expire: () => expire(catalog, now()),

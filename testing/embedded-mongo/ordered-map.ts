@@ -90,8 +90,8 @@ export class OrderedMap<K extends string | number, V> {
 
   /** The entry with the smallest key. */
   first (): [K, V] | undefined {
-    for (const entry of this.from()) return entry
-    return undefined
+    const step = this.from().next()
+    return step.done === true ? undefined : step.value
   }
 
   /** Entries in ascending order from the key given, or all. Stop before changing the map. */

@@ -1,6 +1,8 @@
 import { getField, type Document } from '../document.js'
 import { ServerError, failure } from '../errors.js'
+import { authorize } from '../privileges.js'
 import { aggregate } from './aggregate.js'
+import * as authentication from './authentication.js'
 import * as collections from './collections.js'
 import type { Command, CommandContext } from './command.js'
 import * as diagnostics from './diagnostics.js'
@@ -8,9 +10,10 @@ import { explain } from './explain.js'
 import { findAndModify } from './find-and-modify.js'
 import { count, distinct, find } from './find.js'
 import { getMore, killCursors } from './get-more.js'
-import { hello } from './hello.js'
 import { createIndexes, dropIndexes, listIndexes } from './indexes.js'
+import * as roles from './roles.js'
 import * as statistics from './statistics.js'
+import * as users from './users.js'
 import { deleteDocuments, insert, update } from './write.js'
 
 const done: Command = () => ({ ok: 1 })
@@ -22,6 +25,7 @@ export const commands: Record<string, Command> = {
   buildinfo: diagnostics.buildInfo,
   collMod: collections.collMod,
   collStats: statistics.collStats,
+  connectionStatus: authentication.connectionStatus,
   convertToCapped: collections.convertToCapped,
   count,
   create: collections.create,
@@ -39,22 +43,27 @@ export const commands: Record<string, Command> = {
   findandmodify: findAndModify,
   getMore,
   getParameter: diagnostics.getParameter,
-  hello,
+  hello: authentication.hello,
   hostInfo: diagnostics.hostInfo,
   insert,
-  isMaster: hello,
-  ismaster: hello,
+  isMaster: authentication.hello,
+  ismaster: authentication.hello,
   killCursors,
   killSessions: done,
   listCollections: collections.listCollections,
   listDatabases: collections.listDatabases,
   listIndexes,
+  logout: authentication.logout,
   ping: diagnostics.ping,
   refreshSessions: done,
   renameCollection: collections.renameCollection,
+  ...roles,
+  saslContinue: authentication.saslContinue,
+  saslStart: authentication.saslStart,
   serverStatus: diagnostics.serverStatus,
   startSession: done,
   update,
+  ...users,
   validate: statistics.validate
 }
 
@@ -67,6 +76,7 @@ export async function execute (command: Document, context: Omit<CommandContext, 
     if (typeof database !== 'string') throw new ServerError(40571, 'OP_MSG requests require a $db argument')
     const run = getField(commands, name)
     if (typeof run !== 'function') throw new ServerError('CommandNotFound', `no such command: '${name}'`)
+    authorize(name, command, database, context.session, context.users)
     if (command['txnNumber'] !== undefined || command['startTransaction'] !== undefined) {
       throw new ServerError('IllegalOperation', 'Transaction numbers are only allowed on a replica set member or mongos')
     }
