@@ -1,0 +1,64 @@
+import { secretSignatureCheck } from './algorithms.js'
+import type { NextLink } from './next-link.js'
+import { keysOfText } from './public-keys.js'
+import type { RemoteKeySet } from './remote-key-set.js'
+import { TokenVerifier, type KeySource } from './token-verifier.js'
+import type { ValidatorFields } from './validator-schema.js'
+
+/** A validator ready for use. One object for each id and version: results cached for it die with it. */
+export interface CompiledValidator {
+  /** Null for a code-declared validator. */
+  readonly id: string | null
+  readonly name: string
+  readonly version: number
+  readonly fields: ValidatorFields
+  readonly verifier: TokenVerifier
+  readonly next: NextLink | null
+  /** The validator's own cookie secret; null: derived from the store's key under `cookieKeyLabel`. */
+  readonly cookieSecret: Buffer | null
+  readonly cookieKeyLabel: string
+  /** Nothing but the claims has to be looked at once a token is verified: no cookie, no partner, a built-in user id strategy. */
+  readonly plain: boolean
+}
+
+export interface CompileInput {
+  readonly id: string | null
+  readonly version: number
+  readonly fields: ValidatorFields
+  readonly secrets: { readonly [name: string]: string }
+  readonly next: NextLink | null
+}
+
+/** @throws TypeError when the stored key material is unusable */
+export function compileValidator ({ id, version, fields, secrets, next }: CompileInput, keySet: (uri: string, dynamic: boolean) => RemoteKeySet, now: () => number): CompiledValidator {
+  const algorithm = fields.signatureType === 'secret' ? fields.secretAlgorithm : fields.publicKeyAlgorithm
+  return {
+    id,
+    name: fields.name,
+    version,
+    fields,
+    next,
+    verifier: new TokenVerifier({
+      algorithm,
+      typ: fields.typ ?? null,
+      issuer: fields.issuer,
+      audience: fields.audience,
+      clockTolerance: fields.clockTolerance,
+      source: keySource(fields, secrets['secretKey'], (uri) => keySet(uri, id !== null))
+    }, now),
+    cookieSecret: secrets['cookieSecret'] === undefined ? null : Buffer.from(secrets['cookieSecret']),
+    cookieKeyLabel: id === null ? `jwt-cookie/code/${fields.name}` : `jwt-cookie/${id}`,
+    plain: !fields.cookieEnabled && fields.partnerIdStrategy === undefined && ['static', 'claim'].includes(fields.userIdStrategy)
+  }
+}
+
+function keySource (fields: ValidatorFields, secretKey: string | undefined, keySet: (uri: string) => RemoteKeySet): KeySource {
+  if (fields.signatureType === 'secret') {
+    if (secretKey === undefined) throw new TypeError('has no secretKey')
+    const check = [secretSignatureCheck(fields.secretAlgorithm, Buffer.from(secretKey))]
+    return { keys: { candidates: () => check } }
+  }
+  if (fields.publicKey !== undefined) return { keys: keysOfText(fields.publicKey, fields.publicKeyAlgorithm) }
+  if (fields.publicKeyJwkUri === undefined) throw new TypeError('has neither publicKey nor publicKeyJwkUri')
+  return { remote: keySet(fields.publicKeyJwkUri), algorithm: fields.publicKeyAlgorithm }
+}

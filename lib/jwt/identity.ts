@@ -1,0 +1,37 @@
+import type { JsonObject } from './compact-token.js'
+import type { CompiledValidator } from './compiled-validator.js'
+
+/** What a strategy is told beside the claims. */
+export interface StrategyContext<Request = unknown> {
+  readonly request: Request
+  /** The accepting validator's name. */
+  readonly validator: string
+}
+
+/** Finds an id from the claims; null or undefined: nobody. What it throws becomes a 500. */
+export type IdentityStrategy<Request = unknown> = (claims: JsonObject, context: StrategyContext<Request>) => string | null | undefined | Promise<string | null | undefined>
+
+/** The user id when a built-in strategy can tell it: a string, or null for nobody (static without staticUserId, absent claim). */
+export function builtInUserId (validator: CompiledValidator, claims: JsonObject): string | null {
+  const { userIdStrategy, staticUserId, userIdClaim } = validator.fields
+  if (userIdStrategy === 'static') return staticUserId ?? null
+  const value = Object.hasOwn(claims, userIdClaim) ? claims[userIdClaim] : undefined
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value)
+  return typeof value === 'string' && value !== '' ? value : null
+}
+
+/** Where partners are looked up by e-mail: any mongoose model. */
+export interface PartnerModel {
+  find (filter: { [field: string]: { $eq: string } }, projection: { _id: 1 }): { limit (count: number): { lean (): PromiseLike<ReadonlyArray<{ readonly _id: unknown }>> } }
+}
+
+/** The built-in partner strategy `email`: the id of the one record with the claim's address, null for none or several. */
+export function emailStrategy (model: PartnerModel, field: string, run: <T>(operation: () => Promise<T>) => Promise<T>): IdentityStrategy {
+  return async (claims) => {
+    const email = claims['email']
+    if (typeof email !== 'string' || email === '') return null
+    const found = await run(async () => await model.find({ [field]: { $eq: email } }, { _id: 1 }).limit(2).lean())
+    const [only, another] = found
+    return only === undefined || another !== undefined ? null : String(only._id)
+  }
+}

@@ -1,0 +1,31 @@
+import { RemoteKeySet } from './remote-key-set.js'
+
+export interface KeySetsOptions {
+  /** `dynamic`: the URL came from the database, not from code. */
+  readonly fetch: (url: URL, dynamic: boolean) => Promise<unknown>
+  readonly now: () => number
+  /** @param url without its query */
+  readonly onFailure: (url: string, error: unknown) => void
+}
+
+/** The remote key sets of an app: validators that name the same URL share one. */
+export class KeySets {
+  readonly #options: KeySetsOptions
+  readonly #sets = new Map<string, RemoteKeySet>()
+
+  constructor (options: KeySetsOptions) {
+    this.#options = options
+  }
+
+  get (uri: string, dynamic: boolean): RemoteKeySet {
+    const { fetch, now, onFailure } = this.#options
+    const key = `${dynamic ? 'stored' : 'declared'} ${uri}`
+    let set = this.#sets.get(key)
+    if (set === undefined) {
+      const url = new URL(uri)
+      set = new RemoteKeySet({ fetch: () => fetch(url, dynamic), now, onFailure: (error) => onFailure(url.origin + url.pathname, error) })
+      this.#sets.set(key, set)
+    }
+    return set
+  }
+}

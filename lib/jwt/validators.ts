@@ -1,0 +1,197 @@
+import { errors } from '../errors.js'
+import type { Change, RecordCollection, StoredRecord } from '../store/record-collection.js'
+import type { CompiledValidator } from './compiled-validator.js'
+import { findClosedChain, readLink, writeLink, type NextLink } from './next-link.js'
+import { normaliseValidator, type NormaliseContext, type NormalValidator } from './normalise-validator.js'
+import type { StoredValidator } from './validator-kind.js'
+import type { ValidatorInput, ValidatorPatch, ValidatorView } from './validator-schema.js'
+
+export interface ValidatorsOptions {
+  readonly declared: ReadonlyMap<string, CompiledValidator>
+  readonly records: RecordCollection<StoredValidator>
+  readonly context: NormaliseContext
+  /** Runs a change that depends on other validators while no other process does. */
+  readonly exclusively: <T>(change: () => Promise<T>) => Promise<T>
+}
+
+/** Who changes a validator, and optionally the version the change was made for: otherwise the newest is changed. */
+export interface ValidatorChange extends Change { readonly version?: number }
+
+type Stored = StoredRecord<StoredValidator>
+
+/** Management of validators. Decorated as `app.jwtValidators`. */
+export class Validators {
+  readonly #options: ValidatorsOptions
+
+  constructor (options: ValidatorsOptions) {
+    this.#options = options
+  }
+
+  /**
+   * @throws DWA_JWT_INVALID_VALIDATOR (with `field`), DWA_JWT_CLOSED_CHAIN, DWA_STORE_DUPLICATE, DWA_STORE_UNAVAILABLE
+   */
+  async create (input: ValidatorInput, change: Change = {}): Promise<ValidatorView> {
+    const { declared, records, context, exclusively } = this.#options
+    const normal = normaliseValidator(input, context)
+    if (declared.has(normal.fields.name)) throw new errors.DWA_STORE_DUPLICATE(`Validator "${normal.fields.name}"`)
+    return await exclusively(async () => {
+      const link = await this.#checkedLink(normal.fields.name, normal)
+      return await this.#view(await records.create(toStored(normal, link), withMigrationNote(normal, change)))
+    })
+  }
+
+  /** The validator of that name, code-declared or stored, or null. */
+  async get (name: string): Promise<ValidatorView | null> {
+    const declared = this.#options.declared.get(name)
+    if (declared !== undefined) return declaredView(declared)
+    const record = await this.#options.records.getByName(name)
+    return record === null ? null : await this.#view(record)
+  }
+
+  /** All validators by name, code-declared and stored. */
+  async list (): Promise<ValidatorView[]> {
+    const records = await this.#options.records.list()
+    const names = new Map(records.map((record) => [record.id, record.fields.name]))
+    const stored = records.map((record) => toView(record, nameOfLink(record, (id) => names.get(id))))
+    return [...[...this.#options.declared.values()].map(declaredView), ...stored].sort((one, other) => one.name < other.name ? -1 : 1)
+  }
+
+  /**
+   * Changes some fields; null clears an optional one. A patch may rename.
+   * @throws as create, and DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_JWT_READ_ONLY_VALIDATOR
+   */
+  async update (name: string, patch: ValidatorPatch, change: ValidatorChange = {}): Promise<ValidatorView> {
+    return await this.#options.exclusively(async () => {
+      const record = await this.#editable(name)
+      const normal = normaliseValidator({ ...await this.#asGiven(record), ...patch }, this.#options.context)
+      if (normal.fields.name !== name) await this.#checkRename(name, normal.fields.name)
+      const link = await this.#checkedLink(name, normal)
+      const stored = toStored(normal, link)
+      const changed = await this.#options.records.update(record.id, change.version ?? record.version, difference(record, stored, patch), withMigrationNote(normal, change))
+      return await this.#view(changed)
+    })
+  }
+
+  /** @throws DWA_JWT_VALIDATOR_IN_USE, DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_JWT_READ_ONLY_VALIDATOR */
+  async remove (name: string, change: ValidatorChange = {}): Promise<void> {
+    await this.#options.exclusively(async () => {
+      const record = await this.#editable(name)
+      const users = [...await this.#pointingTo({ id: record.id }), ...this.#declaredPointingTo(name)]
+      if (users.length > 0) throw new errors.DWA_JWT_VALIDATOR_IN_USE(name, users.join(', '))
+      await this.#options.records.remove(record.id, change.version ?? record.version, change)
+    })
+  }
+
+  async #editable (name: string): Promise<Stored> {
+    if (this.#options.declared.has(name)) throw new errors.DWA_JWT_READ_ONLY_VALIDATOR(name)
+    const record = await this.#options.records.getByName(name)
+    if (record === null) throw new errors.DWA_STORE_NOT_FOUND(`Validator "${name}"`)
+    return record
+  }
+
+  /** The record in the form it could have been created with. */
+  async #asGiven ({ id, fields }: Stored): Promise<{ [field: string]: unknown }> {
+    const { nextValidator, userIdStrategy, ...others } = fields
+    return {
+      ...others,
+      ...await this.#options.records.secrets(id),
+      ...(userIdStrategy === 'static' && fields.staticUserId === undefined ? {} : { userIdStrategy }),
+      nextValidator: nextValidator === undefined ? undefined : await this.#linkedName(readLink(nextValidator))
+    }
+  }
+
+  async #checkRename (from: string, to: string): Promise<void> {
+    if (this.#options.declared.has(to)) throw new errors.DWA_STORE_DUPLICATE(`Validator "${to}"`)
+    const users = this.#declaredPointingTo(from)
+    if (users.length > 0) throw new errors.DWA_JWT_VALIDATOR_IN_USE(from, users.join(', '))
+  }
+
+  /** The link to the named next validator. @param saved the name the record has until it is saved */
+  async #checkedLink (saved: string, { fields }: NormalValidator): Promise<NextLink | null> {
+    const { nextValidator } = fields
+    if (nextValidator === undefined) return null
+    const path = await findClosedChain(saved, nextValidator === fields.name ? saved : nextValidator, (name) => this.#nextOf(name))
+    if (path !== null) throw new errors.DWA_JWT_CLOSED_CHAIN(path.map((name) => name === saved ? fields.name : name).join(' -> '))
+    if (this.#options.declared.has(nextValidator)) return { name: nextValidator }
+    const next = await this.#options.records.getByName(nextValidator)
+    if (next === null) throw Object.assign(new errors.DWA_JWT_INVALID_VALIDATOR(`nextValidator: validator "${nextValidator}" does not exist`), { field: 'nextValidator' })
+    return { id: next.id }
+  }
+
+  async #nextOf (name: string): Promise<string | undefined> {
+    const declared = this.#options.declared.get(name)
+    if (declared !== undefined) return declared.fields.nextValidator
+    const record = await this.#options.records.getByName(name)
+    return record?.fields.nextValidator === undefined ? undefined : await this.#linkedName(readLink(record.fields.nextValidator))
+  }
+
+  async #linkedName (link: NextLink): Promise<string | undefined> {
+    return 'name' in link ? link.name : (await this.#options.records.get(link.id))?.fields.name
+  }
+
+  async #pointingTo (link: NextLink): Promise<string[]> {
+    return (await this.#options.records.list({ nextValidator: writeLink(link) })).map(({ fields }) => fields.name)
+  }
+
+  #declaredPointingTo (name: string): string[] {
+    return [...this.#options.declared.values()].filter(({ next }) => next !== null && 'name' in next && next.name === name).map((validator) => validator.name)
+  }
+
+  async #view (record: Stored): Promise<ValidatorView> {
+    const { nextValidator } = record.fields
+    return toView(record, nextValidator === undefined ? undefined : await this.#linkedName(readLink(nextValidator)))
+  }
+}
+
+function toStored ({ fields, secrets }: NormalValidator, link: NextLink | null): StoredValidator {
+  const { nextValidator, ...others } = fields
+  return { ...others, ...secrets, ...(link === null ? {} : { nextValidator: writeLink(link) }) }
+}
+
+/** The fields that a save really changes; a secret counts as changed when the patch names it. */
+function difference ({ fields, secretsSet }: Stored, stored: StoredValidator, patch: ValidatorPatch): { [Name in keyof StoredValidator]?: StoredValidator[Name] | undefined } {
+  const before: { readonly [field: string]: unknown } = { ...fields }
+  const after: { readonly [field: string]: unknown } = { ...stored }
+  const names = new Set([...Object.keys(before), ...Object.keys(after), ...secretsSet])
+  const isSecret = (name: string) => name === 'secretKey' || name === 'cookieSecret'
+  const changed = [...names].filter((name) => isSecret(name) ? Object.hasOwn(patch, name) : JSON.stringify(before[name]) !== JSON.stringify(after[name]))
+  return Object.fromEntries(changed.map((name) => [name, after[name]]))
+}
+
+function nameOfLink ({ fields }: Stored, nameOf: (id: string) => string | undefined): string | undefined {
+  if (fields.nextValidator === undefined) return undefined
+  const link = readLink(fields.nextValidator)
+  return 'name' in link ? link.name : nameOf(link.id)
+}
+
+function toView ({ id, version, createdAt, updatedAt, fields, secretsSet }: Stored, next: string | undefined): ValidatorView {
+  const { nextValidator, ...others } = fields
+  return {
+    ...others,
+    ...(next === undefined ? {} : { nextValidator: next }),
+    id,
+    version,
+    createdAt,
+    updatedAt,
+    hasSecretKey: secretsSet.includes('secretKey'),
+    hasCookieSecret: secretsSet.includes('cookieSecret')
+  }
+}
+
+function declaredView ({ fields, cookieSecret }: CompiledValidator): ValidatorView {
+  return {
+    ...fields,
+    id: null,
+    version: 0,
+    createdAt: null,
+    updatedAt: null,
+    hasSecretKey: fields.signatureType === 'secret',
+    hasCookieSecret: cookieSecret !== null
+  }
+}
+
+/** A secret shorter than its hash is allowed for migration, and is written down. */
+function withMigrationNote ({ fields }: NormalValidator, change: Change): Change {
+  return fields.allowShortSecret ? { ...change, details: { ...change.details, allowShortSecret: true } } : change
+}
+

@@ -1,0 +1,256 @@
+import { generateKeyPairSync } from 'node:crypto'
+import fc from 'fast-check'
+import t from 'tap'
+import { secretSignatureCheck, signInput } from '../../lib/jwt/algorithms.js'
+import { findClaimProblem, scopesOf } from '../../lib/jwt/claims.js'
+import { encodeInput, maxTokenLength, splitToken } from '../../lib/jwt/compact-token.js'
+import { cookieBinding, cookieKeyId, signCookieToken, verifyCookieToken } from '../../lib/jwt/cookie-token.js'
+import { cookieValues, isCrossSite } from '../../lib/jwt/cookie-header.js'
+import { readBearer } from '../../lib/jwt/bearer.js'
+import { parseRouteValue } from '../../lib/jwt/route-value.js'
+import { TokenVerifier, type TokenResult, type TokenRules } from '../../lib/jwt/token-verifier.js'
+import type { VerifiedToken } from '../../lib/jwt/token-verifier.js'
+import { VerifiedTokens } from '../../lib/jwt/verified-tokens.js'
+import { signToken } from '../../testing/sign-token.js'
+
+const secret = 'a secret of thirty-two bytes or more'
+const seconds = 1_800_000_000
+const now = seconds * 1000
+const claims = { iss: 'https://issuer', aud: 'api', exp: seconds + 60, iat: seconds - 60 }
+
+function verifier (rules: Partial<TokenRules> = {}): TokenVerifier {
+  const check = [secretSignatureCheck('HS256', Buffer.from(secret))]
+  return new TokenVerifier({ algorithm: 'HS256', typ: null, issuer: 'https://issuer', audience: ['api', 'other'], clockTolerance: 0, source: { keys: { candidates: () => check } }, ...rules }, () => now)
+}
+
+function reason (result: TokenResult | Promise<TokenResult>): string {
+  if (result instanceof Promise) return 'promise'
+  return 'refused' in result ? result.refused : 'accepted'
+}
+
+function sign (header: string, payload: string): string {
+  return resign(`${Buffer.from(header).toString('base64url')}.${Buffer.from(payload).toString('base64url')}`)
+}
+
+/** Signs two raw segments, whatever they hold. */
+function resign (input: string): string {
+  return `${input}.${signInput('HS256', Buffer.from(secret), input).toString('base64url')}`
+}
+
+const good = signToken(claims, { secret })
+const json = JSON.stringify(claims)
+const header = '{"alg":"HS256","typ":"JWT"}'
+
+t.test('a right token passes with frozen claims, its scopes and its end of life', async (t) => {
+  const result = verifier().verify(signToken({ ...claims, scope: 'read write', deep: { list: [1, { a: 1 }] } }, { secret }))
+  if (result instanceof Promise || 'refused' in result) return t.fail('must pass at once')
+  t.match(result.claims, claims)
+  t.same([...result.scopes], ['read', 'write'])
+  t.equal(result.expiresAt, now + 60_000)
+  const { deep } = result.claims
+  for (const object of [result.claims, deep, Object(deep).list, Object(deep).list[1]]) t.equal(Object.isFrozen(object), true)
+})
+
+t.test('security 37: none and every other algorithm is refused, however it is spelt', async (t) => {
+  for (const alg of ['none', 'None', 'NONE', 'nOnE', 'HS384', 'hs256', 'HS256 ', 'RS256', '', null, 7, ['HS256'], undefined]) {
+    const token = signToken(claims, { secret, header: { alg } })
+    t.equal(reason(verifier().verify(token)), 'algorithm', String(alg))
+    t.equal(reason(verifier().verify(`${token.slice(0, token.lastIndexOf('.'))}.`)), 'malformed', `${String(alg)}, unsigned`)
+  }
+})
+
+t.test('security 40: keys and key addresses in the header are never used', async (t) => {
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const jwk = publicKey.export({ format: 'jwk' })
+  for (const extra of [{ jwk }, { jku: 'http://127.0.0.1:9/' }, { x5u: 'http://127.0.0.1:9/' }, { x5c: ['MIIB'] }]) {
+    t.equal(reason(verifier().verify(signToken(claims, { privateKey, header: extra }))), 'algorithm')
+  }
+  t.equal(reason(verifier().verify(signToken(claims, { secret, header: { x5t: 'abc', kid: '/dev/null' } }))), 'accepted', 'a right signature decides')
+})
+
+t.test('security 41: crit, b64, zip, JWE and JSON serialisation are refused', async (t) => {
+  const cases: Array<[string, object]> = [
+    ['crit', { crit: ['exp'] }], ['empty crit', { crit: [] }], ['crit not a list', { crit: 'b64' }], ['doubled crit', { crit: ['a', 'a'] }], ['null crit', { crit: null }],
+    ['b64 false', { b64: false }], ['b64 text', { b64: 'false' }], ['zip', { zip: 'DEF' }]
+  ]
+  for (const [name, extra] of cases) t.equal(reason(verifier().verify(signToken(claims, { secret, header: { ...extra } }))), 'header', name)
+  t.equal(reason(verifier().verify(signToken(claims, { secret, header: { b64: true } }))), 'accepted', 'b64 true changes nothing')
+  for (const token of ['a.b.c.d.e', '{"payload":"e30","signatures":[]}', `${good}.`, `.${good}`, good.replace('.', '..'), '', '.', '..', '...', good.split('.')[0] ?? '']) {
+    t.equal(reason(verifier().verify(token)), 'malformed', token.slice(0, 30))
+  }
+})
+
+t.test('security 42: base64url is strict', async (t) => {
+  const [head = '', payload = '', signature = ''] = good.split('.')
+  for (const token of [`${good}=`, `${good} `, ` ${good}`, `${head}=.${payload}.${signature}`, `${head}.${payload}?.${signature}`, `${head}.${payload}\n.${signature}`, good.replaceAll('-', '+') + '+', `${good}/`, `${good}\u00e9`]) {
+    t.equal(reason(verifier().verify(token)), 'malformed', token.slice(-5))
+  }
+  const last = signature.at(-1) ?? ''
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+  const twin = alphabet[alphabet.indexOf(last) ^ 1] ?? ''
+  t.same(Buffer.from(signature, 'base64url'), Buffer.from(signature.slice(0, -1) + twin, 'base64url'), 'the same bytes in another spelling')
+  t.equal(reason(verifier().verify(`${head}.${payload}.${signature.slice(0, -1)}${twin}`)), 'malformed')
+  t.equal(splitToken('A.AA.AA'), null, 'one character is no byte')
+})
+
+t.test('security 43: header and payload must be JSON objects in UTF-8 of bounded depth without __proto__', async (t) => {
+  for (const payload of ['[]', '"x"', '7', 'null', 'true', '{', '', '{"a":1}x', '{"__proto__":{"admin":true}}', '{"a":{"\\u005f_proto__":1}}', `${'['.repeat(2000)}${']'.repeat(2000)}`, `{"a":${'['.repeat(40)}${']'.repeat(40)}}`]) {
+    t.equal(reason(verifier().verify(sign(header, payload))), 'malformed', payload.slice(0, 30))
+    t.equal(reason(verifier().verify(sign(payload, json))), 'malformed', `header ${payload.slice(0, 30)}`)
+  }
+  const invalidUtf8 = Buffer.concat([Buffer.from('{"a":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]).toString('base64url')
+  t.equal(reason(verifier().verify(resign(`${Buffer.from(header).toString('base64url')}.${invalidUtf8}`))), 'malformed')
+  t.equal(reason(verifier().verify(sign(header, json.replace('{', '{"x":"\\ud800",')))), 'accepted', 'a lone surrogate is only text')
+  t.equal(reason(verifier().verify(sign(header, json.replace('{', '{"iss":"https://evil",')))), 'accepted', 'of doubled names the last counts, as in JSON.parse')
+  t.equal(reason(verifier().verify(sign(header, json.replace('}', ',"iss":"https://evil"}')))), 'issuer')
+  t.equal(reason(verifier().verify(sign('{"alg":"HS256","alg":"none"}', json))), 'algorithm')
+})
+
+t.test('security 44: exp is required, dates are finite numbers, and the edges are exact', async (t) => {
+  const rules = { issuer: 'https://issuer', audience: ['api'], clockTolerance: 0 }
+  const cases: Array<[object, string | null]> = [
+    [{ exp: undefined }, 'claims'], [{ exp: String(seconds + 60) }, 'claims'], [{ exp: null }, 'claims'], [{ exp: Infinity }, 'claims'], [{ exp: NaN }, 'claims'], [{ exp: -1 }, 'claims'], [{ exp: true }, 'claims'], [{ exp: [seconds + 60] }, 'claims'],
+    [{ exp: seconds }, 'expired'], [{ exp: seconds - 1 }, 'expired'], [{ exp: seconds + 0.001 }, null], [{ exp: 0 }, 'expired'],
+    [{ nbf: seconds }, null], [{ nbf: seconds + 1 }, 'not_yet_valid'], [{ nbf: '0' }, 'claims'], [{ nbf: null }, 'claims'],
+    [{ iat: seconds }, null], [{ iat: seconds + 1 }, 'not_yet_valid'], [{ iat: '0' }, 'claims'], [{ iat: -1 }, 'claims'],
+    [{ iss: undefined }, 'issuer'], [{ iss: 'https://issuer/' }, 'issuer'], [{ iss: 'HTTPS://ISSUER' }, 'issuer'], [{ iss: ['https://issuer'] }, 'issuer'],
+    [{ aud: undefined }, 'audience'], [{ aud: 'API' }, 'audience'], [{ aud: ['x', 'api'] }, null], [{ aud: [] }, 'audience'], [{ aud: ['x'] }, 'audience'], [{ aud: { api: 1 } }, 'audience'], [{ aud: [['api']] }, 'audience'], [{ aud: 'api,other' }, 'audience'], [{ aud: null }, 'audience']
+  ]
+  for (const [change, expected] of cases) t.equal(findClaimProblem({ ...claims, ...change }, rules, now), expected, JSON.stringify(change))
+  t.equal(reason(verifier().verify(sign(header, json.replace(/"exp":\d+/, '"exp":1e400')))), 'claims')
+  const tolerant = { ...rules, clockTolerance: 5 }
+  const edges: Array<[object, string | null]> = [[{ exp: seconds - 4 }, null], [{ exp: seconds - 5 }, 'expired'], [{ nbf: seconds + 5 }, null], [{ nbf: seconds + 6 }, 'not_yet_valid'], [{ iat: seconds + 5 }, null], [{ iat: seconds + 6 }, 'not_yet_valid']]
+  for (const [change, expected] of edges) t.equal(findClaimProblem({ ...claims, ...change }, tolerant, now), expected, JSON.stringify(change))
+  t.equal(findClaimProblem({ ...claims, exp: seconds }, rules, now - 1), null, 'a millisecond before its end')
+})
+
+t.test('security 46: typ is compared without letter case and application/', async (t) => {
+  const typed = verifier({ typ: 'at+jwt' })
+  for (const typ of ['at+jwt', 'AT+JWT', 'application/at+jwt', 'Application/AT+jwt']) t.equal(reason(typed.verify(signToken(claims, { secret, header: { typ } }))), 'accepted', typ)
+  for (const typ of ['JWT', 'logout+jwt', 'at+jwt2', '', undefined, 7, ['at+jwt']]) t.equal(reason(typed.verify(signToken(claims, { secret, header: { typ } }))), 'type', String(typ))
+})
+
+t.test('security 47: an overlong token or header is refused unread', async (t) => {
+  t.equal(reason(verifier().verify(signToken({ ...claims, pad: 'x'.repeat(maxTokenLength) }, { secret }))), 'malformed')
+  t.equal(reason(verifier().verify(signToken(claims, { secret, header: { pad: 'x'.repeat(2048) } }))), 'malformed')
+  const huge = 'a'.repeat(1_000_000)
+  const started = process.cpuUsage().user
+  for (const text of [huge, `Bearer ${huge}`, `Bearer ${huge} ${huge}`, `${'Bearer '.repeat(100_000)}`]) {
+    const bearer = readBearer(text)
+    if (typeof bearer !== 'string') t.equal(reason(verifier().verify(bearer.token)), 'malformed')
+  }
+  t.comment(`four megabyte headers took ${(process.cpuUsage().user - started) / 4000} ms each`)
+})
+
+t.test('scopes come from scope and scp', async (t) => {
+  const cases: Array<[object, string[]]> = [[{}, []], [{ scope: 'a b' }, ['a', 'b']], [{ scp: ['c', 'd'] }, ['c', 'd']], [{ scope: 'a', scp: 'b' }, ['a', 'b']], [{ scope: ['a'] }, []], [{ scope: 7, scp: [7, '', null, 'e'] }, ['e']], [{ scope: '' }, []]]
+  for (const [given, expected] of cases) t.same([...scopesOf({ ...given })], expected, JSON.stringify(given))
+})
+
+t.test('the Authorization header: one scheme in any letter case, one space, one token', async (t) => {
+  const cases: Array<[unknown, unknown]> = [
+    [undefined, 'missing'], ['', 'missing'], ['  ', 'missing'],
+    ['Bearer abc', { token: 'abc' }], ['bearer abc', { token: 'abc' }], ['BEARER abc', { token: 'abc' }],
+    ['Bearer', 'malformed'], ['Bearer ', 'malformed'], ['Bearer  abc', 'malformed'], ['Bearer abc def', 'malformed'], ['Bearer abc ', 'malformed'], [' Bearer abc', 'malformed'],
+    ['Bearer\tabc', 'malformed'], ['Bearerabc', 'malformed'], ['Basic abc', 'malformed'], ['Token abc', 'malformed'], ['abc', 'malformed'], ['Bearer abc, Bearer def', 'malformed'],
+    [['Bearer abc'], 'malformed'], [7, 'malformed'], [null, 'malformed']
+  ]
+  for (const [header, expected] of cases) t.same(readBearer(header), expected, JSON.stringify(header))
+})
+
+t.test('config.auth values', async (t) => {
+  const cases: Array<[string, unknown]> = [
+    ['jwt', { validator: null, public: false }], ['public_or_jwt', { validator: null, public: true }],
+    ['jwt_demo', { validator: 'demo', public: false }], ['public_or_jwt_demo', { validator: 'demo', public: true }], ['jwt_prüfer_2', { validator: 'prüfer_2', public: false }], ['jwt__x', { validator: '_x', public: false }],
+    ['jwt_', 'malformed'], ['jwt_1x', 'malformed'], ['jwt_a-b', 'malformed'], ['jwt_a.b', 'malformed'], ['jwt_a b', 'malformed'], ['jwt_a\n', 'malformed'],
+    ['JWT_demo', 'unclaimed'], ['jwtdemo', 'unclaimed'], ['oauth_provider', 'unclaimed'], ['', 'unclaimed'], ['or_jwt_x', 'unclaimed'], [' jwt', 'unclaimed'], ['jwt\n', 'unclaimed']
+  ]
+  for (const [value, expected] of cases) t.same(parseRouteValue(value), expected, JSON.stringify(value))
+})
+
+t.test('cookies are read by exact name, and doubles are seen', async (t) => {
+  const cases: Array<[string | undefined, string[]]> = [
+    [undefined, []], ['', []], ['a=1', ['1']], ['b=2; a=1; c=3', ['1']], ['a=1; a=2', ['1', '2']], ['A=1', []], ['xa=1', []], ['a = 1', []], ['a="1"', ['1']], ['a=', ['']], ['a', []], ['b=a=1', []], ['a=x=y', ['x=y']]
+  ]
+  for (const [header, expected] of cases) t.same(cookieValues(header, 'a'), expected, String(header))
+})
+
+t.test('security 51: cross-site is decided by Fetch Metadata, else by Origin', async (t) => {
+  const trusted = new Set(['https://app.example'])
+  const ask = (method: string, secFetchSite?: string, origin?: string) => isCrossSite({ method, secFetchSite, origin }, trusted)
+  for (const method of ['GET', 'HEAD', 'OPTIONS']) t.equal(ask(method, 'cross-site', 'https://evil'), false)
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'LINK']) {
+    t.same(['same-origin', 'same-site', 'none', 'cross-site', 'nonsense', ''].map((site) => ask(method, site, 'https://app.example')), [false, false, false, true, true, true])
+    t.same(['https://app.example', 'https://evil', 'null', 'http://app.example', ''].map((origin) => ask(method, undefined, origin)), [false, true, true, true, true])
+    t.equal(ask(method), false, 'no browser')
+  }
+})
+
+t.test('a cookie token is bound to its validator and its key, and never passes as a Bearer token', async (t) => {
+  const rules = { issuer: 'https://issuer', audience: ['api'], clockTolerance: 0 }
+  const key = Buffer.from(secret)
+  const cookie = signCookieToken(claims, 'one', seconds + 1000, { keyId: 'k1', key })
+  const verify = (value: string, validator = 'one', withKey = key, at = now) => {
+    const result = verifyCookieToken(value, validator, withKey, rules, at)
+    return 'refused' in result ? result.refused : result.claims
+  }
+  t.equal(cookieKeyId(cookie), 'k1')
+  t.equal(cookieKeyId(signCookieToken(claims, 'one', seconds + 1000, { keyId: null, key })), null)
+  for (const value of ['', 'x', good, signToken(claims, { secret, header: { typ: 'dwa-cookie+jwt', kid: 7 } })]) t.equal(cookieKeyId(value), undefined)
+  t.same(verify(cookie), { ...claims, exp: seconds + 1000 }, 'all claims, a new exp, the binding taken off')
+  t.equal(verify(cookie, 'two'), 'foreign_cookie')
+  t.equal(verify(cookie, 'one', Buffer.from(`${secret}x`)), 'signature')
+  t.equal(verify(cookie, 'one', key, now + 1_000_000), 'expired')
+  t.equal(verify(good), 'malformed', 'a token of the validator\'s own secret')
+  t.equal(verify(signToken({ ...claims, [cookieBinding]: 'one' }, { secret })), 'malformed', 'even with the binding')
+  t.equal(verify(sign('{"alg":"HS256","typ":"dwa-cookie+jwt"}', '[]')), 'malformed')
+  t.equal(verify(signCookieToken({ ...claims, iss: 'https://evil' }, 'one', seconds + 1000, { keyId: null, key })), 'issuer')
+  t.equal(reason(verifier().verify(cookie)), 'foreign_cookie', 'same secret, right issuer and audience: still no Bearer token')
+})
+
+t.test('verified tokens are kept for one owner, bounded, and forgotten oldest first', async (t) => {
+  const token: VerifiedToken = { claims: {}, scopes: new Set(), expiresAt: 1, snapshot: null }
+  const [one, two] = [{}, {}]
+  const kept = new VerifiedTokens<object>(10)
+  kept.set(one, 'a', token)
+  t.equal(kept.get(one, 'a'), token)
+  t.equal(kept.get(two, 'a'), null, 'security 48: another validator, or another revision of it, finds nothing')
+  const other = { ...token }
+  kept.set(two, 'a', other)
+  t.same([kept.get(one, 'a') === token, kept.get(two, 'a') === other], [true, true])
+  for (let index = 0; index < 5; index++) kept.set(one, `b${index}`, token)
+  t.equal(kept.get(one, 'a'), token, 'used again, so it is young again')
+  for (let index = 0; index < 9; index++) kept.set(one, `c${index}`, token)
+  t.equal(kept.get(one, 'b0'), null)
+  kept.set(one, 'a', token)
+  kept.set(one, 'a', other)
+  t.equal(kept.get(one, 'a'), other, 'the newer result')
+  const off = new VerifiedTokens<object>(0)
+  off.set(one, 'a', token)
+  t.equal(off.get(one, 'a'), null)
+})
+
+t.test('fuzz: no text is a token, a bearer header or a cookie, and none makes anything throw', async (t) => {
+  const one = verifier()
+  const key = Buffer.from(secret)
+  const rules = { issuer: 'https://issuer', audience: ['api'], clockTolerance: 0 }
+  const segment = fc.oneof(fc.base64String().map((text) => text.replace(/=+$/, '')), fc.string(), fc.json().map((text) => Buffer.from(text).toString('base64url')))
+  const texts = fc.oneof(
+    fc.string({ unit: 'binary' }), fc.json(), fc.tuple(segment, segment, segment).map((parts) => parts.join('.')), fc.array(segment).map((parts) => parts.join('.')),
+    fc.tuple(fc.nat(good.length - 1), fc.string({ minLength: 1, maxLength: 3 })).map(([at, text]) => good.slice(0, at) + text + good.slice(at + 1)).filter((text) => text !== good)
+  )
+  t.doesNotThrow(() => fc.assert(fc.property(texts, (text) => {
+    const result = one.verify(text)
+    const cookie = verifyCookieToken(text, 'one', key, rules, now)
+    cookieKeyId(text)
+    readBearer(text)
+    cookieValues(text, 'a')
+    return !(result instanceof Promise) && 'refused' in result && 'refused' in cookie
+  }), { seed: 20261121, numRuns: 4000 }))
+  const headers = fc.dictionary(fc.constantFrom('alg', 'typ', 'kid', 'crit', 'b64', 'zip', 'jwk', 'cty'), fc.jsonValue())
+  t.doesNotThrow(() => fc.assert(fc.property(headers, fc.dictionary(fc.constantFrom('iss', 'aud', 'exp', 'nbf', 'iat', 'sub', 'scope'), fc.jsonValue()), (head, payload) => {
+    const result = one.verify(`${encodeInput({ alg: 'HS256', ...head }, payload)}.${'A'.repeat(43)}`)
+    const signed = one.verify(signToken({ exp: undefined, iat: undefined, ...payload }, { secret, header: head, algorithm: 'HS256' }))
+    return !(result instanceof Promise) && 'refused' in result && !(signed instanceof Promise) && 'refused' in signed
+  }), { seed: 20261121, numRuns: 4000 }))
+})
