@@ -70,7 +70,7 @@ export class RemoteKeySet {
 
   /** Starts a refresh of an ageing set without waiting for it. */
   refreshAhead (): void {
-    if (this.#age() >= refreshAge && this.#mayRetry()) void this.#fetch()
+    if (this.#age() >= refreshAge && this.#mayRetry()) this.#fetch()
   }
 
   /** The newest set there is: fetched when there is none or it is too old, null when it cannot be had. */
@@ -101,9 +101,9 @@ export class RemoteKeySet {
   }
 
   async #load (): Promise<void> {
-    this.#triedAt = this.#options.now()
+    const startedAt = this.#triedAt = this.#options.now()
     try {
-      this.#snapshot = new KeySetSnapshot(await this.#options.fetch(), this.#options.now())
+      this.#snapshot = new KeySetSnapshot(await this.#options.fetch(), startedAt)
       this.#failures = 0
     } catch (error) {
       this.#failures++

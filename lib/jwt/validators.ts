@@ -194,4 +194,3 @@ function declaredView ({ fields, cookieSecret }: CompiledValidator): ValidatorVi
 function withMigrationNote ({ fields }: NormalValidator, change: Change): Change {
   return fields.allowShortSecret ? { ...change, details: { ...change.details, allowShortSecret: true } } : change
 }
-

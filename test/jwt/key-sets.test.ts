@@ -1,0 +1,203 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import { fetchJson } from '../../lib/http/fetch-json.js'
+import { isLoopbackHost, isSpecialAddress } from '../../lib/http/private-address.js'
+import { KeySets } from '../../lib/jwt/key-sets.js'
+import { cooldown, maxAge, maxStaleAge, refreshAge, RemoteKeySet } from '../../lib/jwt/remote-key-set.js'
+import { TokenVerifier } from '../../lib/jwt/token-verifier.js'
+import { signToken } from '../../testing/sign-token.js'
+
+const limits = { timeoutMs: 400, maxBytes: 10_000, allowSpecialAddress: true }
+
+async function serve (t: Test, listener: RequestListener): Promise<URL> {
+  const server = createServer(listener)
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  t.teardown(() => { server.close(); server.closeAllConnections() })
+  return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`)
+}
+
+t.test('security 49: a document is fetched only as bounded, uncompressed, unredirected JSON', async (t) => {
+  const seen: string[] = []
+  const url = await serve(t, (request, response) => {
+    const { pathname } = new URL(request.url ?? '', 'http://x')
+    seen.push(pathname)
+    const json = (body: string, headers = {}) => response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(body)
+    switch (pathname) {
+      case '/ok': return json('{"keys":[]}')
+      case '/jwk-set': return json('{"keys":[]}', { 'content-type': 'application/jwk-set+json; charset=utf-8' })
+      case '/html': return json('<html>', { 'content-type': 'text/html' })
+      case '/untyped': return response.writeHead(200).end('{}')
+      case '/broken': return json('{"secret-in-body":')
+      case '/missing': return response.writeHead(404).end('{}')
+      case '/error': return response.writeHead(500).end('{}')
+      case '/redirect': return response.writeHead(302, { location: '/target' }).end()
+      case '/gzip': return json('x', { 'content-encoding': 'gzip' })
+      case '/huge': {
+        response.writeHead(200, { 'content-type': 'application/json' })
+        const pump = (): void => { while (!response.destroyed && response.write('x'.repeat(10_000))); }
+        response.on('drain', pump)
+        return pump()
+      }
+      case '/drip': {
+        response.writeHead(200, { 'content-type': 'application/json' })
+        const timer = setInterval(() => response.write(' '), 20)
+        return response.on('close', () => { clearInterval(timer) })
+      }
+      case '/silent': return
+      default: return request.socket.destroy()
+    }
+  })
+  const get = (path: string, options = limits) => fetchJson(new URL(path, url), options)
+  t.same(await get('/ok'), { keys: [] })
+  t.same(await get('/jwk-set'), { keys: [] })
+  const refused: Array<[string, RegExp]> = [
+    ['/html', /media type/], ['/untyped', /media type/], ['/broken', /malformed JSON/], ['/missing', /status 404/], ['/error', /status 500/], ['/redirect', /status 302/],
+    ['/gzip', /compressed/], ['/huge', /more than 10000 bytes/], ['/drip', /within 400 ms/], ['/silent', /within 400 ms/], ['/dropped', /hang up|ECONNRESET/]
+  ]
+  for (const [path, problem] of refused) {
+    const error: unknown = await get(path).then(() => null, (reason: unknown) => reason)
+    t.match(error, problem, path)
+    t.notMatch(String(error), /secret-in-body/)
+  }
+  t.notOk(seen.includes('/target'), 'a redirect is not followed')
+  await t.rejects(fetchJson(new URL('http://127.0.0.1:1/'), limits), /ECONNREFUSED/)
+})
+
+t.test('security 49: only global addresses, for literals and for names, unless allowed', async (t) => {
+  for (const address of ['127.0.0.1', '10.1.2.3', '172.16.0.1', '192.168.1.1', '169.254.169.254', '0.0.0.0', '100.64.0.1', '224.0.0.1', '255.255.255.255', '::1', '::', 'fe80::1', 'fc00::1', 'fd12::1', 'ff02::1', '::ffff:10.0.0.1', '::ffff:127.0.0.1', '64:ff9b::a00:1', '2002:a00:1::']) {
+    t.equal(isSpecialAddress(address), true, address)
+  }
+  for (const address of ['8.8.8.8', '172.32.0.1', '2606:4700::1111', '::ffff:8.8.8.8']) t.equal(isSpecialAddress(address), false, address)
+  for (const host of ['localhost', 'a.localhost', 'LOCALHOST', '127.0.0.1', '127.9.9.9', '[::1]']) t.equal(isLoopbackHost(host), true, host)
+  for (const host of ['example.com', 'localhost.example.com', '10.0.0.1', '[::2]', 'notlocalhost']) t.equal(isLoopbackHost(host), false, host)
+
+  let requests = 0
+  const url = await serve(t, (_request, response) => { requests++; response.end('{}') })
+  const strict = { ...limits, allowSpecialAddress: false }
+  await t.rejects(fetchJson(url, strict), /127\.0\.0\.1 is not global/)
+  await t.rejects(fetchJson(new URL(`http://localhost:${url.port}/`), strict), /localhost resolves to (127\.0\.0\.1|::1), which is not global/)
+  await t.rejects(fetchJson(new URL('https://[::1]/'), strict), /not global/)
+  await t.rejects(fetchJson(new URL('https://does-not-exist.invalid/'), strict), /ENOTFOUND|EAI_AGAIN/)
+  t.equal(requests, 0)
+})
+
+const first = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const second = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const jwk = (pair: typeof first, kid: string) => ({ ...pair.publicKey.export({ format: 'jwk' }), kid })
+
+/** A key set behind a switchboard: what it answers, whether it is down, and the time. */
+function keySet (t: Test, keys: unknown[]) {
+  const state = { keys, down: false, fetches: 0, failures: 0, now: Date.now(), gate: Promise.resolve() }
+  const set = new RemoteKeySet({
+    async fetch () {
+      state.fetches++
+      await state.gate
+      if (state.down) throw new Error('down')
+      return { keys: state.keys }
+    },
+    now: () => state.now,
+    onFailure: () => { state.failures++ }
+  })
+  const verifier = new TokenVerifier({ algorithm: 'RS256', typ: null, issuer: 'i', audience: ['a'], clockTolerance: 0, source: { remote: set, algorithm: 'RS256' } }, () => state.now)
+  const verify = async (pair: typeof first, kid?: string) => {
+    const result = await verifier.verify(signToken({ iss: 'i', aud: 'a', exp: state.now / 1000 + 60, iat: undefined }, { privateKey: pair.privateKey, header: { kid } }))
+    return 'refused' in result ? result.refused : 'accepted'
+  }
+  return { state, set, verifier, verify }
+}
+
+t.test('a key set is fetched on first need, once for all who wait, and kept ten minutes', async (t) => {
+  const { state, verify } = keySet(t, [jwk(first, 'k1')])
+  t.equal(state.fetches, 0, 'not at construction')
+  t.same(await Promise.all(Array.from({ length: 50 }, () => verify(first, 'k1'))), Array(50).fill('accepted'))
+  t.equal(state.fetches, 1)
+  state.now += refreshAge - 1
+  t.equal(await verify(first, 'k1'), 'accepted')
+  t.equal(state.fetches, 1)
+  state.now += 1
+  t.equal(await verify(first, 'k1'), 'accepted')
+  t.equal(state.fetches, 2, 'refreshed ahead of its end without making anyone wait')
+  state.now += maxAge
+  t.equal(await verify(first, 'k1'), 'accepted')
+  t.equal(state.fetches, 3)
+})
+
+t.test('security 40, 49: unknown keys refetch at most once a cooldown, however many come', async (t) => {
+  const { state, verify } = keySet(t, [jwk(first, 'k1')])
+  t.equal(await verify(first, 'k1'), 'accepted')
+  for (let index = 0; index < 200; index++) t.equal(await verify(second, `unknown-${index}`), 'unknown_key')
+  t.equal(state.fetches, 1, 'the set is younger than the cooldown')
+  state.now += cooldown
+  state.keys = [jwk(first, 'k1'), jwk(second, 'k2')]
+  t.same(await Promise.all([verify(second, 'k2'), verify(second, 'k2'), verify(second, 'nope')]), ['accepted', 'accepted', 'unknown_key'])
+  t.equal(state.fetches, 2, 'a new key is found, with one fetch for all')
+  for (let index = 0; index < 200; index++) t.equal(await verify(second, `unknown-${index}`), 'unknown_key')
+  t.equal(state.fetches, 2)
+  state.now += cooldown
+  state.down = true
+  t.equal(await verify(second, 'k3'), 'unknown_key', 'the refetch failed: the set stays as it is')
+  t.equal(await verify(second, 'k2'), 'accepted')
+})
+
+t.test('while the endpoint is down the last good set serves for an hour after it was fetched, then nothing does', async (t) => {
+  const { state, verify } = keySet(t, [jwk(first, 'k1')])
+  t.equal(await verify(first, 'k1'), 'accepted')
+  state.down = true
+  state.now += maxAge
+  t.equal(await verify(first, 'k1'), 'accepted')
+  t.equal(state.failures, 1)
+  for (let index = 0; index < 20; index++) await verify(first, 'k1')
+  t.equal(state.fetches, 2, 'a failure is not repeated at once')
+  state.now += maxStaleAge - maxAge - 1
+  t.equal(await verify(first, 'k1'), 'accepted')
+  state.now += 1
+  t.equal(await verify(first, 'k1'), 'key_set_unreachable')
+  state.down = false
+  state.now += cooldown
+  t.equal(await verify(first, 'k1'), 'accepted')
+})
+
+t.test('a set that was never had, is no set, or is too large refuses every token, and backs off', async (t) => {
+  for (const keys of [Array(101).fill(jwk(first, 'k1'))]) {
+    const { state, verify } = keySet(t, keys)
+    t.equal(await verify(first, 'k1'), 'key_set_unreachable')
+    t.equal(await verify(first, 'k1'), 'key_set_unreachable')
+    t.same([state.fetches, state.failures], [1, 1])
+    state.keys = [jwk(first, 'k1')]
+    state.now += 1000
+    t.equal(await verify(first, 'k1'), 'accepted')
+  }
+})
+
+t.test('a removed key stops being accepted as soon as the new set is seen, and with it what was verified before', async (t) => {
+  const { state, set, verifier, verify } = keySet(t, [jwk(first, 'k1'), jwk(second, 'k2')])
+  const token = signToken({ iss: 'i', aud: 'a', exp: state.now / 1000 + 7200, iat: undefined }, { privateKey: first.privateKey, header: { kid: 'k1' } })
+  const verified = await verifier.verify(token)
+  if ('refused' in verified) return t.fail('must pass')
+  t.equal(verifier.holds(verified, state.now), true)
+  t.equal(verifier.holds(verified, verified.expiresAt - 1), true)
+  t.equal(verifier.holds(verified, verified.expiresAt), false, 'its end counts as well')
+  state.keys = [jwk(second, 'k2')]
+  state.now += maxAge
+  t.equal(verifier.holds(verified, state.now), false, 'an old set vouches for nothing')
+  t.equal(await verify(first, 'k1'), 'unknown_key')
+  t.equal(await verify(second, 'k2'), 'accepted')
+  t.equal(verifier.holds(verified, state.now), false)
+  t.not(set.fresh, verified.snapshot)
+})
+
+t.test('security 45: a token is refused when its key, of the same kid, belongs to another issuer', async (t) => {
+  const { verify } = keySet(t, [jwk(first, 'same')])
+  t.equal(await verify(second, 'same'), 'signature')
+})
+
+t.test('validators that name the same URL share one set, stored and declared ones apart', async (t) => {
+  const failures: string[] = []
+  const sets = new KeySets({ fetch: async () => { throw new Error('down') }, now: Date.now, onFailure: (url) => failures.push(url) })
+  t.equal(sets.get('https://a/jwks?key=secret', true), sets.get('https://a/jwks?key=secret', true))
+  t.not(sets.get('https://a/jwks?key=secret', true), sets.get('https://a/jwks?key=secret', false))
+  t.equal(await sets.get('https://a/jwks?key=secret', true).latest(), null)
+  t.same(failures, ['https://a/jwks'], 'security 52: without the query')
+})
