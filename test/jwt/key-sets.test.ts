@@ -119,6 +119,7 @@ t.test('a key set is fetched on first need, once for all who wait, and kept ten 
   state.now += 1
   t.equal(await verify(first, 'k1'), 'accepted')
   t.equal(state.fetches, 2, 'refreshed ahead of its end without making anyone wait')
+  await new Promise((resolve) => { setImmediate(resolve) })
   state.now += maxAge
   t.equal(await verify(first, 'k1'), 'accepted')
   t.equal(state.fetches, 3)
