@@ -8,6 +8,7 @@ import { isDocument, type Document } from './document.js'
 import { ServerError } from './errors.js'
 import { expressionContext, expressionError, optionsOf, plainDocument, prepare, type ExpressionContext } from './expression.js'
 import { compile } from './matcher.js'
+import { projection } from './projection.js'
 import { sortBy, sortSpec } from './sort.js'
 
 /** What stages need besides their documents. `collection` gives another collection's documents by name. */
@@ -15,11 +16,18 @@ export interface PipelineContext extends ExpressionContext { collection: (name: 
 
 type Stage = (collection: ReturnType<typeof Lazy>, expression: unknown, options: Options) => ReturnType<typeof Lazy>
 
-/** `$match` and `$sort` by the server's own rules, everything else by mingo. */
+const scope = (options: Options): ExpressionContext => ({ now: new Date(), variables: { ...options.variables } })
+
+/** `$match`, `$project` and `$sort` by the server's own rules, everything else by mingo. */
 const own: Record<`$${string}`, Stage> = {
   $match: (documents, filter, options) => {
-    const matches = compile(isDocument(filter) ? filter : {}, { now: new Date(), variables: { ...options.variables } })
+    const matches = compile(isDocument(filter) ? filter : {}, scope(options))
     return documents.filter((document: unknown) => isDocument(document) && matches(document))
+  },
+  $project: (documents, spec, options) => {
+    const project = projection(spec, undefined, scope(options))
+    if (project === undefined) throw new ServerError(51272, 'Invalid $project :: caused by :: projection specification must have at least one field')
+    return documents.map((document: unknown) => isDocument(document) ? project(document) : document)
   },
   $sort: (documents, sort) => Lazy(sortBy(documents.collect<Document>(), sortSpec(sort) ?? [], (document) => document))
 }

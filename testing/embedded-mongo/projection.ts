@@ -56,18 +56,34 @@ function slice (array: unknown[], spec: unknown): unknown[] {
 
 const isPlain = (value: unknown): boolean => typeof value === 'boolean' || isNumeric(value)
 
-/** Compiles a projection; undefined where it asks for everything. The filter serves the positional `a.$`. */
-export function projection (spec: unknown, filter: Document, context: ExpressionContext): Projection | undefined {
+/** `{ a: { b: 1 } }` is written `{ 'a.b': 1 }`. */
+function flatten (spec: Document, prefix = ''): Array<[path: string, value: unknown]> {
+  return Object.entries(spec).flatMap(([name, value]): Array<[string, unknown]> => {
+    const path = prefix + name
+    return isDocument(value) && Object.keys(value)[0]?.startsWith('$') === false ? flatten(value, `${path}.`) : [[path, value]]
+  })
+}
+
+const isOperator = (value: unknown, operator: string): boolean => isDocument(value) && Object.hasOwn(value, operator)
+
+/**
+ * Compiles a projection; undefined where it asks for everything. The filter serves the positional `a.$`; without
+ * one it is a `$project` stage, where `$slice` is an expression.
+ */
+export function projection (spec: unknown, filter: Document | undefined, context: ExpressionContext): Projection | undefined {
   if (!isDocument(spec) || Object.keys(spec).length === 0) return undefined
-  const entries = Object.entries(spec)
+  const entries = flatten(spec)
   const others = entries.filter(([name, value]) => name !== '_id' && isPlain(value))
   const computed = entries.filter(([, value]) => !isPlain(value))
-  const sliced = computed.filter(([, value]) => isDocument(value) && Object.hasOwn(value, '$slice') && !Array.isArray(getField(value, '$slice')) ? true : isDocument(value) && Object.hasOwn(value, '$slice'))
-  const matched = computed.filter(([, value]) => isDocument(value) && Object.hasOwn(value, '$elemMatch'))
+  const sliced = filter === undefined ? [] : computed.filter(([, value]) => isOperator(value, '$slice'))
+  const matched = filter === undefined ? [] : computed.filter(([, value]) => isOperator(value, '$elemMatch'))
   const expressions = computed.filter((entry) => !sliced.includes(entry) && !matched.includes(entry))
   const id = spec['_id']
-  const including = others.some(([, value]) => isTruthy(value)) || matched.length > 0 || expressions.length > 0 || (others.length === 0 && sliced.length === 0 && isTruthy(id))
-  const mixed = others.find(([, value]) => isTruthy(value) !== including)
+  const [first] = others
+  const including = first === undefined
+    ? matched.length > 0 || expressions.length > 0 || (sliced.length === 0 && isTruthy(id))
+    : isTruthy(first[1])
+  const mixed = others.find(([, value]) => isTruthy(value) !== including) ?? (including ? undefined : expressions[0])
   if (mixed !== undefined) {
     throw including
       ? new ServerError(31254, `Cannot do exclusion on field ${mixed[0]} in inclusion projection`)
@@ -75,10 +91,10 @@ export function projection (spec: unknown, filter: Document, context: Expression
   }
   const tree: Tree = new Map()
   const positional = others.map(([name]) => name).find((name) => name.endsWith('.$'))
-  for (const [name, value] of others) if (isTruthy(value) === including) plant(tree, name.endsWith('.$') ? name.slice(0, -2) : name)
+  for (const [name] of others) plant(tree, name.endsWith('.$') ? name.slice(0, -2) : name)
   if (including) {
     for (const [name] of sliced) plant(tree, name)
-    if (id === undefined || isTruthy(id)) tree.set('_id', true)
+    if (id === undefined || (isPlain(id) && isTruthy(id))) tree.set('_id', true)
   } else if (id !== undefined && !isTruthy(id)) tree.set('_id', true)
   return (document) => {
     const base = including ? include(document, tree) : exclude(document, tree)
@@ -95,7 +111,7 @@ export function projection (spec: unknown, filter: Document, context: Expression
       if (first !== undefined) setField(result, name, [first])
     }
     for (const [name, value] of expressions) place(result, name.split('.'), evaluate(value, document, context))
-    if (positional !== undefined) narrow(result, document, positional.slice(0, -2), filter, context)
+    if (positional !== undefined && filter !== undefined) narrow(result, document, positional.slice(0, -2), filter, context)
     return result
   }
 }

@@ -170,8 +170,12 @@ function rename (document: Document, from: string, to: string): void {
 
 /** The document an upsert begins with: the values that the filter's equalities fix. */
 export function seedOf (filter: Document): Document {
-  const seed: Document = {}
-  const set = (path: string, value: unknown): void => { placeAt(seed, path.split('.')).set(clone(value)) }
+  const equalities = new Map<string, unknown>()
+  const set = (path: string, value: unknown): void => {
+    const taken = [...equalities.keys()].find((other) => other === path || other.startsWith(`${path}.`) || path.startsWith(`${other}.`))
+    if (taken !== undefined) throw new ServerError(54, `cannot infer query fields to set, ${taken === path ? `path '${path}' is matched twice` : `both paths '${path}' and '${taken}' are matched`}`)
+    equalities.set(path, value)
+  }
   const visit = (part: Document): void => {
     for (const [name, condition] of Object.entries(part)) {
       if ((name === '$and' || (name === '$or' && Array.isArray(condition) && condition.length === 1)) && Array.isArray(condition)) condition.filter(isDocument).forEach(visit)
@@ -184,6 +188,8 @@ export function seedOf (filter: Document): Document {
     }
   }
   visit(filter)
+  const seed: Document = {}
+  for (const path of [...equalities.keys()].sort()) placeAt(seed, path.split('.')).set(clone(equalities.get(path)))
   return seed
 }
 

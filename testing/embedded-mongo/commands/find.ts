@@ -58,13 +58,13 @@ export const find: Command = (command, context) => {
   const given = matchContext(command, context)
   const project = projection(command['projection'], filter, given)
   const transform = (document: Document): Document => project === undefined ? document : project(document)
-  const limit = numberField(command, 'limit')
+  const limit = countField(command, 'limit')
   const skip = countField(command, 'skip')
   const batchSize = countField(command, 'batchSize')
   const tailable = isTruthy(command['tailable'])
   const awaitData = isTruthy(command['awaitData'])
   if (awaitData && !tailable) throw new ServerError('FailedToParse', 'Cannot set awaitData without tailable')
-  const singleBatch = isTruthy(command['singleBatch']) || (limit ?? 0) < 0
+  const singleBatch = isTruthy(command['singleBatch'])
   const options = { batchSize, singleBatch, awaitData, user: context.session.user }
   const matches = compile(filter, given)
   const collection = existing(command, context)
