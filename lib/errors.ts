@@ -6,7 +6,7 @@ import createError from '@fastify/error'
  */
 export const errors = {
   /** An option is missing, unknown or malformed; the message starts with its path. Raised at register. */
-  DWA_OPTIONS_INVALID: createError<[path: string, problem: string]>('DWA_OPTIONS_INVALID', '%s: %s', 500),
+  DWA_OPTIONS_INVALID: createError<[path: string, problem: string, options?: ErrorOptions]>('DWA_OPTIONS_INVALID', '%s: %s', 500),
   /** A plugin was registered twice, or two plugins claim the same `config.auth` value. */
   DWA_PLUGIN_ALREADY_REGISTERED: createError<[plugin: string]>('DWA_PLUGIN_ALREADY_REGISTERED', '%s is already registered on this app', 500),
   /** `config.auth` or `config.webhook` names something no registered plugin serves (security.md 57). */
@@ -15,19 +15,27 @@ export const errors = {
   DWA_ROUTE_MALFORMED: createError<[route: string, problem: string]>('DWA_ROUTE_MALFORMED', 'Route %s: %s', 500),
   /** `access` found nobody, and the route needs a role. */
   DWA_ACCESS_UNAUTHENTICATED: createError('DWA_ACCESS_UNAUTHENTICATED', 'Sign in to do this', 401),
+  /** `access` threw, or returned something that is not a caller: nobody gets in. */
+  DWA_ACCESS_FAILED: createError('DWA_ACCESS_FAILED', 'It could not be decided who is calling', 500),
   /** The caller lacks the role. */
   DWA_ACCESS_FORBIDDEN: createError<[role: string]>('DWA_ACCESS_FORBIDDEN', 'This needs the role "%s"', 403),
 
   /** MongoDB cannot be reached, or has not been reached since the start. */
   DWA_STORE_UNAVAILABLE: createError('DWA_STORE_UNAVAILABLE', 'The database cannot be reached', 503),
+  /** The log has entries and the key ring is gone: a new one would leave them and every stored secret unreadable. */
+  DWA_STORE_KEYS_MISSING: createError<[collection: string, log: string]>('DWA_STORE_KEYS_MISSING', 'The key ring in %s is missing although %s has entries: restore it from a backup', 500),
   /** None of `secretKeys` unwraps the database's data key. */
   DWA_STORE_WRONG_KEY: createError('DWA_STORE_WRONG_KEY', 'None of store.secretKeys opens this database: its data key was wrapped by another master key', 500),
   /** A stored secret cannot be decrypted: altered, moved between records, or its data key is gone. */
   DWA_STORE_UNREADABLE_SECRET: createError<[field: string]>('DWA_STORE_UNREADABLE_SECRET', 'The stored secret %s cannot be decrypted', 500),
+  /** A record, a patch or a filter does not fit the kind's schema; the message names the field. */
+  DWA_STORE_INVALID_RECORD: createError<[what: string, problem: string]>('DWA_STORE_INVALID_RECORD', '%s: %s', 400),
   /** Another record of this kind has the same unique value. */
   DWA_STORE_DUPLICATE: createError<[what: string]>('DWA_STORE_DUPLICATE', '%s exists already', 409),
   /** The record was changed by someone else since it was read. */
   DWA_STORE_CONFLICT: createError<[what: string]>('DWA_STORE_CONFLICT', '%s was changed by someone else: read it again', 412),
+  /** Another process is making a change of this kind, and takes longer than it should. */
+  DWA_STORE_BUSY: createError<[what: string]>('DWA_STORE_BUSY', 'Another change of %s is under way: try again', 503),
   /** No such record. */
   DWA_STORE_NOT_FOUND: createError<[what: string]>('DWA_STORE_NOT_FOUND', '%s does not exist', 404),
 
@@ -37,6 +45,8 @@ export const errors = {
   DWA_LOG_IMMUTABLE: createError<[operation: string]>('DWA_LOG_IMMUTABLE', 'The audit log is insert-only: %s is refused', 500),
   /** `log.requireInsertOnly` is set and the log's credential may do more than insert and find. */
   DWA_LOG_PRIVILEGES: createError<[excess: string]>('DWA_LOG_PRIVILEGES', 'The log\'s credential may do more than insert and find: %s', 500),
+  /** A filter of `find` or `tail` is not of the documented type; the message names it. */
+  DWA_LOG_INVALID_QUERY: createError<[field: string, problem: string]>('DWA_LOG_INVALID_QUERY', '%s: %s', 400),
   /** The app is closing; nothing more is recorded. */
   DWA_LOG_CLOSED: createError('DWA_LOG_CLOSED', 'The audit log is closed', 503),
 
@@ -49,6 +59,8 @@ export const errors = {
   /** Every validator of a chain refused; `errors` lists `{ validator, code }` in chain order. */
   DWA_JWT_COMPOSITE: createError('DWA_JWT_COMPOSITE', 'Every validator of the chain refused the token', 401),
   DWA_JWT_SESSION_MISMATCH: createError('DWA_JWT_SESSION_MISMATCH', 'A request with a signed-in session must not use this route', 401),
+  /** A session plugin was registered after `jwt`, which would not see its sessions. */
+  DWA_JWT_LATE_SESSION: createError('DWA_JWT_LATE_SESSION', 'A session plugin was registered after fastify-docuware-auth/jwt: register it first', 500),
   DWA_JWT_INSUFFICIENT_SCOPE: createError('DWA_JWT_INSUFFICIENT_SCOPE', 'The token lacks a required scope', 403),
   DWA_JWT_CROSS_SITE: createError('DWA_JWT_CROSS_SITE', 'A cross-site request must not use the authorization cookie', 403),
   DWA_JWT_VALIDATOR_NOT_FOUND: createError('DWA_JWT_VALIDATOR_NOT_FOUND', 'The route\'s JWT validator does not exist', 500),

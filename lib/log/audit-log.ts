@@ -1,3 +1,4 @@
+import type { Head } from './heads.js'
 import type { LogEntry, LogFields } from './log-entry.js'
 
 export interface LogQuery {
@@ -24,15 +25,27 @@ export interface Verification {
 
 /** The insert-only log. There is no update and no delete. Decorated as `app.auditLog`. */
 export interface AuditLog {
-  /** Resolves with the entry when it is stored. @throws DWA_STORE_UNAVAILABLE, DWA_LOG_CLOSED */
+  /**
+   * Resolves with the entry when it is stored. When it rejects with DWA_STORE_UNAVAILABLE, the entry was not stored and will not be, with one exception:
+   * if it was under way when the connection broke, it is in the log once, now or as soon as the database is back.
+   * @throws DWA_STORE_UNAVAILABLE, DWA_LOG_CLOSED
+   */
   append (event: string, fields?: LogFields): Promise<LogEntry>
   /** For hot paths: returns at once; kept in a bounded spool until written, and what overflows is counted in a `log.gap` entry. */
   record (event: string, fields?: LogFields): void
   /** For noisy events: the first of a minute for each `key` is recorded at once, the others as one entry with `details.count` when the minute ends. */
   sample (key: string, event: string, fields?: LogFields): void
-  /** Newest first. */
+  /** Newest first. @throws DWA_LOG_INVALID_QUERY, DWA_STORE_UNAVAILABLE */
   find (query?: LogQuery): Promise<LogEntry[]>
-  /** Live, in log order, from after the entry with that id (from now without one). Ends when the app closes or the caller breaks. */
+  /**
+   * Live, in log order, from after the entry with that id (from now without one). Ends when the app closes or the caller breaks;
+   * a database that goes away only interrupts it. When the entry was evicted, begins with the oldest that is left.
+   * @throws DWA_LOG_INVALID_QUERY
+   */
   tail (options?: { readonly after?: string, readonly signal?: AbortSignal }): AsyncIterable<LogEntry>
-  verify (): Promise<Verification>
+  /**
+   * Checks every surviving entry against its chain, the checkpoints, and what this process wrote itself, and records `log.verified`.
+   * @throws DWA_STORE_UNAVAILABLE
+   */
+  verify (options?: { /** Heads of checkpoints kept outside the database. */ readonly anchors?: readonly Head[] }): Promise<Verification>
 }

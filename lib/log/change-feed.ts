@@ -1,4 +1,11 @@
+import type { mongo } from 'mongoose'
+import type { Clock } from '../clock.js'
+import type { Database } from '../store/database.js'
+import type { Logger } from '../store/logger.js'
+import { followLog } from './follow.js'
+import { headOf, readHeads, type Head } from './heads.js'
 import type { LogEntry } from './log-entry.js'
+import { toLogEntry, type LogDocument } from './seal.js'
 
 /**
  * The log's tail as the other plugins use it: what changed, in this and every other process.
@@ -11,4 +18,117 @@ export interface ChangeFeed {
   readonly epoch: number
   /** Returns the function that unsubscribes. */
   subscribe (listener: (entry: LogEntry) => void): () => void
+}
+
+/** Milliseconds without an answer after which entries cannot be said to arrive. */
+const silence = 2500
+
+export interface TailedFeedOptions {
+  readonly database: Database
+  readonly collection: () => mongo.Collection<LogDocument>
+  readonly clock: Clock
+  readonly logger: Logger
+  /** The chain of this process: its entries are published when they are stored, and passed over when the tail brings them. */
+  readonly ownChain: string
+  /** Called for the head of every chain, as it moves. */
+  readonly onHead: (head: Head) => void
+}
+
+/** A change feed on one tailable cursor, begun at the newest checkpoint. */
+export class TailedChangeFeed implements ChangeFeed {
+  readonly #options: TailedFeedOptions
+  readonly #listeners = new Set<(entry: LogEntry) => void>()
+  readonly #stop = new AbortController()
+  #stands = false
+  #epoch = 0
+  #lastAnswer = -Infinity
+  #started = false
+
+  constructor (options: TailedFeedOptions) {
+    this.#options = options
+  }
+
+  get live (): boolean {
+    return this.#stands && this.#options.database.reachable && this.#options.clock.now() - this.#lastAnswer < silence
+  }
+
+  get epoch (): number {
+    return this.#epoch
+  }
+
+  subscribe (listener: (entry: LogEntry) => void): () => void {
+    this.#listeners.add(listener)
+    return () => { this.#listeners.delete(listener) }
+  }
+
+  /** Hands an entry to every listener. One that throws is reported and keeps nothing from the others. */
+  publish (document: LogDocument): void {
+    if (this.#listeners.size === 0) return
+    const entry = toLogEntry(document)
+    for (const listener of this.#listeners) {
+      try {
+        listener(entry)
+      } catch (error) {
+        this.#options.logger.error({ err: error, event: entry.event }, 'a listener of the change feed failed')
+      }
+    }
+  }
+
+  /** Begins to follow; resolves when the tail stands, or after `limit` milliseconds. */
+  async start (limit: number): Promise<void> {
+    if (this.#started) return
+    this.#started = true
+    await new Promise<void>((resolve) => {
+      const cancel = this.#options.clock.after(limit, resolve)
+      this.#follow(() => {
+        cancel()
+        resolve()
+      }).catch((error: unknown) => { this.#options.logger.error({ err: error }, 'the change feed ended') })
+    })
+  }
+
+  stop (): void {
+    this.#stands = false
+    this.#stop.abort()
+  }
+
+  async #follow (onStand: () => void): Promise<void> {
+    const { database, collection, clock, logger, ownChain, onHead } = this.#options
+    const entries = followLog({
+      database,
+      collection,
+      clock,
+      signal: this.#stop.signal,
+      from: await this.#newestCheckpoint(),
+      onStand: () => {
+        this.#epoch++
+        this.#stands = true
+        onStand()
+      },
+      onLost: (reason) => {
+        if (this.#stands) logger.warn({ err: reason }, 'the tail of the audit log was lost, trying on')
+        this.#stands = false
+      },
+      onBeat: () => { this.#lastAnswer = clock.now() }
+    })
+    for await (const document of entries) {
+      if (document.chain === ownChain) continue
+      onHead(headOf(document))
+      if (this.#epoch > 0) this.publish(document) // before the first stand nobody can have cached anything
+    }
+  }
+
+  /** Its heads, and whatever comes after it, are the heads of today. */
+  async #newestCheckpoint (): Promise<mongo.ObjectId | 'oldest'> {
+    const { database, collection, logger, onHead } = this.#options
+    try {
+      const checkpoint = await database.run(async () => await collection().find({ event: 'log.checkpoint' }).sort({ _id: -1 }).limit(1).next())
+      for (const head of readHeads(checkpoint?.details)) onHead(head)
+      if (checkpoint !== null) onHead(headOf(checkpoint))
+      return checkpoint?._id ?? 'oldest'
+    } catch (error) {
+      logger.warn({ err: error }, 'the newest checkpoint could not be read, the whole log is')
+      return 'oldest'
+    }
+  }
 }

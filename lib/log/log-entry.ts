@@ -33,6 +33,8 @@ export interface LogEntry {
   readonly message: string | null
   readonly details: Readonly<Record<string, unknown>>
   readonly personal?: { readonly ip?: string, readonly userName?: string }
+  /** The id under which a record's change left it in the record's outbox: `at` is the time of the change, the time in `id` that of writing. */
+  readonly source?: string
   /** Id of the data key from which the log key of `hash` is derived. */
   readonly key: string
   readonly prev: string | null

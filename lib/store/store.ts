@@ -23,4 +23,10 @@ export interface Store {
    * @throws DWA_STORE_UNAVAILABLE at once while MongoDB is known to be away, and in place of any network or server-selection error
    */
   run<T> (operation: () => Promise<T>): Promise<T>
+  /**
+   * Runs `operation` while no other process, and nothing else in this one, runs one under the same name: for rules that span several records.
+   * A dead owner blocks the others for 15 s at most; an operation that takes longer than that is no longer alone.
+   * @throws DWA_STORE_UNAVAILABLE
+   */
+  exclusively<T> (name: string, operation: () => Promise<T>): Promise<T>
 }

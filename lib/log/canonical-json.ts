@@ -1,0 +1,19 @@
+/** A value that JSON can say. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+
+/**
+ * JSON in one spelling only, after RFC 8785: members sorted by UTF-16 code units, no blanks, numbers and strings as ECMAScript writes them.
+ * @throws TypeError on a number that is not finite
+ */
+export function canonicalJson (value: Json): string {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError('JSON has no such number')
+  if (value === null || typeof value !== 'object') return JSON.stringify(value)
+  if (isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  const members = Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1)
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`).join(',')}}`
+}
+
+/** `Array.isArray` does not narrow readonly arrays. */
+function isArray (value: object): value is readonly Json[] {
+  return Array.isArray(value)
+}

@@ -1,0 +1,56 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { mongo } from 'mongoose'
+import { canonicalJson } from './canonical-json.js'
+import type { LogDraft } from './log-draft.js'
+import type { LogEntry } from './log-entry.js'
+
+/** HKDF label of the key that entries are sealed with. */
+export const logKeyLabel = 'audit-log'
+
+/** Version of the entry's form; in the bytes that are hashed, so that a later form cannot be taken for this one. */
+export const logSchemaVersion = 1
+
+const domain = `fastify-docuware-auth/audit-log/v${logSchemaVersion}\n`
+
+/** Where an entry stands: its chain, its place in it, and the hash before it. */
+export interface Link { readonly chain: string, readonly seq: number, readonly prev: string | null }
+
+/** An entry as MongoDB keeps it. */
+export interface LogDocument extends LogDraft, Link {
+  readonly _id: mongo.ObjectId
+  /** Id of the data key from which the sealing key is derived. */
+  readonly key: string
+  /** HMAC-SHA-256 over everything else, base64url. */
+  readonly hash: string
+}
+
+/** Puts a draft into its place in the chain and signs the whole. */
+export function seal (id: mongo.ObjectId, draft: LogDraft, link: Link, keyId: string, key: Buffer): LogDocument {
+  const unsigned = { _id: id, ...draft, ...link, key: keyId }
+  return { ...unsigned, hash: sealOf(unsigned, key) }
+}
+
+/** Whether the entry is as it was sealed. */
+export function isIntact (document: LogDocument, key: Buffer): boolean {
+  try {
+    const expected = Buffer.from(sealOf(document, key))
+    const found = Buffer.from(String(document.hash))
+    return expected.length === found.length && timingSafeEqual(expected, found)
+  } catch (error) {
+    if (error instanceof TypeError) return false // altered into something that JSON cannot say
+    throw error
+  }
+}
+
+/** @returns base64url, 43 characters; of a document that was altered beyond recognition too */
+function sealOf (document: Omit<LogDocument, 'hash'>, key: Buffer): string {
+  const { _id, at, ...rest } = document
+  const signed = { ...rest, hash: null, _id: String(_id), at: at instanceof Date ? at.getTime() : null }
+  return createHmac('sha256', key).update(domain).update(canonicalJson(signed)).digest('base64url')
+}
+
+/** The entry as callers see it. */
+export function toLogEntry (document: LogDocument): LogEntry {
+  const { _id, ...rest } = document
+  return { id: _id.toHexString(), ...rest }
+}

@@ -1,0 +1,157 @@
+import mongoose, { type Connection, type mongo } from 'mongoose'
+import { errors, isAuthError } from '../errors.js'
+import type { Clock } from '../clock.js'
+import type { Logger } from './logger.js'
+import { isOutage, unavailable } from './unavailable.js'
+
+/** An address to connect to, or the app's own connection. */
+export type DatabaseSource = { readonly uri: string } | { readonly connection: Connection }
+
+/** No request waits longer than this for MongoDB. */
+const operationLimit = 10_000
+const reconnectDelay = 1000
+
+const connectOptions = {
+  serverSelectionTimeoutMS: 3000,
+  connectTimeoutMS: 3000,
+  heartbeatFrequencyMS: 2000,
+  bufferCommands: false,
+  autoIndex: false,
+  autoCreate: false,
+  appName: 'fastify-docuware-auth'
+}
+
+/** A MongoDB connection that comes and goes. Opened here, it is closed here; the app's own is never closed. */
+export class Database {
+  readonly connection: Connection
+  readonly #option: string
+  readonly #uri: string | null
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #listeners: Array<() => void> = []
+  readonly #connected = (): void => { for (const listener of this.#listeners) listener() }
+  #opening: Promise<void> | null = null
+  #refusal: Error | null = null
+  #closed = false
+
+  /**
+   * @param option the option's path, for errors: `store.uri`
+   * @throws DWA_OPTIONS_INVALID when the address is malformed; it is not repeated, since it may hold a password
+   */
+  constructor (source: DatabaseSource, option: string, clock: Clock, logger: Logger) {
+    this.#option = option
+    this.#clock = clock
+    this.#logger = logger
+    if ('connection' in source) {
+      this.#uri = null
+      this.connection = source.connection
+    } else {
+      this.#uri = source.uri
+      checkAddress(source.uri, option)
+      this.connection = new mongoose.Mongoose().createConnection()
+      this.connection.on('error', () => {}) // every failure is also a rejection of openUri, and logged there
+    }
+    this.connection.on('connected', this.#connected)
+  }
+
+  /** Whether MongoDB answered last time it was asked. */
+  get reachable (): boolean {
+    return !this.#closed && this.connection.readyState === mongoose.STATES.connected
+  }
+
+  /** @throws DWA_STORE_UNAVAILABLE before the first connection */
+  get db (): mongo.Db {
+    if (this.connection.db === undefined) throw unavailable()
+    return this.connection.db
+  }
+
+  /** Runs `listener` whenever a connection stands again, and the first time. */
+  onReachable (listener: () => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /**
+   * Starts connecting, and waits at most `limit` milliseconds for it; the attempts go on afterwards.
+   * @returns whether the connection stands
+   * @throws DWA_OPTIONS_INVALID when the server was reached and refused the credentials
+   */
+  async connect (limit: number): Promise<boolean> {
+    if (this.#uri !== null) this.#opening ??= this.#open(this.#uri)
+    if (!this.reachable && this.#refusal === null) await this.#firstWord(limit)
+    if (this.#refusal !== null) throw this.#refusal
+    return this.reachable
+  }
+
+  /**
+   * Runs a database operation.
+   * @throws DWA_STORE_UNAVAILABLE at once while MongoDB is known to be away, after 10 s (or `limit` milliseconds) without an answer, and in place of any network or server-selection error
+   */
+  async run<T> (operation: () => Promise<T>, limit = operationLimit): Promise<T> {
+    if (!this.reachable) throw unavailable()
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      if (limit < Infinity) timer = setTimeout(() => { reject(unavailable(new Error(`No answer within ${limit} ms`))) }, limit)
+    })
+    try {
+      return await Promise.race([operation(), late])
+    } catch (error) {
+      throw isOutage(error) || (!this.reachable && !isAuthError(error)) ? unavailable(error) : error
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Stops connecting, and closes the connection if it was opened here. */
+  async close (): Promise<void> {
+    this.#closed = true
+    this.connection.off('connected', this.#connected)
+    if (this.#uri === null) return
+    await this.connection.destroy(true)
+  }
+
+  async #open (uri: string): Promise<void> {
+    for (let lastReason = ''; !this.#closed;) {
+      try {
+        await this.connection.openUri(uri, connectOptions)
+        return
+      } catch (error) {
+        if (isRefusal(error)) {
+          this.#refusal = new errors.DWA_OPTIONS_INVALID(this.#option, 'the server refuses these credentials', { cause: error })
+          this.#connected()
+        }
+        const reason = reasonOf(error)
+        if (reason !== lastReason && !this.#closed) this.#logger.warn({ reason }, `${this.#option}: the database cannot be reached, trying on`)
+        lastReason = reason
+        await new Promise<void>((resolve) => { this.#clock.after(reconnectDelay, resolve) })
+      }
+    }
+  }
+
+  async #firstWord (limit: number): Promise<void> {
+    let cancel = (): void => {}
+    await new Promise<void>((resolve) => {
+      cancel = this.#clock.after(limit, resolve)
+      this.onReachable(resolve)
+    })
+    cancel()
+  }
+}
+
+function checkAddress (uri: string, option: string): void {
+  try {
+    Reflect.construct(mongoose.mongo.MongoClient, [uri]) // parses, connects to nothing
+  } catch (error) {
+    const reason = error instanceof Error && !error.message.includes('@') && !error.message.includes('://') ? `: ${error.message}` : ''
+    throw new errors.DWA_OPTIONS_INVALID(option, `is not a MongoDB address${reason}`)
+  }
+}
+
+/** AuthenticationFailed and Unauthorized: somebody answered, and will not let us in. */
+function isRefusal (error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 18 || error.code === 13)
+}
+
+/** Driver errors name hosts, never credentials; the address itself is left out all the same. */
+function reasonOf (error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}`.replace(/\/\/[^/@\s]*@/g, '//') : String(error)
+}

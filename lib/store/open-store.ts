@@ -1,0 +1,218 @@
+import type { Connection } from 'mongoose'
+import { every, type Clock } from '../clock.js'
+import { errors } from '../errors.js'
+import { CappedAuditLog } from '../log/capped-audit-log.js'
+import { readLogCollection, type LogSize } from '../log/log-collection.js'
+import { registerLogModel } from '../log/log-model.js'
+import type { RandomSource } from './cipher.js'
+import { Database, type DatabaseSource } from './database.js'
+import { LoadedKeyRing } from './key-ring.js'
+import { createKeyRing, openKeyRing, readKeyRing, type DataKeys, type KeyRingDocument } from './key-ring-document.js'
+import { withLease } from './lease.js'
+import type { Logger } from './logger.js'
+import type { MasterKey } from './master-key.js'
+import type { RecordDocument } from './outbox.js'
+import type { RecordCollection, RecordKind } from './record-collection.js'
+import { recordSchema } from './record-schema.js'
+import type { Store } from './store.js'
+import { StoredRecords } from './stored-records.js'
+import { isOutage, unavailable } from './unavailable.js'
+
+export interface StoreSettings {
+  readonly source: DatabaseSource
+  /** The first wraps new data keys, all unwrap. */
+  readonly masterKeys: readonly [MasterKey, ...MasterKey[]]
+  readonly collectionPrefix: string
+  readonly publicUrl: string | null
+  readonly log: LogSize & {
+    /** A credential of its own. */
+    readonly uri?: string
+    readonly personalData: boolean
+    readonly requireInsertOnly: boolean
+    /** Entries of `record` kept in memory while they cannot be written. */
+    readonly spool: number
+  }
+  readonly clock: Clock
+  readonly random: RandomSource
+  readonly logger: Logger
+}
+
+/** Milliseconds. The start waits no longer than this for MongoDB. */
+const connectLimit = 3000
+const retryInterval = 10_000
+const sweepInterval = 60_000
+
+/** The store of one app. */
+export class OpenedStore implements Store {
+  readonly publicUrl: string | null
+  readonly keyRing: LoadedKeyRing
+  readonly log: CappedAuditLog
+  readonly #settings: StoreSettings
+  readonly #database: Database
+  readonly #logDatabase: Database
+  readonly #kinds: Array<StoredRecords<object>> = []
+  readonly #timers: Array<() => void> = []
+  /** The last operation under each name. */
+  readonly #turns = new Map<string, Promise<unknown>>()
+  #initialised = false
+  #initialising: Promise<void> | null = null
+  #closed = false
+
+  /** @throws DWA_OPTIONS_INVALID when an address is malformed */
+  constructor (settings: StoreSettings) {
+    const { source, log, clock, random, logger } = settings
+    this.#settings = settings
+    this.publicUrl = settings.publicUrl
+    this.#database = new Database(source, 'store.uri', clock, logger)
+    this.#logDatabase = log.uri === undefined ? this.#database : new Database({ uri: log.uri }, 'store.log.uri', clock, logger)
+    this.keyRing = new LoadedKeyRing(async () => await this.#readKeys(), clock, random)
+    this.log = new CappedAuditLog({
+      database: this.#logDatabase,
+      creator: this.#database,
+      name: this.collectionName('log'),
+      size: { size: log.size, ...(log.max === undefined ? {} : { max: log.max }) },
+      keyRing: this.keyRing,
+      clock,
+      logger,
+      personalData: log.personalData,
+      requireInsertOnly: log.requireInsertOnly,
+      spoolSize: log.spool
+    })
+    registerLogModel(this.connection, this.collectionName('log'))
+    this.log.changes.subscribe((entry) => {
+      if (entry.event === 'key.rotated') this.keyRing.reload().catch((error: unknown) => { logger.warn({ err: error }, 'the key ring could not be read again') })
+    })
+  }
+
+  get connection (): Connection {
+    return this.#database.connection
+  }
+
+  get changes (): CappedAuditLog['changes'] {
+    return this.log.changes
+  }
+
+  get available (): boolean {
+    return this.#initialised && this.#database.reachable && this.#logDatabase.reachable
+  }
+
+  collectionName (name: string): string {
+    return this.#settings.collectionPrefix + name
+  }
+
+  async run<T> (operation: () => Promise<T>): Promise<T> {
+    if (!this.#initialised) throw unavailable()
+    return await this.#database.run(operation)
+  }
+
+  async exclusively<T> (name: string, operation: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(name) ?? Promise.resolve()
+    const turn = before.then(async () => {
+      if (!this.available) throw unavailable()
+      return await withLease(this.#database.db.collection(this.collectionName('leases')), name, this.#settings.clock, operation)
+    })
+    this.#turns.set(name, turn.catch(() => {})) // its own caller learns of it
+    try {
+      return await turn
+    } catch (error) {
+      throw isOutage(error) ? unavailable(error) : error
+    }
+  }
+
+  records<Fields extends object> (kind: RecordKind): RecordCollection<Fields> {
+    const name = this.collectionName(kind.collection)
+    if (this.connection.models[name] !== undefined) this.connection.deleteModel(name)
+    const model = this.connection.model<RecordDocument>(name, recordSchema(this.connection, kind, name), name)
+    const records = new StoredRecords<Fields>({
+      kind,
+      model,
+      keyRing: this.keyRing,
+      clock: this.#settings.clock,
+      run: async (operation) => await this.run(operation),
+      draft: (event, fields) => this.log.draft(event, fields),
+      log: async (entry) => { await this.log.deliver(entry) }
+    })
+    this.#kinds.push(records)
+    return records
+  }
+
+  /**
+   * Connects and prepares the database, or, when it is away, goes on trying in the background.
+   * @throws what the database reports if it is there: DWA_STORE_WRONG_KEY, DWA_LOG_NOT_CAPPED, DWA_LOG_PRIVILEGES, DWA_STORE_KEYS_MISSING …
+   */
+  async start (): Promise<void> {
+    const { clock } = this.#settings
+    const databases = new Set([this.#database, this.#logDatabase])
+    for (const database of databases) database.onReachable(() => { this.#initialiseLater() })
+    const connected = await Promise.all([...databases].map(async (database) => await database.connect(connectLimit)))
+    if (connected.every(Boolean)) await this.#initialise()
+    this.#timers.push(
+      every(clock, retryInterval, () => { this.#initialiseLater() }),
+      every(clock, sweepInterval, () => { this.#sweepLater() })
+    )
+  }
+
+  /** Creates the collections and indexes of every kind declared so far. While the database is away this is left for later. */
+  async ensureKinds (): Promise<void> {
+    if (!this.available) return
+    for (const kind of this.#kinds) await this.run(async () => { await kind.ensure() })
+  }
+
+  /** Delivers audit entries that dead processes left in their records. */
+  async sweep (): Promise<void> {
+    for (const kind of this.#kinds) await kind.sweep()
+  }
+
+  async close (): Promise<void> {
+    this.#closed = true
+    for (const cancel of this.#timers) cancel()
+    await this.#initialising?.catch(() => {}) // reported where it was started
+    await this.log.close()
+    if (this.#logDatabase !== this.#database) await this.#logDatabase.close()
+    await this.#database.close()
+  }
+
+  async #initialise (): Promise<void> {
+    if (this.#initialised || this.#closed) return
+    this.#initialising ??= this.#prepare().finally(() => { this.#initialising = null })
+    await this.#initialising
+  }
+
+  async #prepare (): Promise<void> {
+    await this.keyRing.reload()
+    await this.log.open()
+    this.#initialised = true
+    await this.ensureKinds()
+    this.#sweepLater()
+  }
+
+  #initialiseLater (): void {
+    if (this.#initialised || this.#closed || this.#initialising !== null || !this.#database.reachable || !this.#logDatabase.reachable) return
+    this.#initialise().catch((error: unknown) => { this.#settings.logger.error({ err: error }, 'the store cannot be used') })
+  }
+
+  #sweepLater (): void {
+    if (!this.available) return
+    this.sweep().catch((error: unknown) => { this.#settings.logger.warn({ err: error }, 'undelivered audit entries remain') })
+  }
+
+  async #readKeys (): Promise<DataKeys> {
+    const { masterKeys, clock, random } = this.#settings
+    return await this.#database.run(async () => {
+      const ring = this.#database.db.collection<KeyRingDocument>(this.collectionName('keys'))
+      let document = await readKeyRing(ring)
+      if (document === null) {
+        if (await this.#isNew()) await createKeyRing(ring, masterKeys[0], new Date(clock.now()), random)
+        document = await readKeyRing(ring)
+        if (document === null) throw new errors.DWA_STORE_KEYS_MISSING(this.collectionName('keys'), this.collectionName('log'))
+      }
+      return openKeyRing(document, masterKeys)
+    })
+  }
+
+  /** A database without a key ring has an empty log, unless another process has just created both. */
+  async #isNew (): Promise<boolean> {
+    const log = await readLogCollection(this.#logDatabase.db, this.collectionName('log'))
+    return log === null || log.count === 0
+  }
+}

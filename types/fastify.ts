@@ -1,0 +1,24 @@
+import type { onRequestHookHandler } from 'fastify'
+import type { AuditLog } from '../lib/log/audit-log.js'
+import type { RouteAuth } from '../lib/store/route-auth.js'
+import type { Store } from '../lib/store/store.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The shared database, by the `store` plugin. */
+    store: Store
+    /** The insert-only log, by the `store` plugin. */
+    auditLog: AuditLog
+    /** An onRequest hook: 401 when `access` finds nobody, 403 when the caller lacks the role. */
+    requireRole (role: string): onRequestHookHandler
+    /** Who serves which `config.auth` and `config.webhook`: for plugins that do. */
+    routeAuth: Pick<RouteAuth, 'register' | 'every' | 'webhook'>
+  }
+
+  interface FastifyContextConfig {
+    /** How callers of the route authenticate: `jwt_<validator>`, `public_or_jwt_<validator>`, `oauth_provider`; false opts out of `protect: { every }`. */
+    auth?: string | false
+    /** The webhook source whose signature requests must carry. */
+    webhook?: string
+  }
+}
