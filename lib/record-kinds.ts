@@ -1,0 +1,5 @@
+import { validatorKind } from './jwt/validator-kind.js'
+import type { RecordKind } from './store/record-collection.js'
+
+/** Every kind of record that the package keeps: what `rotate-keys --data-key` walks through. */
+export const recordKinds: readonly RecordKind[] = [validatorKind]
