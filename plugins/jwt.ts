@@ -15,6 +15,7 @@ import { ValidatorRegistry } from '../lib/jwt/validator-registry.js'
 import { Validators } from '../lib/jwt/validators.js'
 import { VerifiedTokens } from '../lib/jwt/verified-tokens.js'
 import { checkOptions } from '../lib/options.js'
+import '../types/jwt.js'
 
 /** Options of the `jwt` plugin. */
 export type JwtOptions = Options<FastifyRequest>
@@ -196,7 +197,8 @@ function documentSecurity (app: FastifyInstance, scheme: string): void {
   app.addHook('onRoute', (route) => {
     const value = typeof route.config?.auth === 'string' ? parseRouteValue(route.config.auth) : 'unclaimed'
     if (typeof value === 'string') return
-    route.schema = { ...route.schema, security: [...value.public ? [{}] : [], { [scheme]: [...route.config?.scopes ?? []] }] }
+    const security = [...value.public ? [{}] : [], { [scheme]: [...route.config?.scopes ?? []] }]
+    route.schema = Object.assign({}, route.schema, { security })
   })
 }
 

@@ -88,7 +88,7 @@ const second = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const jwk = (pair: typeof first, kid: string) => ({ ...pair.publicKey.export({ format: 'jwk' }), kid })
 
 /** A key set behind a switchboard: what it answers, whether it is down, and the time. */
-function keySet (t: Test, keys: unknown[]) {
+function keySet (keys: unknown[]) {
   const state = { keys, down: false, fetches: 0, failures: 0, now: Date.now(), gate: Promise.resolve() }
   const set = new RemoteKeySet({
     async fetch () {
@@ -109,7 +109,7 @@ function keySet (t: Test, keys: unknown[]) {
 }
 
 t.test('a key set is fetched on first need, once for all who wait, and kept ten minutes', async (t) => {
-  const { state, verify } = keySet(t, [jwk(first, 'k1')])
+  const { state, verify } = keySet([jwk(first, 'k1')])
   t.equal(state.fetches, 0, 'not at construction')
   t.same(await Promise.all(Array.from({ length: 50 }, () => verify(first, 'k1'))), Array(50).fill('accepted'))
   t.equal(state.fetches, 1)
@@ -126,7 +126,7 @@ t.test('a key set is fetched on first need, once for all who wait, and kept ten 
 })
 
 t.test('security 40, 49: unknown keys refetch at most once a cooldown, however many come', async (t) => {
-  const { state, verify } = keySet(t, [jwk(first, 'k1')])
+  const { state, verify } = keySet([jwk(first, 'k1')])
   t.equal(await verify(first, 'k1'), 'accepted')
   for (let index = 0; index < 200; index++) t.equal(await verify(second, `unknown-${index}`), 'unknown_key')
   t.equal(state.fetches, 1, 'the set is younger than the cooldown')
@@ -143,7 +143,7 @@ t.test('security 40, 49: unknown keys refetch at most once a cooldown, however m
 })
 
 t.test('while the endpoint is down the last good set serves for an hour after it was fetched, then nothing does', async (t) => {
-  const { state, verify } = keySet(t, [jwk(first, 'k1')])
+  const { state, verify } = keySet([jwk(first, 'k1')])
   t.equal(await verify(first, 'k1'), 'accepted')
   state.down = true
   state.now += maxAge
@@ -162,7 +162,7 @@ t.test('while the endpoint is down the last good set serves for an hour after it
 
 t.test('a set that was never had, is no set, or is too large refuses every token, and backs off', async (t) => {
   for (const keys of [Array(101).fill(jwk(first, 'k1'))]) {
-    const { state, verify } = keySet(t, keys)
+    const { state, verify } = keySet(keys)
     t.equal(await verify(first, 'k1'), 'key_set_unreachable')
     t.equal(await verify(first, 'k1'), 'key_set_unreachable')
     t.same([state.fetches, state.failures], [1, 1])
@@ -173,7 +173,7 @@ t.test('a set that was never had, is no set, or is too large refuses every token
 })
 
 t.test('a removed key stops being accepted as soon as the new set is seen, and with it what was verified before', async (t) => {
-  const { state, set, verifier, verify } = keySet(t, [jwk(first, 'k1'), jwk(second, 'k2')])
+  const { state, set, verifier, verify } = keySet([jwk(first, 'k1'), jwk(second, 'k2')])
   const token = signToken({ iss: 'i', aud: 'a', exp: state.now / 1000 + 7200, iat: undefined }, { privateKey: first.privateKey, header: { kid: 'k1' } })
   const verified = await verifier.verify(token)
   if ('refused' in verified) return t.fail('must pass')
@@ -190,7 +190,7 @@ t.test('a removed key stops being accepted as soon as the new set is seen, and w
 })
 
 t.test('security 45: a token is refused when its key, of the same kid, belongs to another issuer', async (t) => {
-  const { verify } = keySet(t, [jwk(first, 'same')])
+  const { verify } = keySet([jwk(first, 'same')])
   t.equal(await verify(second, 'same'), 'signature')
 })
 

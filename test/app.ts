@@ -1,0 +1,45 @@
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import type { Test } from 'tap'
+import docuwareAuth, { type DocuwareAuthOptions, type JwtOptions } from '../index.js'
+import type { ValidatorInput } from '../lib/jwt/validator-schema.js'
+import { signToken, type SignTokenOptions } from '../testing/sign-token.js'
+
+/** A master key for tests. */
+export const masterKey = Buffer.alloc(32, 1).toString('base64')
+/** An HMAC secret for tests. */
+export const secret = 'a secret of thirty-two bytes or more'
+export const issuer = 'https://issuer.example'
+
+/** A code-declared or stored validator that accepts what `token` signs. */
+export function validator (name: string, fields: Partial<ValidatorInput> = {}): ValidatorInput {
+  return { name, signatureType: 'secret', secretKey: secret, audience: 'api', issuer, ...fields }
+}
+
+/** A token that `validator` accepts, with other claims on top. */
+export function token (claims: { readonly [name: string]: unknown } = {}, options: SignTokenOptions = { secret }): string {
+  return signToken({ iss: issuer, aud: 'api', sub: 'u-1', ...claims }, options)
+}
+
+export const bearer = (value: string) => ({ authorization: `Bearer ${value}` })
+
+export interface AppOptions {
+  readonly uri: string
+  readonly jwt?: JwtOptions
+  readonly store?: Partial<DocuwareAuthOptions['store']>
+  readonly publicUrl?: string
+  readonly fastify?: FastifyServerOptions
+  /** Runs after the plugins are registered, before `ready`. */
+  readonly routes?: (app: FastifyInstance) => void
+  /** Runs before the plugins are registered. */
+  readonly before?: (app: FastifyInstance) => void | Promise<void>
+}
+
+/** An app with the umbrella plugin, closed with the test; `ready` is left to the caller. */
+export async function buildApp (t: Test, { uri, jwt = {}, store = {}, publicUrl, fastify = {}, routes, before }: AppOptions): Promise<FastifyInstance> {
+  const app = Fastify(fastify)
+  t.teardown(() => app.close())
+  await before?.(app)
+  await app.register(docuwareAuth, { store: { uri, secretKeys: [masterKey], ...store }, jwt, ...(publicUrl === undefined ? {} : { publicUrl }) })
+  routes?.(app)
+  return app
+}

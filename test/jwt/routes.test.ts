@@ -1,0 +1,360 @@
+import cookie from 'cookie'
+import fc from 'fast-check'
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
+import t, { type Test } from 'tap'
+import type { JwtOptions } from '../../index.js'
+import { cookieBinding } from '../../lib/jwt/cookie-token.js'
+import { signToken } from '../../testing/sign-token.js'
+import { bearer, buildApp, issuer, secret, token, validator } from '../app.js'
+import { startTestMongo } from '../mongo.js'
+
+const { uri } = await startTestMongo(t)
+const bare = 'Bearer'
+const invalid = 'Bearer error="invalid_token"'
+const otherSecret = 'another secret of thirty-two bytes or more'
+
+/** An app with a route for each of the values, which tells what the request was granted. */
+async function appWith (t: Test, jwt: JwtOptions, values: Readonly<Record<string, { auth: string, scopes?: string[] }>>, more: Partial<Parameters<typeof buildApp>[1]> = {}): Promise<FastifyInstance> {
+  return await buildApp(t, {
+    uri,
+    jwt,
+    store: { collectionPrefix: `routes_${Math.random().toString(36).slice(2)}_` },
+    ...more,
+    routes (app) {
+      for (const [url, config] of Object.entries(values)) {
+        app.all(url, { config }, async ({ jwtPayload, jwtPartnerId, userId, jwtValidator }) => ({ jwtPayload, jwtPartnerId, userId, jwtValidator }))
+      }
+    }
+  })
+}
+
+function expectRefusal (t: Test, response: LightMyRequestResponse, code: string, challenge: string | undefined, status = 401): void {
+  t.equal(response.statusCode, status, code)
+  t.equal(response.json().code, code)
+  t.equal(response.headers['www-authenticate'], challenge)
+  t.equal(response.headers['set-cookie'], undefined, 'no cookie on failure')
+}
+
+t.test('a protected route: what passes, and the exact answer to everything that does not', async (t) => {
+  const app = await appWith(t, { validators: [validator('demo', { audience: 'api, second', userIdStrategy: 'claim' })] }, { '/whoami': { auth: 'jwt_demo' } })
+  const get = (headers: InjectOptions['headers']) => app.inject({ url: '/whoami', headers: headers ?? {} })
+  for (const good of [token(), token({ aud: 'second' }), token({ aud: ['x', 'api'] }), token({ nbf: 1 })]) {
+    const response = await get(bearer(good))
+    t.equal(response.statusCode, 200)
+    t.match(response.json(), { userId: 'u-1', jwtValidator: 'demo', jwtPartnerId: null, jwtPayload: { iss: issuer } })
+    t.equal(response.headers['set-cookie'], undefined)
+  }
+  t.equal((await get({ authorization: `bEaReR ${token()}` })).statusCode, 200)
+
+  for (const headers of [{}, { authorization: '' }, { authorization: '  ' }]) expectRefusal(t, await get(headers), 'DWA_JWT_MISSING_AUTHORIZATION', bare)
+  for (const authorization of ['Bearer', 'Bearer ', `Bearer  ${token()}`, `Bearer ${token()} x`, `Basic ${token()}`, token(), `Bearer\t${token()}`, 'Basic dTpw', 'Token abc']) {
+    expectRefusal(t, await get({ authorization }), 'DWA_JWT_MALFORMED_AUTHORIZATION', invalid)
+  }
+  const now = Math.floor(Date.now() / 1000)
+  const bad = {
+    garbage: 'x',
+    unsigned: token().replace(/[^.]+$/, ''),
+    'wrong key': token({}, { secret: otherSecret }),
+    'wrong algorithm': token({}, { secret, algorithm: 'HS384' }),
+    expired: token({ exp: now - 1 }),
+    'no exp': token({ exp: undefined }),
+    'text exp': token({ exp: String(now + 60) }),
+    'not yet': token({ nbf: now + 60 }),
+    'issued in the future': token({ iat: now + 60 }),
+    'wrong issuer': token({ iss: 'https://other' }),
+    'no issuer': token({ iss: undefined }),
+    'wrong audience': token({ aud: 'other' }),
+    'the raw audience list': token({ aud: 'api, second' }),
+    'no audience': token({ aud: undefined })
+  }
+  const bodies = new Set<string>()
+  for (const [name, value] of Object.entries(bad)) {
+    const response = await get(bearer(value))
+    expectRefusal(t, response, 'DWA_JWT_INVALID_TOKEN', invalid)
+    t.comment(name)
+    bodies.add(response.body)
+  }
+  t.equal(bodies.size, 1, 'security 53: one answer for every reason')
+  expectRefusal(t, await get(bearer(token({ sub: undefined }))), 'DWA_JWT_USER_NOT_FOUND', invalid)
+  t.equal((await app.inject({ method: 'HEAD', url: '/whoami' })).statusCode, 401, 'HEAD is protected like its GET')
+  t.equal((await app.inject('/nowhere')).statusCode, 404, '404s are not touched')
+  t.equal((await app.inject({ method: 'OPTIONS', url: '/whoami' })).statusCode, 401, 'an OPTIONS handler of the app\'s own is protected like any other')
+})
+
+t.test('a body is not read before the caller is known', async (t) => {
+  const app = await appWith(t, { validators: [validator('demo')] }, { '/x': { auth: 'jwt_demo' } })
+  const response = await app.inject({ method: 'POST', url: '/x', headers: { 'content-type': 'application/json' }, payload: '{broken' })
+  expectRefusal(t, response, 'DWA_JWT_MISSING_AUTHORIZATION', bare)
+})
+
+t.test('public_or_jwt: any Authorization header means the validator, none means anonymous', async (t) => {
+  const app = await appWith(t, { validators: [validator('demo')] }, { '/cart': { auth: 'public_or_jwt_demo' } })
+  const get = (headers: InjectOptions['headers']) => app.inject({ url: '/cart', headers: headers ?? {} })
+  t.same((await get({})).json(), { jwtPayload: null, jwtPartnerId: null, userId: null, jwtValidator: null })
+  t.equal((await get({ cookie: 'authorization=x' })).statusCode, 200, 'a cookie means nothing without cookie mode')
+  t.equal((await get(bearer(token()))).json().jwtValidator, 'demo')
+  expectRefusal(t, await get(bearer('x')), 'DWA_JWT_INVALID_TOKEN', invalid)
+  expectRefusal(t, await get({ authorization: 'Basic dTpw' }), 'DWA_JWT_MALFORMED_AUTHORIZATION', invalid)
+  expectRefusal(t, await get({ authorization: '' }), 'DWA_JWT_MISSING_AUTHORIZATION', bare)
+})
+
+t.test('what a request was granted is frozen, and starts as null', async (t) => {
+  const app = await appWith(t, { validators: [validator('demo')] }, {})
+  app.get('/', { config: { auth: 'jwt_demo' } }, async (request) => {
+    t.throws(() => { Object.assign(request.jwtPayload ?? {}, { admin: true }) })
+    t.throws(() => { Object(request.jwtPayload)['deep'].list.push(1) })
+    return request.jwtPayload
+  })
+  const value = bearer(token({ deep: { list: [] } }))
+  for (const run of [1, 2]) t.match((await app.inject({ url: '/', headers: value })).json(), { deep: { list: [] }, admin: undefined }, `run ${run}`)
+})
+
+t.test('a chain is walked in order, and its refusals are told in order', async (t) => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
+  const validators = names.map((name, index) => validator(name, { issuer: `https://${name}`, ...(index + 1 < names.length ? { nextValidator: names[index + 1] ?? '' } : {}), ...(name === 'c' ? { cookieEnabled: true, cookieName: 'c' } : {}) }))
+  const app = await appWith(t, { validators }, { '/': { auth: 'jwt_a' }, '/from-d': { auth: 'jwt_d' } })
+  for (const name of names) t.equal((await app.inject({ url: '/', headers: bearer(token({ iss: `https://${name}` })) })).json().jwtValidator, name)
+
+  const wrong = await app.inject({ url: '/', headers: bearer(token({ iss: 'https://x' })) })
+  expectRefusal(t, wrong, 'DWA_JWT_COMPOSITE', invalid)
+  t.same(wrong.json().errors, names.map((name) => ({ validator: name, code: 'DWA_JWT_INVALID_TOKEN' })))
+  t.match(wrong.json(), { statusCode: 401, error: 'Unauthorized' })
+
+  const missing = await app.inject('/')
+  expectRefusal(t, missing, 'DWA_JWT_COMPOSITE', bare)
+  t.same(missing.json().errors, names.map((name) => ({ validator: name, code: name === 'c' ? 'DWA_JWT_MISSING_COOKIE' : 'DWA_JWT_MISSING_AUTHORIZATION' })))
+
+  const malformed = await app.inject({ url: '/from-d', headers: { authorization: 'Basic x' } })
+  t.same(malformed.json().errors, ['d', 'e', 'f', 'g'].map((name) => ({ validator: name, code: 'DWA_JWT_MALFORMED_AUTHORIZATION' })))
+  t.equal((await app.inject({ url: '/from-d', headers: bearer(token({ iss: 'https://a' })) })).statusCode, 401, 'a chain is not walked backwards')
+})
+
+t.test('an app\'s own error handler gets the composite as an error', async (t) => {
+  const app = await appWith(t, { validators: [validator('a', { nextValidator: 'b' }), validator('b')] }, { '/': { auth: 'jwt_a' } }, {
+    before (app) { app.setErrorHandler((error: Error & { errors?: unknown }, _request, reply) => { reply.code(401).send({ own: true, errors: error.errors }) }) }
+  })
+  const response = await app.inject('/')
+  t.match(response.json(), { own: true, errors: [{ validator: 'a' }, { validator: 'b' }] })
+  t.equal(response.headers['www-authenticate'], bare)
+})
+
+t.test('scopes: the validator\'s and the route\'s, from scope and scp; missing is 403 and final', async (t) => {
+  const app = await appWith(t, {
+    validators: [validator('a', { requiredScopes: ['read'], nextValidator: 'b' }), validator('b')]
+  }, { '/': { auth: 'jwt_a' }, '/write': { auth: 'jwt_a', scopes: ['write'] } })
+  app.get('/function', { onRequest: app.requireAuth('jwt_b', { scopes: ['admin'] }) }, async () => 'in')
+  const get = async (url: string, claims: object) => await app.inject({ url, headers: bearer(token({ ...claims })) })
+  t.equal((await get('/', { scope: 'x read' })).statusCode, 200)
+  t.equal((await get('/', { scp: ['read'] })).statusCode, 200)
+  expectRefusal(t, await get('/', {}), 'DWA_JWT_INSUFFICIENT_SCOPE', 'Bearer error="insufficient_scope", scope="read"', 403)
+  expectRefusal(t, await get('/write', { scope: 'read' }), 'DWA_JWT_INSUFFICIENT_SCOPE', 'Bearer error="insufficient_scope", scope="read write"', 403)
+  t.equal((await get('/write', { scope: 'write read' })).statusCode, 200)
+  const once = bearer(token({ scope: 'read' }))
+  for (const [url, status] of [['/', 200], ['/write', 403], ['/', 200], ['/write', 403]] as const) t.equal((await app.inject({ url, headers: once })).statusCode, status, 'a kept token is judged by each route')
+  t.equal((await get('/function', { scope: 'admin' })).body, 'in')
+  expectRefusal(t, await get('/function', {}), 'DWA_JWT_INSUFFICIENT_SCOPE', 'Bearer error="insufficient_scope", scope="admin"', 403)
+  t.throws(() => app.requireAuth('nonsense'), { code: 'DWA_ROUTE_MALFORMED' })
+})
+
+t.test('user ids: static, claim and registered strategies', async (t) => {
+  const app = await appWith(t, {
+    validators: [
+      validator('static_one', { userIdStrategy: 'static', staticUserId: 'robot' }),
+      validator('nobody'),
+      validator('claimed', { userIdStrategy: 'claim', userIdClaim: 'uid' }),
+      validator('registered', { userIdStrategy: 'upper' })
+    ],
+    userIdStrategies: {
+      async upper (claims, { request, validator }) {
+        t.equal(request.url, '/registered')
+        t.equal(validator, 'registered')
+        if (claims['sub'] === 'boom') throw new Error('strategy failed')
+        return claims['sub'] === 'ghost' ? null : String(claims['sub']).toUpperCase()
+      }
+    }
+  }, { '/static_one': { auth: 'jwt_static_one' }, '/nobody': { auth: 'jwt_nobody' }, '/claimed': { auth: 'jwt_claimed' }, '/registered': { auth: 'jwt_registered' } })
+  const get = async (url: string, claims: object = {}) => await app.inject({ url, headers: bearer(token({ ...claims })) })
+  t.equal((await get('/static_one')).json().userId, 'robot')
+  t.equal((await get('/nobody')).json().userId, null)
+  t.equal((await get('/claimed', { uid: 'x' })).json().userId, 'x')
+  t.equal((await get('/claimed', { uid: 42 })).json().userId, '42')
+  for (const uid of [undefined, '', null, 1.5, {}, ['x'], true]) expectRefusal(t, await get('/claimed', { uid }), 'DWA_JWT_USER_NOT_FOUND', invalid)
+  t.equal((await get('/registered')).json().userId, 'U-1')
+  expectRefusal(t, await get('/registered', { sub: 'ghost' }), 'DWA_JWT_USER_NOT_FOUND', invalid)
+  t.equal((await get('/registered', { sub: 'boom' })).statusCode, 500, 'security 54: a strategy that throws never passes')
+})
+
+t.test('partners: found, not found, several, required', async (t) => {
+  const people = [{ _id: 1, email: 'ann@x' }, { _id: 2, email: 'twin@x' }, { _id: 3, email: 'twin@x' }]
+  const mongoose = (await import('mongoose')).default
+  const connection = await mongoose.createConnection(uri).asPromise()
+  t.teardown(() => connection.close())
+  const model = connection.model('Person', new mongoose.Schema({ _id: Number, email: String }))
+  await model.insertMany(people)
+  const app = await appWith(t, {
+    partners: { model },
+    partnerIdStrategies: { async bySub (claims) { return claims['sub'] === 'u-1' ? 'p-1' : undefined } },
+    validators: [
+      validator('optional', { partnerIdStrategy: 'email' }),
+      validator('required', { partnerIdStrategy: 'email', partnerIdRequired: true, nextValidator: 'optional' }),
+      validator('own', { partnerIdStrategy: 'bySub' })
+    ]
+  }, { '/optional': { auth: 'jwt_optional' }, '/required': { auth: 'jwt_required' }, '/own': { auth: 'jwt_own' } })
+  const get = async (url: string, claims: object) => await app.inject({ url, headers: bearer(token({ ...claims })) })
+  t.equal((await get('/optional', { email: 'ann@x' })).json().jwtPartnerId, '1')
+  for (const email of [undefined, '', 'ghost@x', 'twin@x', 'ANN@x', { $ne: '' }, ['ann@x'], 7]) {
+    t.equal((await get('/optional', { email })).json().jwtPartnerId, null, JSON.stringify(email))
+    expectRefusal(t, await get('/required', { email }), 'DWA_JWT_PARTNER_NOT_FOUND', invalid)
+  }
+  t.equal((await get('/required', { email: 'ann@x' })).json().jwtPartnerId, '1')
+  t.equal((await get('/own', {})).json().jwtPartnerId, 'p-1')
+  t.equal((await get('/own', { sub: 'x' })).json().jwtPartnerId, null)
+})
+
+function cookieOf (response: LightMyRequestResponse): string {
+  const header = response.headers['set-cookie']
+  return String(Array.isArray(header) ? header[0] : header)
+}
+
+t.test('cookie mode: set, accepted, renewed, and bound to its validator', async (t) => {
+  let now = Date.now()
+  const app = await appWith(t, {
+    now: () => now,
+    validators: [
+      validator('shop', { audience: 'api,second', cookieEnabled: true, cookieName: 'shop', cookieMaxAge: 3600, userIdStrategy: 'claim' }),
+      validator('other', { cookieEnabled: true, cookieName: 'shop' }),
+      validator('once', { cookieEnabled: true, cookieName: '__Host-once', cookieRenew: false, cookieSameSite: 'Strict' }),
+      validator('own_secret', { cookieEnabled: true, cookieName: 'own', cookiePath: '/own', cookieSecure: false, cookieSecret: otherSecret })
+    ]
+  }, {
+    '/shop': { auth: 'jwt_shop' }, '/public': { auth: 'public_or_jwt_shop' }, '/other': { auth: 'jwt_other' }, '/once': { auth: 'jwt_once' }, '/own': { auth: 'jwt_own_secret' }
+  })
+  const get = (url: string, headers: InjectOptions['headers'] = {}) => app.inject({ url, headers })
+  const valueOf = (response: LightMyRequestResponse, name: string): string => cookie.parse(cookieOf(response))[name] ?? ''
+
+  const first = await get('/shop', bearer(token({ extra: { kept: true } })))
+  t.equal(first.statusCode, 200)
+  t.match(cookieOf(first), /^shop=[\w.-]+; Max-Age=3600; Path=\/; HttpOnly; Secure; SameSite=Lax$/)
+  const value = valueOf(first, 'shop')
+  const claims = JSON.parse(Buffer.from(value.split('.')[1] ?? '', 'base64url').toString())
+  t.match(claims, { iss: issuer, aud: 'api', sub: 'u-1', extra: { kept: true }, exp: Math.floor(now / 1000) + 3600, [cookieBinding]: 'shop' })
+
+  now += 1_000_000
+  const second = await get('/shop', { cookie: `a=b; shop=${value}` })
+  t.match(second.json(), { userId: 'u-1', jwtValidator: 'shop', jwtPayload: { extra: { kept: true } } })
+  t.notOk(cookieBinding in second.json().jwtPayload)
+  const renewed = valueOf(second, 'shop')
+  t.not(renewed, value, 'renewed')
+  t.equal((await get('/public', { cookie: `shop=${renewed}` })).json().userId, 'u-1')
+  t.equal((await get('/shop', { authorization: '', cookie: `shop=${renewed}` })).statusCode, 200, 'an empty header is no header')
+  t.equal((await get('/public', { authorization: '', cookie: `shop=${renewed}` })).statusCode, 200)
+
+  now += 3_600_000 - 1_000_000
+  t.equal((await get('/shop', { cookie: `shop=${renewed}` })).statusCode, 200)
+  expectRefusal(t, await get('/shop', { cookie: `shop=${value}` }), 'DWA_JWT_INVALID_TOKEN', invalid)
+  expectRefusal(t, await get('/public', { cookie: `shop=${value}` }), 'DWA_JWT_INVALID_TOKEN', invalid)
+  now = Date.now() + 60_000
+
+  const forged = [
+    'x', `${value}x`, value.replace(/[^.]+$/, 'AAAA'), token(), signToken({ iss: issuer, aud: 'api', [cookieBinding]: 'shop' }, { secret, header: { typ: 'dwa-cookie+jwt' } }),
+    signToken({ iss: issuer, aud: 'api', [cookieBinding]: 'shop' }, { secret, header: { typ: 'dwa-cookie+jwt', kid: 'nope' } })
+  ]
+  for (const one of forged) {
+    expectRefusal(t, await get('/shop', { cookie: `shop=${one}` }), 'DWA_JWT_INVALID_TOKEN', invalid)
+    expectRefusal(t, await get('/public', { cookie: `shop=${one}` }), 'DWA_JWT_INVALID_TOKEN', invalid)
+  }
+  expectRefusal(t, await get('/other', { cookie: `shop=${value}` }), 'DWA_JWT_INVALID_TOKEN', invalid)
+  expectRefusal(t, await get('/shop', bearer(value)), 'DWA_JWT_INVALID_TOKEN', invalid)
+  expectRefusal(t, await get('/shop'), 'DWA_JWT_MISSING_COOKIE', bare)
+  expectRefusal(t, await get('/shop', { cookie: 'shop=' }), 'DWA_JWT_MISSING_COOKIE', bare)
+  t.equal((await get('/public', { cookie: 'shop=' })).json().userId, null, 'an empty cookie is none')
+  expectRefusal(t, await get('/shop', { cookie: `shop=${value}; shop=${value}` }), 'DWA_JWT_INVALID_TOKEN', invalid)
+  expectRefusal(t, await get('/public', { cookie: `shop=${value}; shop=` }), 'DWA_JWT_INVALID_TOKEN', invalid)
+  expectRefusal(t, await get('/shop', { ...bearer('x'), cookie: `shop=${value}` }), 'DWA_JWT_INVALID_TOKEN', invalid)
+  expectRefusal(t, await get('/shop', { authorization: 'Basic x', cookie: `shop=${value}` }), 'DWA_JWT_MALFORMED_AUTHORIZATION', invalid)
+  t.equal((await get('/shop', { ...bearer(token({ sub: 'u-2' })), cookie: `shop=${value}` })).json().userId, 'u-2', 'beside a header the cookie is ignored')
+
+  const once = await get('/once', bearer(token()))
+  t.match(cookieOf(once), /^__Host-once=.*; Path=\/; HttpOnly; Secure; SameSite=Strict$/)
+  const again = await get('/once', { cookie: `__Host-once=${valueOf(once, '__Host-once')}` })
+  t.equal(again.statusCode, 200)
+  t.equal(again.headers['set-cookie'], undefined, 'cookieRenew: false')
+
+  const own = await get('/own', bearer(token()))
+  t.match(cookieOf(own), /^own=.*; Path=\/own; HttpOnly; SameSite=Lax$/)
+  t.equal((await get('/own', { cookie: `own=${valueOf(own, 'own')}` })).statusCode, 200)
+  expectRefusal(t, await get('/own', { cookie: `own=${signToken({ iss: issuer, aud: 'api', [cookieBinding]: 'own_secret' }, { secret: otherSecret, header: { typ: 'dwa-cookie+jwt', kid: 'x' } })}` }), 'DWA_JWT_INVALID_TOKEN', invalid)
+})
+
+t.test('clearCookie takes the cookie away with the attributes it was set with', async (t) => {
+  const app = await appWith(t, { validators: [validator('shop', { cookieEnabled: true, cookieName: 'shop', cookiePath: '/p' })] }, {})
+  app.get('/log-out', async (_request, reply) => {
+    await app.jwtValidators.clearCookie(reply, 'shop')
+    return 'bye'
+  })
+  t.match(cookieOf(await app.inject('/log-out')), /^shop=; Max-Age=0; Path=\/p; HttpOnly; Secure; SameSite=Lax$/)
+})
+
+t.test('security 51: an unsafe request that authenticates by cookie must not come from another site', async (t) => {
+  const app = await appWith(t, {
+    trustedOrigins: ['https://friend.example'],
+    validators: [validator('shop', { cookieEnabled: true, cookieName: 'shop' }), validator('loose', { cookieEnabled: true, cookieName: 'loose', cookieCsrf: false })]
+  }, { '/shop': { auth: 'jwt_shop' }, '/loose': { auth: 'jwt_loose' } }, { publicUrl: 'https://app.example/base' })
+  const signIn = async (name: string) => cookieOf(await app.inject({ url: `/${name}`, headers: bearer(token()) })).split(';')[0] ?? ''
+  const shop = await signIn('shop')
+  const post = (headers: InjectOptions['headers'], url = '/shop') => app.inject({ method: 'POST', url, headers: { cookie: shop, ...headers } })
+  for (const headers of [{}, { 'sec-fetch-site': 'same-origin' }, { 'sec-fetch-site': 'same-site' }, { 'sec-fetch-site': 'none' }, { origin: 'https://app.example' }, { origin: 'https://friend.example' }]) {
+    t.equal((await post(headers)).statusCode, 200, JSON.stringify(headers))
+  }
+  for (const headers of [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'cross-site', origin: 'https://app.example' }, { 'sec-fetch-site': 'x' }, { origin: 'https://evil.example' }, { origin: 'null' }, { origin: 'https://app.example.evil' }]) {
+    expectRefusal(t, await post(headers), 'DWA_JWT_CROSS_SITE', undefined, 403)
+  }
+  t.equal((await app.inject({ url: '/shop', headers: { cookie: shop, 'sec-fetch-site': 'cross-site' } })).statusCode, 200, 'a safe method passes')
+  t.equal((await post({ ...bearer(token()), 'sec-fetch-site': 'cross-site' })).statusCode, 200, 'a header is not a cookie')
+  t.equal((await post({ cookie: await signIn('loose'), 'sec-fetch-site': 'cross-site' }, '/loose')).statusCode, 200, 'cookieCsrf: false')
+})
+
+t.test('a signed-in session is refused first, with or without a token, on both kinds of route', async (t) => {
+  for (const session of [{ userId: 7 }, { user: { id: 1 } }, { get: (key: string) => key === 'user' ? 'ann' : undefined }]) {
+    const app = await appWith(t, { validators: [validator('demo')] }, { '/a': { auth: 'jwt_demo' }, '/b': { auth: 'public_or_jwt_demo' } }, {
+      before (app) {
+        app.decorateRequest('session', null as never)
+        app.addHook('onRequest', async (request) => { Object.assign(request, { session }) })
+      }
+    })
+    for (const url of ['/a', '/b']) {
+      for (const headers of [{}, bearer(token())]) expectRefusal(t, await app.inject({ url, headers }), 'DWA_JWT_SESSION_MISMATCH', bare)
+    }
+  }
+  const anonymous = await appWith(t, { validators: [validator('demo')] }, { '/': { auth: 'jwt_demo' } }, {
+    before (app) {
+      app.decorateRequest('session', null as never)
+      app.addHook('onRequest', async (request) => { Object.assign(request, { session: { get: () => undefined } }) })
+    }
+  })
+  t.equal((await anonymous.inject({ url: '/', headers: bearer(token()) })).statusCode, 200, 'a session without a user is none')
+  const own = await appWith(t, { validators: [validator('demo')], isSessionAuthenticated: (request) => { if (request.headers['x-session'] === 'boom') throw new Error('guard failed'); return request.headers['x-session'] !== undefined } }, { '/': { auth: 'jwt_demo' } })
+  t.equal((await own.inject({ url: '/', headers: bearer(token()) })).statusCode, 200)
+  expectRefusal(t, await own.inject({ url: '/', headers: { ...bearer(token()), 'x-session': '1' } }), 'DWA_JWT_SESSION_MISMATCH', bare)
+  t.equal((await own.inject({ url: '/', headers: { ...bearer(token()), 'x-session': 'boom' } })).statusCode, 500, 'a guard that throws never passes')
+})
+
+t.test('a session plugin registered too late stops the boot', async (t) => {
+  const app = await appWith(t, { validators: [validator('demo')] }, {})
+  app.decorateRequest('session', null as never)
+  await t.rejects(async () => await app.ready(), { code: 'DWA_JWT_LATE_SESSION' })
+})
+
+t.test('fuzz: no header and no cookie passes, none gives a 500', async (t) => {
+  const app = await appWith(t, { validators: [validator('demo', { nextValidator: 'shop' }), validator('shop', { cookieEnabled: true, cookieName: 'shop' })] }, { '/': { auth: 'jwt_demo' } })
+  const good = token()
+  const text = fc.oneof(
+    fc.string(), fc.json(), fc.string({ unit: 'binary-ascii' }), fc.base64String(),
+    fc.array(fc.base64String(), { minLength: 3, maxLength: 3 }).map((parts) => parts.join('.')),
+    fc.tuple(fc.nat(good.length - 1), fc.constantFrom('', 'A', '.', ' ', '=', 'é')).map(([at, part]) => good.slice(0, at) + part + good.slice(at + 1)).filter((one) => one !== good)
+  )
+  await t.resolves(fc.assert(fc.asyncProperty(fc.constantFrom('Bearer ', 'bearer ', '', 'Basic '), text, text, async (scheme, credential, value) => {
+    const response = await app.inject({ url: '/', headers: { authorization: scheme + credential, cookie: `shop=${value}; shop2=${credential}` } })
+    return response.statusCode === 401
+  }), { seed: 20261121, numRuns: 1500 }))
+})

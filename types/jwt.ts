@@ -1,0 +1,58 @@
+import type { FastifyReply, onRequestHookHandler } from 'fastify'
+import type { ValidatorChange } from '../lib/jwt/validators.js'
+import type { ValidatorInput, ValidatorPatch, ValidatorView } from '../lib/jwt/validator-schema.js'
+import type { Change } from '../lib/store/record-collection.js'
+
+/** The claims of an accepted token, deeply frozen. Merge your own claims into it. */
+export interface JwtPayload {
+  readonly iss?: string
+  readonly sub?: string
+  readonly aud?: string | readonly string[]
+  /** Seconds since 1970. */
+  readonly exp?: number
+  readonly nbf?: number
+  readonly iat?: number
+  readonly jti?: string
+  readonly [claim: string]: unknown
+}
+
+/** Management of validators from code. Every change is in the audit log when its call resolves, and holds in every process within a second. */
+export interface JwtValidators {
+  /** @throws DWA_JWT_INVALID_VALIDATOR (its `field` names the field), DWA_JWT_CLOSED_CHAIN, DWA_STORE_DUPLICATE, DWA_STORE_BUSY, DWA_STORE_UNAVAILABLE */
+  create (validator: ValidatorInput, change?: Change): Promise<ValidatorView>
+  /** The validator of that name, code-declared or stored, without its secrets; null when there is none. */
+  get (name: string): Promise<ValidatorView | null>
+  /** All validators by name, code-declared and stored. */
+  list (): Promise<ValidatorView[]>
+  /** Changes some fields; null clears an optional one; a new `name` renames. @throws as create, and DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_JWT_READ_ONLY_VALIDATOR */
+  update (name: string, patch: ValidatorPatch, change?: ValidatorChange): Promise<ValidatorView>
+  /** @throws DWA_JWT_VALIDATOR_IN_USE with the names of those that point to it, DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_JWT_READ_ONLY_VALIDATOR */
+  remove (name: string, change?: ValidatorChange): Promise<void>
+  /** Takes a cookie-mode validator's cookie off the browser: for log-out. @throws DWA_JWT_VALIDATOR_NOT_FOUND, DWA_STORE_UNAVAILABLE */
+  clearCookie (reply: FastifyReply, name: string): Promise<void>
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Validators, by the `jwt` plugin. */
+    jwtValidators: JwtValidators
+    /** An onRequest hook that does what `config: { auth: value, scopes }` does. @throws DWA_ROUTE_MALFORMED */
+    requireAuth (value: string, options?: { readonly scopes?: readonly string[] }): onRequestHookHandler
+  }
+
+  interface FastifyRequest {
+    /** The accepted token's claims, deeply frozen; null for an anonymous caller. */
+    jwtPayload: JwtPayload | null
+    /** The partner the token names, or null. */
+    jwtPartnerId: string | null
+    /** The user the token names, or null. */
+    userId: string | null
+    /** The validator that accepted the token, or null. */
+    jwtValidator: string | null
+  }
+
+  interface FastifyContextConfig {
+    /** Scopes a caller of the route needs beside what `auth` asks for. */
+    scopes?: string[]
+  }
+}
