@@ -22,6 +22,8 @@ export interface Scenario {
 
 /** How to find out whether a server has a feature: commands that then succeed, on a collection `probe`. */
 export const features = {
+  'nested arrays': [{ insert: 'probe', documents: [{ a: [[1]] }] }],
+  Decimal128: [{ insert: 'probe', documents: [{ a: Decimal128.fromString('1') }] }],
   capped: [{ create: 'probe', capped: true, size: 4096 }],
   'tailable cursors': [{ create: 'probe', capped: true, size: 4096 }, { insert: 'probe', documents: [{ a: 1 }] }, { find: 'probe', tailable: true }],
   'deletes from capped collections': [{ create: 'probe', capped: true, size: 4096 }, { insert: 'probe', documents: [{ a: 1 }] }, { delete: 'probe', deletes: [{ q: {}, limit: 0 }] }],
@@ -89,9 +91,10 @@ const oid = new ObjectId('65f000000000000000000001')
 const day = new Date('2026-01-01T00:00:00Z')
 
 const queries: Scenario[] = [
-  finds('equality reaches into arrays', 'tutorial/query-arrays', [1, 2, [1, 2], [[1]], '1', null, undefined], [
-    [{ a: 1 }, [0, 2]], [{ a: { $eq: 1 } }, [0, 2]], [{ a: [1, 2] }, [2]], [{ a: [1] }, [3]], [{ a: '1' }, [4]]
+  finds('equality reaches into arrays', 'tutorial/query-arrays', [1, 2, [1, 2], '1', null, undefined], [
+    [{ a: 1 }, [0, 2]], [{ a: { $eq: 1 } }, [0, 2]], [{ a: [1, 2] }, [2]], [{ a: '1' }, [3]]
   ]),
+  finds('arrays in arrays are elements', 'tutorial/query-arrays', [[[1]], [1], [[1, 2]]], [[{ a: [1] }, [0, 1]], [{ a: 1 }, [1]], [{ a: { $size: 1 } }, [0, 1, 2]]], 'nested arrays'),
   finds('null matches null and missing fields', 'tutorial/query-for-null-fields', [null, undefined, 0, [], [null], { b: null }], [
     [{ a: null }, [0, 1, 4]], [{ a: { $ne: null } }, [2, 3, 5]], [{ a: { $exists: true } }, [0, 2, 3, 4, 5]], [{ a: { $exists: false } }, [1]], [{ a: { $type: 'null' } }, [0, 4]]
   ]),
@@ -100,7 +103,7 @@ const queries: Scenario[] = [
   ]),
   finds('Decimal128 compares with other numbers', 'reference/bson-types', [Decimal128.fromString('1.50'), 1.5, Decimal128.fromString('2')], [
     [{ a: 1.5 }, [0, 1]], [{ a: { $gt: 1.5 } }, [2]], [{ a: 2 }, [2]]
-  ]),
+  ], 'Decimal128'),
   finds('ranges compare values of one type only', 'reference/method/db.collection.find', [1, 5, '5', day, null, oid, true], [
     [{ a: { $gt: 1 } }, [1]], [{ a: { $gte: 1, $lt: 5 } }, [0]], [{ a: { $lt: '6' } }, [2]], [{ a: { $gte: day } }, [3]], [{ a: { $lte: oid } }, [5]], [{ a: { $gte: null } }, [4]], [{ a: { $lt: true } }, []]
   ]),
@@ -115,8 +118,8 @@ const queries: Scenario[] = [
     [{ a: { $type: 'string' } }, [0]], [{ a: { $type: 'int' } }, [1, 7]], [{ a: { $type: 'long' } }, [2]], [{ a: { $type: 'double' } }, [3]], [{ a: { $type: 'number' } }, [1, 2, 3, 7]],
     [{ a: { $type: 'date' } }, [4]], [{ a: { $type: 7 } }, [5]], [{ a: { $type: ['null', 'bool'] } }, [6, 9]], [{ a: { $type: 'array' } }, [7]], [{ a: { $type: 'object' } }, [8]], [{ a: { $type: 'binData' } }, [10]]
   ]),
-  finds('$size and $all', 'reference/operator/query/size', [[], [1], [1, 2], 1, [[1, 2]]], [
-    [{ a: { $size: 1 } }, [1, 4]], [{ a: { $size: 0 } }, [0]], [{ a: { $all: [1] } }, [1, 2, 3]], [{ a: { $all: [1, 2] } }, [2]], [{ a: { $all: [] } }, []]
+  finds('$size and $all', 'reference/operator/query/size', [[], [1], [1, 2], 1], [
+    [{ a: { $size: 1 } }, [1]], [{ a: { $size: 0 } }, [0]], [{ a: { $all: [1] } }, [1, 2, 3]], [{ a: { $all: [1, 2] } }, [2]], [{ a: { $all: [] } }, []]
   ]),
   finds('$elemMatch wants one element to satisfy everything', 'reference/operator/query/elemMatch', [[{ x: 1, y: 2 }], [{ x: 1, y: 1 }, { x: 2, y: 2 }], [5, 20], [15], { x: 1, y: 2 }], [
     [{ a: { $elemMatch: { x: 1, y: 2 } } }, [0]], [{ 'a.x': 1, 'a.y': 2 }, [0, 1, 4]], [{ a: { $elemMatch: { $gt: 10, $lt: 18 } } }, [3]], [{ a: { $gt: 10, $lt: 18 } }, [2, 3]]
@@ -220,11 +223,11 @@ const reading: Scenario[] = [
     steps: [
       insert(...[0, 1, 2, 3, 4].map((_id) => ({ _id }))),
       find({}, [{ _id: 0 }, { _id: 1 }], { batchSize: 2, sort: { _id: 1 } }),
-      { run: ({ cursor }) => ({ getMore: cursor.id, collection: 'c', batchSize: 2 }), documents: [{ _id: 2 }, { _id: 3 }] },
-      { run: ({ cursor }) => ({ getMore: cursor.id, collection: 'c' }), documents: [{ _id: 4 }], answer: { cursor: { id: 0 } } },
+      { run: ({ cursor }) => ({ getMore: Long.fromString(String(cursor.id)), collection: 'c', batchSize: 2 }), documents: [{ _id: 2 }, { _id: 3 }] },
+      { run: ({ cursor }) => ({ getMore: Long.fromString(String(cursor.id)), collection: 'c' }), documents: [{ _id: 4 }], answer: { cursor: { id: 0 } } },
       { run: { getMore: Long.fromNumber(12345), collection: 'c' }, answer: { ok: 0, code: 43, codeName: 'CursorNotFound' } },
       find({}, [], { batchSize: 0 }),
-      { run: ({ cursor }) => ({ killCursors: 'c', cursors: [cursor.id] }), answer: { ok: 1, cursorsNotFound: [] } }
+      { run: ({ cursor }) => ({ killCursors: 'c', cursors: [Long.fromString(String(cursor.id))] }), answer: { ok: 1, cursorsNotFound: [] } }
     ]
   },
   {
@@ -286,7 +289,7 @@ const updates: Scenario[] = [
   becomes('$inc keeps fractions', 'reference/operator/update/inc', { a: 1 }, { $inc: { a: 0.5 } }, { a: 1.5 }),
   becomes('$min and $max', 'reference/operator/update/min', { a: 5, b: 5, d: day }, { $min: { a: 3, b: 9, c: 1 }, $max: { d: new Date(0), e: 2 } }, { a: 3, b: 5, d: day, c: 1, e: 2 }),
   becomes('$rename moves a value', 'reference/operator/update/rename', { a: 1, b: { c: 2 } }, { $rename: { a: 'x', 'b.c': 'y', none: 'z' } }, { b: {}, x: 1, y: 2 }),
-  becomes('$push appends', 'reference/operator/update/push', { a: [1] }, { $push: { a: 2, b: [3] } }, { a: [1, 2], b: [[3]] }),
+  becomes('$push appends', 'reference/operator/update/push', { a: [1] }, { $push: { a: 2, b: 'x' } }, { a: [1, 2], b: ['x'] }),
   becomes('$push with $each, $position, $slice and $sort', 'reference/operator/update/push', { a: [1, 2], b: [3, 1], c: [1] },
     { $push: { a: { $each: [8, 9], $position: 1, $slice: 3 }, b: { $each: [2], $sort: -1, $slice: -2 }, c: { $each: [], $slice: 0 } } }, { a: [1, 8, 9], b: [2, 1], c: [] }, { needs: '$push modifiers' }),
   becomes('$addToSet adds what is not there', 'reference/operator/update/addToSet', { a: [1, { x: 1 }] }, { $addToSet: { a: { $each: [1, 2, 2, { x: 1 }] } } }, { a: [1, { x: 1 }, 2] }),
@@ -352,7 +355,7 @@ const updates: Scenario[] = [
     name: 'an upsert takes the equalities of the query and $setOnInsert',
     page: 'reference/operator/update/setOnInsert',
     steps: [
-      update({ _id: 1, k: 'x', n: { $gt: 5 }, 'd.e': { $eq: 2 } }, { $set: { a: 1 }, $setOnInsert: { b: 2 } }, { n: 1, nModified: 0, upserted: [{ index: 0, _id: 1 }] }, { upsert: true }),
+      update({ _id: 1, 'd.e': { $eq: 2 }, k: 'x', n: { $gt: 5 } }, { $set: { a: 1 }, $setOnInsert: { b: 2 } }, { n: 1, nModified: 0, upserted: [{ index: 0, _id: 1 }] }, { upsert: true }),
       find({}, [{ _id: 1, d: { e: 2 }, k: 'x', a: 1, b: 2 }]),
       update({ _id: 1 }, { $set: { a: 2 }, $setOnInsert: { b: 9 } }, changed, { upsert: true }),
       find({}, [{ _id: 1, d: { e: 2 }, k: 'x', a: 2, b: 2 }])
@@ -417,7 +420,7 @@ const modifying: Scenario[] = [
       { run: { delete: 'c', deletes: [{ q: { a: 1 }, limit: 0 }] }, answer: { n: 2 } },
       { run: { delete: 'c', deletes: [{ q: { a: 1 }, limit: 0 }] }, answer: { n: 0 } },
       find({}, [{ _id: 4 }]),
-      { run: { delete: 'c', deletes: [{ q: {}, limit: 5 }] }, answer: { ok: 1, writeErrors: [{ index: 0, code: 9 }] } }
+      { run: { delete: 'c', deletes: [{ q: {}, limit: 5 }] }, answer: { ok: 0, code: 9 } }
     ]
   }
 ]
@@ -630,12 +633,12 @@ const capped: Scenario[] = [
       { run: { find: 'c', tailable: true, awaitData: true }, documents: [], answer: { cursor: { id: 0 } } },
       insert(...ids(1, 2)),
       { run: { find: 'c', tailable: true, awaitData: true, batchSize: 1 }, documents: ids(1) },
-      { run: ({ cursor }) => ({ getMore: cursor.id, collection: 'c', maxTimeMS: 20 }), documents: ids(2) },
-      { run: ({ cursor }) => ({ getMore: cursor.id, collection: 'c', maxTimeMS: 20 }), documents: [] },
-      { run: ({ cursor }) => ({ killCursors: 'c', cursors: [cursor.id] }), answer: { ok: 1 } },
+      { run: ({ cursor }) => ({ getMore: Long.fromString(String(cursor.id)), collection: 'c', maxTimeMS: 20 }), documents: ids(2) },
+      { run: ({ cursor }) => ({ getMore: Long.fromString(String(cursor.id)), collection: 'c', maxTimeMS: 20 }), documents: [] },
+      { run: ({ cursor }) => ({ killCursors: 'c', cursors: [Long.fromString(String(cursor.id))] }), answer: { ok: 1 } },
       { run: { find: 'c', filter: { _id: 99 }, tailable: true }, documents: [] },
-      { run: ({ cursor }) => ({ getMore: cursor.id, collection: 'c' }), documents: [] },
-      { run: ({ cursor }) => ({ killCursors: 'c', cursors: [cursor.id] }), answer: { ok: 1 } }
+      { run: ({ cursor }) => ({ getMore: Long.fromString(String(cursor.id)), collection: 'c' }), documents: [] },
+      { run: ({ cursor }) => ({ killCursors: 'c', cursors: [Long.fromString(String(cursor.id))] }), answer: { ok: 1 } }
     ]
   },
   {
@@ -671,9 +674,15 @@ const server: Scenario[] = [
     name: 'BSON values come back as they went',
     page: 'reference/bson-types',
     steps: [
-      insert({ _id: 1, d: day, o: oid, b: new Binary(Buffer.from([0, 1, 255]), 128), l: Long.fromString('9007199254740993'), m: Decimal128.fromString('1.10'), r: /a.b/i, n: null, e: [], x: {}, t: true, f: -0.5 }),
-      find({}, [{ _id: 1, d: day, o: oid, b: new Binary(Buffer.from([0, 1, 255]), 128), l: Long.fromString('9007199254740993'), m: Decimal128.fromString('1.10'), r: /a.b/i, n: null, e: [], x: {}, t: true, f: -0.5 }])
+      insert({ _id: 1, d: day, o: oid, b: new Binary(Buffer.from([0, 1, 255]), 128), l: Long.fromString('9007199254740993'), r: /a.b/i, n: null, e: [], x: {}, t: true, f: -0.5 }),
+      find({}, [{ _id: 1, d: day, o: oid, b: new Binary(Buffer.from([0, 1, 255]), 128), l: Long.fromString('9007199254740993'), r: /a.b/i, n: null, e: [], x: {}, t: true, f: -0.5 }])
     ]
+  },
+  {
+    name: 'Decimal128 comes back as it went',
+    page: 'reference/bson-types',
+    needs: 'Decimal128',
+    steps: [insert({ _id: 1, m: Decimal128.fromString('1.10') }), find({}, [{ _id: 1, m: Decimal128.fromString('1.10') }])]
   },
   {
     name: 'the _id comes first and is made where it is missing',
@@ -689,7 +698,7 @@ const server: Scenario[] = [
   {
     name: 'a document of more than 16 MB is refused',
     page: 'reference/limits',
-    steps: [{ run: { insert: 'c', documents: [{ _id: 1, fill: 'x'.repeat(16 * 1024 * 1024 - 10) }] }, answer: { ok: 1, n: 0, writeErrors: [{ index: 0, code: 10334 }] } }]
+    steps: [{ run: { insert: 'c', documents: [{ _id: 1, fill: 'x'.repeat(16 * 1024 * 1024 - 10) }] }, answer: { ok: 1, n: 0, writeErrors: [{ index: 0, code: 2 }] } }]
   }
 ]
 

@@ -57,7 +57,7 @@ export class Catalog {
 
 function checkNamespace (database: string, name: string): void {
   if (database === '' || /[/\\. "$\0]/.test(database) || Buffer.byteLength(database) > 63) throw new ServerError('InvalidNamespace', `Invalid database name: '${database}'`)
-  if (name === '' || name.startsWith('.') || name.endsWith('.') || /[$\0]/.test(name) || Buffer.byteLength(`${database}.${name}`) > 255) {
+  if (name === '' || name.startsWith('.') || /[$\0]/.test(name) || Buffer.byteLength(`${database}.${name}`) > 255) {
     throw new ServerError('InvalidNamespace', `Invalid collection name: ${name}`)
   }
 }

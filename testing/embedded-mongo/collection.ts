@@ -1,4 +1,4 @@
-import { MAX_DOCUMENT_SIZE, ObjectId, isDocument, isTruthy, sizeOf, toNumber, type Document } from './document.js'
+import { MAX_DOCUMENT_SIZE, ObjectId, isDocument, isTruthy, sizeOf, toNumber, typeOf, type Document } from './document.js'
 import { ServerError } from './errors.js'
 import { Index } from './index-keys.js'
 import { OrderedMap } from './ordered-map.js'
@@ -34,7 +34,7 @@ export class Collection {
   /** Stores a document, gives it an `_id` when it has none, and evicts what no longer fits a cap. */
   insert (document: Document): StoredRecord {
     const complete = withId(document)
-    const size = checkedSize(complete)
+    const size = checkedSize(complete, (bytes) => new ServerError('BadValue', `object to insert too large. size in bytes: ${bytes}, max size: ${MAX_DOCUMENT_SIZE}`))
     if (this.cap !== undefined && size > this.cap.size) {
       throw new ServerError('BadValue', `object to insert exceeds cappedMaxSize: ${size} > ${this.cap.size}`)
     }
@@ -51,7 +51,7 @@ export class Collection {
 
   /** Puts a new document in the place of a record. `_id` must be the same. */
   replace (record: StoredRecord, document: Document): StoredRecord {
-    const size = checkedSize(document)
+    const size = checkedSize(document, () => new ServerError(17419, `Resulting document after update is larger than ${MAX_DOCUMENT_SIZE}`))
     const before = this.indexes.map((index) => index.keysOf(record.document))
     const after = this.indexes.map((index) => index.keysOf(document))
     this.#checkUnique(document, after, record.id)
@@ -124,18 +124,17 @@ export class Collection {
 
 function withId (document: Document): Document {
   if (document['_id'] === undefined) return { _id: new ObjectId(), ...document }
-  if (Array.isArray(document['_id'])) throw new ServerError(53, "The '_id' value cannot be of type array")
+  const type = typeOf(document['_id'])[1]
+  if (type === 'array' || type === 'regex' || type === 'undefined') throw new ServerError('InvalidIdField', `The '_id' value cannot be of type ${type}`)
   if (isDocument(document['_id']) && Object.keys(document['_id'])[0]?.startsWith('$') === true) {
     throw new ServerError('DollarPrefixedFieldName', `_id fields may not contain '$'-prefixed fields: ${Object.keys(document['_id'])[0] ?? ''} is not valid for storage.`)
   }
   return Object.keys(document)[0] === '_id' ? document : { _id: document['_id'], ...document }
 }
 
-function checkedSize (document: Document): number {
+function checkedSize (document: Document, tooLarge: (size: number) => ServerError): number {
   const size = sizeOf(document)
-  if (size > MAX_DOCUMENT_SIZE) {
-    throw new ServerError('BSONObjectTooLarge', `object to insert too large. size in bytes: ${size}, max size: ${MAX_DOCUMENT_SIZE}`)
-  }
+  if (size > MAX_DOCUMENT_SIZE) throw tooLarge(size)
   return size
 }
 

@@ -1,4 +1,4 @@
-import { sizeOf, toNumber, type Document } from './document.js'
+import { sizeOf, type Document } from './document.js'
 import type { Collection, StoredRecord } from './collection.js'
 import { ServerError } from './errors.js'
 import type { Matcher } from './matcher.js'
@@ -38,7 +38,7 @@ export function listSource (documents: Iterable<Document>): Source {
 export function cappedSource (collection: Collection, matches: Matcher, transform: (document: Document) => Document, tailable: boolean): Source {
   let last = 0
   const next = (): Document | undefined => {
-    if (collection.dropped) throw new ServerError(175, 'collection dropped')
+    if (collection.dropped) throw new ServerError('QueryPlanKilled', 'collection dropped')
     if (last > 0 && collection.records.get(last) === undefined) {
       throw new ServerError('CappedPositionLost', `CollectionScan died due to position in capped collection being deleted. Last seen record id: RecordId(${last})`)
     }
@@ -93,9 +93,9 @@ export class Cursors {
     return { cursor: { firstBatch: batch, id: cursor.id, ns: namespace }, ok: 1 }
   }
 
-  find (id: unknown): Cursor {
-    const cursor = this.#open.get(BigInt(toNumber(id) ?? 0))
-    if (cursor === undefined) throw new ServerError('CursorNotFound', `cursor id ${String(id)} not found`)
+  find (id: bigint): Cursor {
+    const cursor = this.#open.get(id)
+    if (cursor === undefined) throw new ServerError('CursorNotFound', `cursor id ${id} not found`)
     return cursor
   }
 

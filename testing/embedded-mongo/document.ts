@@ -11,6 +11,8 @@ import {
 export type Document = Record<string, unknown>
 
 export const MAX_DOCUMENT_SIZE = 16 * 1024 * 1024
+/** A command may be a little larger than a document. */
+export const MAX_COMMAND_SIZE = MAX_DOCUMENT_SIZE + 16 * 1024
 
 /** True for embedded documents, false for arrays, null and BSON types. */
 export function isDocument (value: unknown): value is Document {

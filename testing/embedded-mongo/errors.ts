@@ -17,6 +17,17 @@ const CODES = {
   ConflictingUpdateOperators: 40,
   CursorNotFound: 43,
   NamespaceExists: 48,
+  IndexAlreadyExists: 68,
+  InvalidIndexSpecificationOption: 197,
+  InvalidLength: 16,
+  ProtocolError: 17,
+  MechanismUnavailable: 334,
+  QueryPlanKilled: 175,
+  InvalidIdField: 53,
+  EmptyFieldName: 56,
+  NotSingleValueField: 54,
+  UnsupportedOpQueryCommand: 352,
+  InvalidPipelineOperator: 168,
   DollarPrefixedFieldName: 52,
   CommandNotFound: 59,
   ImmutableField: 66,
@@ -24,25 +35,16 @@ const CODES = {
   InvalidNamespace: 73,
   IndexOptionsConflict: 85,
   IndexKeySpecsConflict: 86,
-  OperationFailed: 96,
-  CommandNotSupported: 115,
   CappedPositionLost: 136,
   CannotIndexParallelArrays: 171,
-  CommandNotSupportedOnView: 166,
-  NoSuchTransaction: 251,
-  UnsupportedFormat: 40415,
-  UnknownField: 40415,
-  UnknownStage: 40324,
   DuplicateKey: 11000,
   BSONObjectTooLarge: 10334,
-  MergeStageNoMatchingDocument: 13113,
   UserExists: 51003,
   RoleExists: 51002,
-  NotImplemented: 238,
-  KeyTooLong: 17280,
-  NamedError: 0
+  NotImplemented: 238
 } as const
 
+/** The names of the server's errors that are raised here. */
 export type ErrorName = keyof typeof CODES
 
 /** A command that fails the way a server says it: a number, its name and a sentence. */
@@ -56,7 +58,7 @@ export class ServerError extends Error {
     super(message)
     this.name = 'ServerError'
     this.code = typeof name === 'number' ? name : CODES[name]
-    this.codeName = typeof name === 'number' ? `Location${name}` : this.code >= 40000 && this.code < 50000 ? `Location${this.code}` : name
+    this.codeName = typeof name === 'number' ? `Location${name}` : name
     this.info = info
   }
 }

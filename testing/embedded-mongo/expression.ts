@@ -99,7 +99,8 @@ export function expressionError (error: unknown): ServerError {
   if (error instanceof ServerError) return error
   const message = error instanceof Error ? error.message : String(error)
   const unknown = /accumulator '(\$[^']*)' is not registered/.exec(message) ?? /unknown (?:query )?operator:? '?(\$\w+)/.exec(message)
-  if (unknown !== null) return new ServerError(168, `Unrecognized expression '${unknown[1] ?? ''}'`)
+  if (unknown !== null) return new ServerError('InvalidPipelineOperator', `Unrecognized expression '${unknown[1] ?? ''}'`)
+  if (message.startsWith('unregistered pipeline operator')) return new ServerError(40324, `Unrecognized pipeline stage name: '${message.slice(31, -1)}'`)
   if (message.startsWith('Use of undefined variable')) return new ServerError(17276, message)
   return new ServerError('BadValue', message)
 }

@@ -82,12 +82,14 @@ function typeTest (operand: unknown): ValueTest {
   const accepted = (Array.isArray(operand) ? operand : [operand]).map((type: unknown): ((value: unknown) => boolean) => {
     if (type === 'number') return isNumeric
     const number = toNumber(type)
+    if (number !== undefined && !TYPE_NUMBERS.has(number)) throw bad(`Invalid numerical type code: ${number}`)
     if (typeof type === 'string' ? !TYPE_ALIASES.has(type) : number === undefined) throw bad(`Unknown type name alias: ${String(type)}`)
     return (value) => value !== undefined && (number === undefined ? typeOf(value)[1] === type : typeOf(value)[0] === number)
   })
   return orElement((value) => accepted.some((accept) => accept(value)))
 }
 
+const TYPE_NUMBERS = new Set([-1, ...Array(20).keys(), 127].filter((number) => number !== 0))
 const TYPE_ALIASES = new Set(['double', 'string', 'object', 'array', 'binData', 'undefined', 'objectId', 'bool', 'date', 'null', 'regex', 'dbPointer',
   'javascript', 'symbol', 'javascriptWithScope', 'int', 'timestamp', 'long', 'decimal', 'minKey', 'maxKey', 'number'])
 
@@ -103,6 +105,7 @@ function modTest (operand: unknown): ValueTest {
 
 function bitTest (operand: unknown, accept: (set: boolean[]) => boolean): ValueTest {
   const number = toNumber(operand)
+  if (number !== undefined && number < 0) throw new ServerError('FailedToParse', `Expected a non-negative number in: ${number}`)
   const positions = Array.isArray(operand)
     ? operand.map((position) => integer(position, 'bit positions must be integers'))
     : operand instanceof Binary

@@ -37,9 +37,8 @@ const context = Context.from(Context.init().addPipelineOps(own), expressionConte
 /** Runs stages over documents, which must be plain and not be shared. */
 export function runStages (documents: Document[], pipeline: unknown[], given: PipelineContext): Document[] {
   const prepared = pipeline.map((stage) => {
-    if (!isDocument(stage) || Object.keys(stage).length !== 1) throw new ServerError(40323, 'A pipeline stage specification object must contain exactly one field.')
+    if (!isDocument(stage)) throw new ServerError('TypeMismatch', "Each element of the 'pipeline' array must be an object")
     const name = Object.keys(stage)[0] ?? ''
-    if (!Object.hasOwn(stages, name)) throw new ServerError('UnknownStage', `Unrecognized pipeline stage name: '${name}'`)
     const ready = name === '$match' ? stage : prepare(stage, given.now)
     return isDocument(ready) ? ready : stage
   })

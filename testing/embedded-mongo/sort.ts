@@ -10,6 +10,7 @@ export function sortSpec (sort: unknown): SortSpec | undefined {
   if (!isDocument(sort) || Object.keys(sort).length === 0) return undefined
   return Object.entries(sort).map(([path, direction]) => {
     const number = toNumber(direction)
+    if (number === undefined) throw new ServerError(15974, `Illegal key in $sort specification: ${path}: ${String(direction)}`)
     if (number !== 1 && number !== -1) throw new ServerError(15975, '$sort key ordering must be 1 (for ascending) or -1 (for descending)')
     return [path, number]
   })

@@ -47,6 +47,7 @@ function sameId (before: unknown, after: unknown): void {
 }
 
 function pipelineUpdate (stages: unknown[]): Updater {
+  if (stages.length === 0) return (document) => document
   for (const stage of stages) {
     const name = isDocument(stage) ? Object.keys(stage)[0] ?? '' : ''
     if (!PIPELINE_STAGES.has(name)) throw new ServerError('InvalidOptions', `${name} is not allowed to be used within an update`)
@@ -113,8 +114,8 @@ const target = ({ path, operator, operand }: Change): string => operator === '$r
 
 function checkPath (path: string): void {
   const parts = path.split('.')
-  if (path === '') throw new ServerError(56, 'An empty update path is not valid.')
-  if (parts.includes('')) throw new ServerError(56, `The update path '${path}' contains an empty field name, which is not allowed.`)
+  if (path === '') throw new ServerError('EmptyFieldName', 'An empty update path is not valid.')
+  if (parts.includes('')) throw new ServerError('EmptyFieldName', `The update path '${path}' contains an empty field name, which is not allowed.`)
   const [first = ''] = parts
   if (first === '$' || first.startsWith('$[')) throw new ServerError('BadValue', `Cannot have positional (i.e. '$') element in the first position in path '${path}'`)
   const wrong = parts.find((part) => part.startsWith('$') && part !== '$' && !/^\$\[.*\]$/.test(part) && part !== '$id' && part !== '$ref' && part !== '$db')
@@ -173,7 +174,7 @@ export function seedOf (filter: Document): Document {
   const equalities = new Map<string, unknown>()
   const set = (path: string, value: unknown): void => {
     const taken = [...equalities.keys()].find((other) => other === path || other.startsWith(`${path}.`) || path.startsWith(`${other}.`))
-    if (taken !== undefined) throw new ServerError(54, `cannot infer query fields to set, ${taken === path ? `path '${path}' is matched twice` : `both paths '${path}' and '${taken}' are matched`}`)
+    if (taken !== undefined) throw new ServerError('NotSingleValueField', `cannot infer query fields to set, ${taken === path ? `path '${path}' is matched twice` : `both paths '${path}' and '${taken}' are matched`}`)
     equalities.set(path, value)
   }
   const visit = (part: Document): void => {

@@ -1,4 +1,4 @@
-import { MAX_DOCUMENT_SIZE, decode, encode, setField, type Document } from './document.js'
+import { decode, encode, setField, type Document } from './document.js'
 
 export const MAX_MESSAGE_SIZE = 48_000_000
 const HEADER = 16
@@ -54,7 +54,7 @@ export class MessageSplitter {
 function documentAt (message: Buffer, offset: number, end: number): { document: Document, next: number } {
   if (offset + 5 > end) throw new MalformedMessage('a document that is cut off')
   const size = message.readInt32LE(offset)
-  if (size < 5 || offset + size > end || size > MAX_DOCUMENT_SIZE + 16 * 1024 * 2) throw new MalformedMessage(`a document of ${size} bytes`)
+  if (size < 5 || offset + size > end) throw new MalformedMessage(`a document of ${size} bytes`)
   try {
     return { document: decode(message.subarray(offset, offset + size)), next: offset + size }
   } catch (error) {

@@ -4,6 +4,7 @@ import { isDocument, toNumber, type Document } from '../document.js'
 import { ServerError } from '../errors.js'
 import { plainDocument } from '../expression.js'
 import { runStages } from '../pipeline.js'
+import { checkStages } from '../stage-checks.js'
 import { collectionStats } from './statistics.js'
 import { collectionName, countField, documentField, documentsField, refuseCollation, type Command, type CommandContext } from './command.js'
 import { matchContext, select, type Query } from './find.js'
@@ -19,16 +20,13 @@ export function leadingQuery (pipeline: Document[]): { query: Query, rest: Docum
   if (filters.length > 0) query.filter = filters.length === 1 && isDocument(filters[0]) ? filters[0] : { $and: filters }
   if (isDocument(pipeline[at]?.['$sort'])) query.sort = pipeline[at++]?.['$sort']
   if (pipeline[at]?.['$skip'] !== undefined) query.skip = toNumber(pipeline[at++]?.['$skip'])
-  if (pipeline[at]?.['$limit'] !== undefined) {
-    const limit = toNumber(pipeline[at++]?.['$limit'])
-    if (limit === undefined || limit <= 0) throw new ServerError(15958, 'the limit must be positive')
-    query.limit = limit
-  }
+  if (pipeline[at]?.['$limit'] !== undefined) query.limit = toNumber(pipeline[at++]?.['$limit'])
   return { query, rest: pipeline.slice(at) }
 }
 
 function results (collection: Collection | undefined, pipeline: Document[], command: Document, context: CommandContext): Document[] {
   const given = matchContext(command, context)
+  checkStages(pipeline)
   const first = pipeline[0]
   const refused = pipeline.map((stage) => Object.keys(stage)[0] ?? '').find((name) => REFUSED.has(name))
   if (refused === '$changeStream') throw new ServerError(40573, 'The $changeStream stage is only supported on replica sets')

@@ -20,7 +20,7 @@ export const saslStart: Command = (command, { session, users, database }) => {
   session.conversation = undefined
   if (command['mechanism'] !== MECHANISM) {
     if (command['mechanism'] === 'SCRAM-SHA-1') throw authenticationFailed()
-    throw new ServerError(334, `Received authentication for mechanism ${String(command['mechanism'])} which is not enabled`)
+    throw new ServerError('MechanismUnavailable', `Received authentication for mechanism ${String(command['mechanism'])} which is not enabled`)
   }
   const scram = new ScramConversation((user) => users.users.get(`${database}.${user}`)?.credential)
   const first = scram.first(payloadOf(command))
@@ -37,7 +37,7 @@ export const saslStart: Command = (command, { session, users, database }) => {
 
 export const saslContinue: Command = (command, { session }) => {
   const conversation = session.conversation
-  if (conversation === undefined) throw new ServerError(17, 'No SASL session state found')
+  if (conversation === undefined) throw new ServerError('ProtocolError', 'No SASL session state found')
   session.conversation = undefined
   const { done, payload, user } = conversation.step(payloadOf(command))
   if (user !== undefined) session.user = user

@@ -14,7 +14,9 @@ const MAX_CAPPED_DOCUMENTS = 2 ** 31
 /** A capped collection's size as a server keeps it: at least 4096, a multiple of 256. */
 function cappedSize (size: unknown): number {
   const bytes = toNumber(size)
-  if (bytes === undefined || !(bytes > 0)) throw new ServerError('InvalidOptions', "the 'size' field is required when 'capped' is true")
+  if (size !== undefined && bytes === undefined) throw new ServerError('TypeMismatch', "BSON field 'create.size' is the wrong type, expected types '[long, int, decimal, double]'")
+  if (bytes !== undefined && bytes < 1) throw new ServerError(51024, `BSON field 'size' value must be >= 1, actual value '${bytes}'`)
+  if (bytes === undefined) throw new ServerError('InvalidOptions', "the 'size' field is required when 'capped' is true")
   if (bytes > MAX_CAPPED_SIZE) throw new ServerError(51024, `BSON field 'size' value must be < ${MAX_CAPPED_SIZE}, actual value '${bytes}'`)
   return Math.max(MIN_CAPPED_SIZE, Math.ceil(bytes / 256) * 256)
 }
@@ -33,15 +35,9 @@ export const create: Command = (command, { catalog, database }) => {
     if (max !== undefined && max >= MAX_CAPPED_DOCUMENTS) throw new ServerError('BadValue', 'max in a capped collection has to be < 2^31 or not set')
     if (max !== undefined && max > 0) options['max'] = max
   } else if (command['max'] !== undefined || command['size'] !== undefined) {
-    if (command['capped'] === undefined && toNumber(command['size']) !== 0) {
-      throw new ServerError('InvalidOptions', 'the \'capped\' field needs to be true when either the \'size\' or \'max\' fields are present')
-    }
+    throw new ServerError('InvalidOptions', 'the \'capped\' field needs to be true when either the \'size\' or \'max\' fields are present')
   }
-  const collection = catalog.find(database, name)
-  if (collection !== undefined) {
-    if (identical(collection.options, options)) return { ok: 1 }
-    throw new ServerError('NamespaceExists', `namespace ${database}.${name} already exists, but with different options: ${JSON.stringify({ uuid: undefined, ...collection.options })}`)
-  }
+  if (catalog.find(database, name) !== undefined) throw new ServerError('NamespaceExists', `Collection ${database}.${name} already exists.`)
   catalog.create(database, name, options)
   return { ok: 1 }
 }
@@ -134,7 +130,8 @@ export const convertToCapped: Command = (command, context) => {
   return { ok: 1 }
 }
 
-export const renameCollection: Command = (command, { catalog }) => {
+export const renameCollection: Command = (command, { catalog, database }) => {
+  if (database !== 'admin') throw new ServerError('Unauthorized', 'renameCollection may only be run against the admin database.')
   const parse = (namespace: unknown): [string, string] => {
     const text = String(namespace)
     const dot = text.indexOf('.')

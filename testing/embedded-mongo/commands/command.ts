@@ -48,6 +48,16 @@ export function documentsField (command: Document, name: string): Document[] {
   return value
 }
 
+/** What a server answers where a field must be given and is not. */
+export function missing (field: string): ServerError {
+  return new ServerError(40414, `BSON field '${field}' is missing but a required field`)
+}
+
+export function requiredDocuments (command: Document, name: string): Document[] {
+  if (command[name] === undefined) throw missing(`${Object.keys(command)[0] ?? ''}.${name}`)
+  return documentsField(command, name)
+}
+
 export function numberField (command: Document, name: string): number | undefined {
   const value = command[name]
   if (value === undefined || value === null) return undefined

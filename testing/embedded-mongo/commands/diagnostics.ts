@@ -1,5 +1,6 @@
 import { hostname, release, totalmem, cpus } from 'node:os'
 import { MAX_DOCUMENT_SIZE, type Document } from '../document.js'
+import { ServerError } from '../errors.js'
 import { MAX_MESSAGE_SIZE } from '../wire-protocol.js'
 import type { Command } from './command.js'
 
@@ -55,7 +56,7 @@ export const serverStatus: Command = (_command, context) => ({
   ok: 1
 })
 
-export const getParameter: Command = (command) => ({
-  ...(command['getParameter'] === '*' || command['featureCompatibilityVersion'] !== undefined ? { featureCompatibilityVersion: { version: '7.0' } } : {}),
-  ok: 1
-})
+export const getParameter: Command = (command) => {
+  if (command['getParameter'] !== '*' && command['featureCompatibilityVersion'] === undefined) throw new ServerError('InvalidOptions', 'no option found to get')
+  return { featureCompatibilityVersion: { version: '7.0' }, ok: 1 }
+}

@@ -13,6 +13,7 @@ export const findAndModify: Command = (command, context) => {
   const filter = documentField(command, 'query')
   const remove = isTruthy(command['remove'])
   const returnNew = isTruthy(command['new'])
+  documentField(command, 'sort')
   compile(filter, given)
   if (remove && command['update'] !== undefined) throw new ServerError('FailedToParse', "Cannot specify both an 'update' and 'remove'=true")
   if (!remove && command['update'] === undefined) throw new ServerError('FailedToParse', 'Either an update or remove=true must be specified')

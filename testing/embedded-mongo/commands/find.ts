@@ -9,7 +9,7 @@ import { valuesAt } from '../paths.js'
 import { plan, run, type Examined, type Plan } from '../planner.js'
 import { projection } from '../projection.js'
 import { sortBy, sortSpec } from '../sort.js'
-import { collectionName, countField, documentField, existing, numberField, refuseCollation, type Command, type CommandContext } from './command.js'
+import { collectionName, countField, documentField, existing, missing, numberField, refuseCollation, type Command, type CommandContext } from './command.js'
 
 /** The time and the variables (`let`) of one command. */
 export function matchContext (command: Document, { now }: CommandContext): MatchContext {
@@ -52,6 +52,9 @@ export function select (collection: Collection, query: Query, context: MatchCont
 
 export const find: Command = (command, context) => {
   refuseCollation(command)
+  const refused = ['min', 'max', 'returnKey', 'showRecordId'].find((option) => isTruthy(command[option]))
+  if (refused !== undefined) throw new ServerError('NotImplemented', `this server has no '${refused}' for find`)
+  documentField(command, 'sort')
   const name = collectionName(command)
   const namespace = `${context.database}.${name}`
   const filter = documentField(command, 'filter')
@@ -112,6 +115,8 @@ export const count: Command = (command, context) => {
 export const distinct: Command = (command, context) => {
   refuseCollation(command)
   const key = command['key']
+  if (key === undefined) throw missing('distinct.key')
+  if (key === '') throw new ServerError(40352, 'FieldPath cannot be constructed with empty string')
   if (typeof key !== 'string') throw new ServerError('TypeMismatch', "BSON field 'distinct.key' is the wrong type, expected type 'string'")
   const collection = existing(command, context)
   const records = collection === undefined ? [] : select(collection, { filter: documentField(command, 'query') }, matchContext(command, context)).records

@@ -1,7 +1,9 @@
 import { ServerError } from '../errors.js'
-import { countField, type Command } from './command.js'
+import { countField, missing, type Command } from './command.js'
 
 export const getMore: Command = async (command, { cursors, database, session }) => {
+  if (typeof command['getMore'] !== 'bigint') throw new ServerError('TypeMismatch', "BSON field 'getMore.getMore' is the wrong type, expected type 'long'")
+  if (command['collection'] === undefined) throw missing('getMore.collection')
   const cursor = cursors.find(command['getMore'])
   const namespace = `${database}.${String(command['collection'])}`
   if (cursor.namespace !== namespace) {
@@ -18,11 +20,13 @@ export const getMore: Command = async (command, { cursors, database, session }) 
 
 export const killCursors: Command = (command, { cursors }) => {
   const ids: unknown = command['cursors']
+  if (!Array.isArray(ids)) throw missing('killCursors.cursors')
   const killed: unknown[] = []
-  const missing: unknown[] = []
-  for (const id of Array.isArray(ids) ? ids : []) {
-    if (cursors.kill(typeof id === 'bigint' ? id : BigInt(Number(id)))) killed.push(id)
-    else missing.push(id)
+  const notFound: unknown[] = []
+  for (const id of ids) {
+    if (typeof id !== 'bigint') throw new ServerError('TypeMismatch', "BSON field 'killCursors.cursors' is the wrong type, expected type 'long'")
+    if (cursors.kill(id)) killed.push(id)
+    else notFound.push(id)
   }
-  return { cursorsKilled: killed, cursorsNotFound: missing, cursorsAlive: [], cursorsUnknown: [], ok: 1 }
+  return { cursorsKilled: killed, cursorsNotFound: notFound, cursorsAlive: [], cursorsUnknown: [], ok: 1 }
 }

@@ -72,7 +72,7 @@ export async function execute (command: Document, context: Omit<CommandContext, 
   try {
     const [name = ''] = Object.keys(command)
     const database = command['$db']
-    if (name === 'unsupportedOpQuery') throw new ServerError(352, `Unsupported OP_QUERY command: ${String(command[name])}. The client driver may require an upgrade.`)
+    if (name === 'unsupportedOpQuery') throw new ServerError('UnsupportedOpQueryCommand', `Unsupported OP_QUERY command: ${String(command[name])}. The client driver may require an upgrade.`)
     if (typeof database !== 'string') throw new ServerError(40571, 'OP_MSG requests require a $db argument')
     const run = getField(commands, name)
     if (typeof run !== 'function') throw new ServerError('CommandNotFound', `no such command: '${name}'`)

@@ -5,7 +5,8 @@ import { ServerError } from '../errors.js'
 import type { Index } from '../index-keys.js'
 import { compile } from '../matcher.js'
 import { identical } from '../ordering.js'
-import { collectionName, countField, documentField, documentsField, existing, refuseCollation, type Command } from './command.js'
+import { show } from '../shown-value.js'
+import { collectionName, countField, documentField, existing, missing, refuseCollation, requiredDocuments, type Command } from './command.js'
 
 const KNOWN_OPTIONS = new Set(['key', 'name', 'v', 'unique', 'sparse', 'partialFilterExpression', 'expireAfterSeconds', 'background', 'hidden', 'ns', 'collation', 'dropDups', 'comment'])
 const PARTIAL_OPERATORS = new Set(['$eq', '$exists', '$gt', '$gte', '$lt', '$lte', '$type', '$in', '$and', '$or'])
@@ -14,9 +15,11 @@ const MAX_TTL = 2 ** 31 - 1
 /** The index specification as it is kept and listed. Throws what a server answers for a wrong one. */
 function specification (given: Document): Document {
   const key = given['key']
-  if (!isDocument(key) || Object.keys(key).length === 0) throw new ServerError('CannotCreateIndex', 'Index keys cannot be an empty object')
+  if (key === undefined) throw new ServerError('FailedToParse', "The 'key' field is a required property of an index specification")
+  if (!isDocument(key)) throw new ServerError('TypeMismatch', "The field 'key' must be an object")
+  if (Object.keys(key).length === 0) throw new ServerError('CannotCreateIndex', 'Index keys cannot be an empty object')
   const unknown = Object.keys(given).find((option) => !KNOWN_OPTIONS.has(option))
-  if (unknown !== undefined) throw new ServerError(197, `The field '${unknown}' is not valid for an index specification. Specification: ${JSON.stringify(given)}`)
+  if (unknown !== undefined) throw new ServerError('InvalidIndexSpecificationOption', `The field '${unknown}' is not valid for an index specification. Specification: ${JSON.stringify(given)}`)
   refuseCollation(given)
   for (const [path, direction] of Object.entries(key)) {
     if (typeof direction === 'string') throw new ServerError('CannotCreateIndex', `Unknown index plugin '${direction}'`)
@@ -25,7 +28,11 @@ function specification (given: Document): Document {
     if (path.startsWith('$') || path.includes('$**')) throw new ServerError('NotImplemented', `this server has no index on '${path}'`)
   }
   const name = given['name']
-  if (typeof name !== 'string' || name === '') throw new ServerError('FailedToParse', 'The \'name\' field is a required property of an index specification')
+  if (name === '') throw new ServerError('CannotCreateIndex', 'index name cannot be empty')
+  if ((name === '_id_') !== identical(key, { _id: 1 }) && (name === '_id_' || identical(key, { _id: -1 }))) {
+    throw new ServerError('BadValue', name === '_id_' ? `The index name '_id_' is reserved for the _id index, which must have key pattern {_id: 1}, found key: ${show(key)}` : `The field 'key' for an _id index must be {_id: 1}, but got ${show(key)}`)
+  }
+  if (typeof name !== 'string') throw new ServerError('FailedToParse', 'The \'name\' field is a required property of an index specification')
   const spec: Document = { v: 2, key, name }
   for (const option of ['unique', 'sparse', 'hidden']) if (isTruthy(given[option])) spec[option] = true
   if (given['partialFilterExpression'] !== undefined) {
@@ -36,7 +43,7 @@ function specification (given: Document): Document {
     const seconds = toNumber(given['expireAfterSeconds'])
     if (seconds === undefined || seconds < 0 || seconds > MAX_TTL) throw new ServerError('CannotCreateIndex', `TTL index 'expireAfterSeconds' option must be within an acceptable range, try a different number than ${String(given['expireAfterSeconds'])}.`)
     if (Object.keys(key).length > 1) throw new ServerError('CannotCreateIndex', 'TTL indexes are single-field indexes, compound indexes do not support TTL.')
-    if (Object.hasOwn(key, '_id')) throw new ServerError(197, "The field 'expireAfterSeconds' is not valid for an _id index specification.")
+    if (Object.hasOwn(key, '_id')) throw new ServerError('InvalidIndexSpecificationOption', "The field 'expireAfterSeconds' is not valid for an _id index specification.")
     spec['expireAfterSeconds'] = given['expireAfterSeconds']
   }
   return spec
@@ -78,8 +85,11 @@ function same (collection: Collection, spec: Document): Index | undefined {
 }
 
 export const createIndexes: Command = (command, context) => {
-  const specs = documentsField(command, 'indexes').map(specification)
+  const specs = requiredDocuments(command, 'indexes').map(specification)
   if (specs.length === 0) throw new ServerError('BadValue', 'Must specify at least one index to create')
+  for (const [i, spec] of specs.entries()) {
+    if (specs.some((other, j) => j < i && identical(other, spec))) throw new ServerError('IndexAlreadyExists', `Identical index already exists: ${String(spec['name'])}`)
+  }
   const created = existing(command, context) === undefined
   const collection = context.catalog.findOrCreate(context.database, collectionName(command))
   const before = collection.indexes.length
@@ -116,6 +126,8 @@ export const dropIndexes: Command = (command, context) => {
   if (collection === undefined) throw new ServerError('NamespaceNotFound', `ns not found ${context.database}.${collectionName(command)}`)
   const nIndexesWas = collection.indexes.length
   const given: unknown = command['index']
+  if (given === undefined) throw missing('dropIndexes.index')
+  if (typeof given !== 'string' && typeof given !== 'object') throw new ServerError('TypeMismatch', "BSON field 'dropIndexes.index' is the wrong type, expected types '[string, object]'")
   if (given === '*') {
     for (const index of collection.indexes.slice(1)) collection.dropIndex(index)
     return { nIndexesWas, msg: 'non-_id indexes dropped for collection', ok: 1 }

@@ -1,10 +1,10 @@
 import type { Collection } from '../collection.js'
-import { isDocument, isTruthy, toNumber, type Document } from '../document.js'
+import { MAX_COMMAND_SIZE, isDocument, isTruthy, sizeOf, toNumber, typeOf, type Document } from '../document.js'
 import { ServerError } from '../errors.js'
 import { compile } from '../matcher.js'
 import { identical } from '../ordering.js'
 import { isReplacement, updater, upserted, type Updater } from '../update.js'
-import { collectionName, documentField, documentsField, existing, refuseCollation, type Command } from './command.js'
+import { collectionName, documentField, documentsField, existing, missing, refuseCollation, requiredDocuments, type Command } from './command.js'
 import { matchContext, select } from './find.js'
 
 const MAX_BATCH = 100_000
@@ -14,10 +14,15 @@ function writeError (index: number, error: unknown): Document {
   return { index, code: error.code, ...error.info, errmsg: error.message }
 }
 
+function requireFields (statement: Document, at: string, fields: string[]): void {
+  for (const field of fields) if (statement[field] === undefined) throw missing(`${at}.${field}`)
+  if (!isDocument(statement['q'])) throw new ServerError('TypeMismatch', `BSON field '${at}.q' is the wrong type '${typeOf(statement['q'])[1]}', expected type 'object'`)
+}
+
 /** Runs the statements of a write, and stops at the first failure where they are ordered. */
 function each (statements: Document[], command: Document, run: (statement: Document, index: number) => void): Document[] {
   if (statements.length === 0 || statements.length > MAX_BATCH) {
-    throw new ServerError(16, `Write batch sizes must be between 1 and ${MAX_BATCH}. Got ${statements.length} operations.`)
+    throw new ServerError('InvalidLength', `Write batch sizes must be between 1 and ${MAX_BATCH}. Got ${statements.length} operations.`)
   }
   const ordered = command['ordered'] !== false
   const errors: Document[] = []
@@ -36,8 +41,10 @@ const withErrors = (answer: Document, errors: Document[]): Document => errors.le
 
 export const insert: Command = (command, context) => {
   const name = collectionName(command)
-  const documents = documentsField(command, 'documents')
+  const documents = requiredDocuments(command, 'documents')
   const collection = context.catalog.findOrCreate(context.database, name)
+  const huge = documents.map(sizeOf).find((size) => size > MAX_COMMAND_SIZE)
+  if (huge !== undefined) throw new ServerError('BSONObjectTooLarge', `BSONObj size: ${huge} (0x${huge.toString(16)}) is invalid. Size must be between 0 and ${MAX_COMMAND_SIZE}(16MB)`)
   let n = 0
   const errors = each(documents, command, (document) => {
     collection.insert(document)
@@ -49,12 +56,17 @@ export const insert: Command = (command, context) => {
 export const deleteDocuments: Command = (command, context) => {
   const collection = existing(command, context)
   const given = matchContext(command, context)
+  const deletes = requiredDocuments(command, 'deletes')
+  for (const statement of deletes) {
+    requireFields(statement, 'delete.deletes', ['q', 'limit'])
+    const limit = toNumber(statement['limit'])
+    if (limit !== 0 && limit !== 1) throw new ServerError('FailedToParse', `The 'delete.deletes.limit' field must be 0 or 1. Got ${String(statement['limit'])}`)
+  }
   let n = 0
-  const errors = each(documentsField(command, 'deletes'), command, (statement) => {
+  const errors = each(deletes, command, (statement) => {
     refuseCollation(statement)
     const filter = documentField(statement, 'q')
     const limit = toNumber(statement['limit'])
-    if (limit !== 0 && limit !== 1) throw new ServerError('FailedToParse', `The limit field in delete objects must be 0 or 1. Got ${String(statement['limit'])}`)
     compile(filter, given)
     if (collection === undefined) return
     for (const record of select(collection, { filter, limit, hint: statement['hint'] }, given).records) {
@@ -103,7 +115,12 @@ export const update: Command = (command, context) => {
   let n = 0
   let nModified = 0
   const upsertedIds: Document[] = []
-  const errors = each(documentsField(command, 'updates'), command, (options, index) => {
+  const updates = requiredDocuments(command, 'updates')
+  for (const statement of updates) {
+    requireFields(statement, 'update.updates', ['q', 'u'])
+    if (!isDocument(statement['u']) && !Array.isArray(statement['u'])) throw new ServerError('FailedToParse', 'Update argument must be either an object or an array')
+  }
+  const errors = each(updates, command, (options, index) => {
     refuseCollation(options)
     const filter = documentField(options, 'q')
     const statement = updateStatement(filter, options['u'], options)
