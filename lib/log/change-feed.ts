@@ -1,7 +1,7 @@
 import type { mongo } from 'mongoose'
 import type { Clock } from '../clock.js'
 import type { Database } from '../store/database.js'
-import type { Logger } from '../store/logger.js'
+import { reasonOf, type Logger } from '../store/logger.js'
 import { followLog } from './follow.js'
 import { headOf, readHeads, type Head } from './heads.js'
 import type { LogEntry } from './log-entry.js'
@@ -106,7 +106,7 @@ export class TailedChangeFeed implements ChangeFeed {
         onStand()
       },
       onLost: (reason) => {
-        if (this.#stands) logger.warn({ err: reason }, 'the tail of the audit log was lost, trying on')
+        if (this.#stands) logger.warn({ reason: reasonOf(reason) }, 'the tail of the audit log was lost, trying on')
         this.#stands = false
       },
       onBeat: () => { this.#lastAnswer = clock.now() }
@@ -127,7 +127,7 @@ export class TailedChangeFeed implements ChangeFeed {
       if (checkpoint !== null) onHead(headOf(checkpoint))
       return checkpoint?._id ?? 'oldest'
     } catch (error) {
-      logger.warn({ err: error }, 'the newest checkpoint could not be read, the whole log is')
+      logger.warn({ reason: reasonOf(error) }, 'the newest checkpoint could not be read, the whole log is')
       return 'oldest'
     }
   }

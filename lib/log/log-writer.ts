@@ -5,7 +5,7 @@ import type { Clock } from '../clock.js'
 import type { Database } from '../store/database.js'
 import type { KeyRing } from '../store/key-ring.js'
 import { isDuplicateKey } from '../store/key-ring-document.js'
-import type { Logger } from '../store/logger.js'
+import { reasonOf, type Logger } from '../store/logger.js'
 import { unavailable } from '../store/unavailable.js'
 import { ownDraft, type LogDraft } from './log-draft.js'
 import { logKeyLabel, seal, type LogDocument } from './seal.js'
@@ -120,7 +120,7 @@ export class LogWriter {
     try {
       for (const draft of last) await this.#enqueue(draft())
     } catch (error) {
-      this.#options.logger.error({ err: error, lost: this.#queue.length + this.#sealed.length + this.#lost }, 'the audit log was closed without its last entries')
+      this.#options.logger.error({ reason: reasonOf(error), lost: this.#queue.length + this.#sealed.length + this.#lost }, 'the audit log was closed without its last entries')
       return false
     } finally {
       this.#cancelRetry()
@@ -238,8 +238,8 @@ export class LogWriter {
   /** Refuses whoever waits; keeps what was under way and the spool for the next attempt. */
   #interrupt (error: unknown): void {
     const { clock, logger } = this.#options
-    const reason = unavailable(error)
-    logger.warn({ err: error }, 'the audit log cannot be written, trying on')
+    const reason = unavailable(new Error(reasonOf(error)))
+    logger.warn({ reason: reasonOf(error) }, 'the audit log cannot be written, trying on')
     for (const { reject } of [...this.#sealed, ...this.#queue]) reject(reason)
     this.#sealed = this.#sealed.map((sealed) => ({ ...sealed, resolve: ignore, reject: ignore }))
     this.#queue = this.#queue.filter((pending) => pending.spooled)

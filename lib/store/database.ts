@@ -1,7 +1,7 @@
 import mongoose, { type Connection, type mongo } from 'mongoose'
 import { errors, isAuthError } from '../errors.js'
 import type { Clock } from '../clock.js'
-import type { Logger } from './logger.js'
+import { reasonOf, type Logger } from './logger.js'
 import { isOutage, unavailable } from './unavailable.js'
 
 /** An address to connect to, or the app's own connection. */
@@ -149,9 +149,4 @@ function checkAddress (uri: string, option: string): void {
 /** AuthenticationFailed and Unauthorized: somebody answered, and will not let us in. */
 function isRefusal (error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 18 || error.code === 13)
-}
-
-/** Driver errors name hosts, never credentials; the address itself is left out all the same. */
-function reasonOf (error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}`.replace(/\/\/[^/@\s]*@/g, '//') : String(error)
 }

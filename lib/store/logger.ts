@@ -4,3 +4,8 @@ export interface Logger {
   warn (details: object, message: string): void
   error (details: object, message: string): void
 }
+
+/** An error in one line. Driver errors carry whole documents, and their messages may repeat an address: neither belongs into a log line. */
+export function reasonOf (error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}`.replace(/\/\/[^/@\s]*@/g, '//').slice(0, 500) : String(error)
+}

@@ -57,6 +57,7 @@ export class OpenedStore implements Store {
   #initialised = false
   #initialising: Promise<void> | null = null
   #closed = false
+  #existingOnly = false
 
   /** @throws DWA_OPTIONS_INVALID when an address is malformed */
   constructor (settings: StoreSettings) {
@@ -138,10 +139,12 @@ export class OpenedStore implements Store {
 
   /**
    * Connects and prepares the database, or, when it is away, goes on trying in the background.
+   * @param options.existingOnly refuses a database that has no key ring yet, in place of creating one
    * @throws what the database reports if it is there: DWA_STORE_WRONG_KEY, DWA_LOG_NOT_CAPPED, DWA_LOG_PRIVILEGES, DWA_STORE_KEYS_MISSING …
    */
-  async start (): Promise<void> {
+  async start ({ existingOnly = false } = {}): Promise<void> {
     const { clock } = this.#settings
+    this.#existingOnly = existingOnly
     const databases = new Set([this.#database, this.#logDatabase])
     for (const database of databases) database.onReachable(() => { this.#initialiseLater() })
     const connected = await Promise.all([...databases].map(async (database) => await database.connect(connectLimit)))
@@ -202,7 +205,7 @@ export class OpenedStore implements Store {
       const ring = this.#database.db.collection<KeyRingDocument>(this.collectionName('keys'))
       let document = await readKeyRing(ring)
       if (document === null) {
-        if (await this.#isNew()) await createKeyRing(ring, masterKeys[0], new Date(clock.now()), random)
+        if (!this.#existingOnly && await this.#isNew()) await createKeyRing(ring, masterKeys[0], new Date(clock.now()), random)
         document = await readKeyRing(ring)
         if (document === null) throw new errors.DWA_STORE_KEYS_MISSING(this.collectionName('keys'), this.collectionName('log'))
       }

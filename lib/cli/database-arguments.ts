@@ -1,0 +1,43 @@
+import { readFile } from 'node:fs/promises'
+import type { ParseArgsConfig } from 'node:util'
+import { readMasterKey, type MasterKey } from '../store/master-key.js'
+import { UsageError, type Terminal } from './terminal.js'
+
+/** Options shared by the commands that open a database. */
+export const databaseOptions = {
+  uri: { type: 'string' },
+  prefix: { type: 'string', default: 'dwa_' },
+  key: { type: 'string', multiple: true },
+  'key-file': { type: 'string', multiple: true },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false }
+} as const satisfies ParseArgsConfig['options']
+
+export const databaseHelp = `  --uri <address>      MongoDB's address, database included (or DWA_URI in the environment)
+  --key <base64>       a master key; may be repeated (or DWA_KEYS in the environment, separated by commas)
+  --key-file <path>    a file with one master key a line; may be repeated
+  --prefix <prefix>    prefix of the collections, dwa_ by default
+  --json               answer in JSON`
+
+/** @throws UsageError */
+export function readAddress (uri: string | undefined, { env }: Terminal): string {
+  const address = uri ?? env['DWA_URI']
+  if (address === undefined || address === '') throw new UsageError('--uri (or DWA_URI) is missing')
+  return address
+}
+
+/**
+ * The master keys in the order given: --key, then --key-file; DWA_KEYS when there is neither.
+ * @throws UsageError, DWA_OPTIONS_INVALID
+ */
+export async function readKeys (keys: readonly string[] = [], files: readonly string[] = [], { env }: Terminal): Promise<[MasterKey, ...MasterKey[]]> {
+  const texts = keys.map((text, index) => ({ text, from: `--key ${index + 1}` }))
+  for (const file of files) {
+    const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line.trim() !== '')
+    texts.push(...lines.map((text, index) => ({ text, from: `${file}:${index + 1}` })))
+  }
+  if (texts.length === 0) texts.push(...(env['DWA_KEYS'] ?? '').split(',').filter((text) => text !== '').map((text, index) => ({ text, from: `DWA_KEYS ${index + 1}` })))
+  const [first, ...others] = texts.map(({ text, from }) => readMasterKey(text, from))
+  if (first === undefined) throw new UsageError('--key, --key-file or DWA_KEYS is missing')
+  return [first, ...others]
+}
