@@ -17,7 +17,7 @@ export function findDisagreement (schema: SchemaObject, value: unknown): Disagre
   let validate = compiled.get(schema)
   if (validate === undefined) compiled.set(schema, validate = ajv.compile(schema))
   if (validate(value)) return null
-  const error = validate.errors?.at(0)
+  const error = mostTelling(validate.errors ?? [])
   return error === undefined ? { path: '', problem: 'is invalid' } : describe(error)
 }
 
@@ -32,6 +32,12 @@ export function checkOptions (plugin: string, schema: SchemaObject, options: unk
 
 function joinPath (base: string, path: string): string {
   return path === '' || path.startsWith('[') ? base + path : `${base}.${path}`
+}
+
+/** Of the disagreements with the alternatives of an `anyOf`, the one with the alternative that came closest. */
+function mostTelling (found: readonly ErrorObject[]): ErrorObject | undefined {
+  const closeness = ({ instancePath, keyword }: ErrorObject): number => instancePath.split('/').length + (keyword === 'type' || keyword === 'anyOf' || keyword === 'const' ? 0 : 0.5)
+  return [...found].sort((one, other) => closeness(other) - closeness(one)).at(0)
 }
 
 function describe (error: ErrorObject): Disagreement {

@@ -49,6 +49,9 @@ async function jwtPlugin (app: FastifyInstance, options: JwtOptions): Promise<vo
     partnerIdStrategies: new Set(partnerIdStrategies.keys())
   }
   const declared = await declareValidators(options.validators ?? [], context, compile)
+  for (const { name, fields } of declared.values()) {
+    if (fields.allowShortSecret) auditLog.record('validator.short_secret', { level: 'warning', target: { type: 'validator', id: null, name }, message: 'a code-declared validator allows a secret shorter than its hash' })
+  }
   const records = store.records<StoredValidator>(validatorKind)
   const registry = new ValidatorRegistry({ declared, records, changes: store.changes, compile, now, maxStaleMs: (options.maxStaleSeconds ?? 300) * 1000 })
   const authenticator = new Authenticator<FastifyRequest>({

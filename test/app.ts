@@ -11,8 +11,8 @@ export const secret = 'a secret of thirty-two bytes or more'
 export const issuer = 'https://issuer.example'
 
 /** A code-declared or stored validator that accepts what `token` signs. */
-export function validator (name: string, fields: Partial<ValidatorInput> = {}): ValidatorInput {
-  return { name, signatureType: 'secret', secretKey: secret, audience: 'api', issuer, ...fields }
+export function validator (name: string, { secretKey = secret, ...fields }: { [Field in keyof ValidatorInput]?: ValidatorInput[Field] } = {}): ValidatorInput {
+  return { name, signatureType: 'secret', audience: 'api', issuer, ...(fields.signatureType === 'public_key' ? {} : { secretKey }), ...fields }
 }
 
 /** A token that `validator` accepts, with other claims on top. */
