@@ -1,0 +1,58 @@
+import type { FastifyInstance, FastifyServerOptions } from 'fastify'
+import { signToken, startEmbeddedMongo } from 'fastify-docuware-auth/testing'
+import { createConnection } from 'mongoose'
+import { buildApp } from './app.js'
+import { freePort } from './free-port.js'
+import { startIdentityServer, type IdentityServer } from './identity-server.js'
+import { freshSecret } from './secrets.js'
+import { audience, issuer, storedValidator, type NewValidator } from './validators.js'
+
+export interface DemoOptions {
+  /** The app's port. Default: a free one. */
+  readonly port?: number
+  readonly logger?: FastifyServerOptions['logger']
+}
+
+/** Everything that runs in the demo. */
+export interface Demo {
+  readonly app: FastifyInstance
+  readonly url: string
+  readonly identityServer: IdentityServer
+  /** The validator that was created at run time, as it was given. */
+  readonly stored: NewValidator
+  /** A token of the app's own (validators `demo` and `demo_cookie`), Ann's unless the claims say otherwise. */
+  readonly token: (claims?: { readonly [name: string]: unknown }) => string
+  readonly close: () => Promise<void>
+}
+
+/** Starts MongoDB, the identity server and the app, all on loopback and in memory. */
+export async function startDemo ({ port, logger }: DemoOptions = {}): Promise<Demo> {
+  const closing: Array<() => Promise<unknown>> = []
+  const close = async (): Promise<void> => {
+    for (let one = closing.pop(); one !== undefined; one = closing.pop()) await one()
+  }
+  try {
+    const mongo = await startEmbeddedMongo()
+    closing.push(() => mongo.stop())
+    const connection = await createConnection(mongo.uri).asPromise()
+    closing.push(() => connection.close())
+
+    const appPort = port ?? await freePort()
+    const url = `http://127.0.0.1:${appPort}`
+    const identityServer = await startIdentityServer({ appUrl: url, audience })
+    closing.push(() => identityServer.close())
+
+    const secretKey = freshSecret()
+    const app = await buildApp({ connection, identityServer, url, secretKey, logger })
+    closing.push(() => app.close())
+    await app.listen({ host: '127.0.0.1', port: appPort })
+
+    const stored = storedValidator(freshSecret())
+    await app.jwtValidators.create(stored)
+    const token = (claims: { readonly [name: string]: unknown } = {}) => signToken({ iss: issuer, aud: audience, email: 'ann@example.com', ...claims }, { secret: secretKey })
+    return { app, url, identityServer, stored, token, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
