@@ -74,8 +74,12 @@ export async function startEmbeddedMongo (options: EmbeddedMongoOptions = {}): P
     const closing = server
     server = undefined
     cursors.clear()
+    const closed = new Promise<void>((resolve) => {
+      if (closing === undefined) resolve()
+      else closing.close(() => { resolve() })
+    })
     for (const socket of sockets) socket.destroy()
-    if (closing !== undefined) await new Promise<void>((resolve) => { closing.close(() => { resolve() }) })
+    await closed
   }
 
   const port = await listen(options.port ?? 0)

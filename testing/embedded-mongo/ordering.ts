@@ -86,6 +86,11 @@ function textKey (text: string): string {
   return bytes + '\x00\x00'
 }
 
+/** `id` is a new view at every call of its getter, so it is read once. */
+function objectIdKey (id: Uint8Array): string {
+  return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('latin1')
+}
+
 function documentKey (value: Document): string {
   let key = ''
   for (const name of Object.keys(value)) {
@@ -105,7 +110,7 @@ export function sortKey (value: unknown): string {
   switch (order) {
     case ORDER.number: return tag + numberKey(value)
     case ORDER.string: return tag + textKey(value instanceof BSONSymbol ? value.value : String(value))
-    case ORDER.objectId: return tag + (value instanceof ObjectId ? Buffer.from(value.id.buffer, value.id.byteOffset, 12).toString('latin1') : '')
+    case ORDER.objectId: return value instanceof ObjectId ? tag + objectIdKey(value.id) : tag
     case ORDER.date: return tag + sortableDouble(value instanceof Date ? value.getTime() : 0)
     case ORDER.boolean: return tag + (value === true ? '\x01' : '\x00')
     case ORDER.array: return tag + (Array.isArray(value) ? value.map(sortKey).join('') : '') + '\x00'

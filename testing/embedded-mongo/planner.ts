@@ -6,7 +6,7 @@ import { ORDER, orderOf, reversed } from './ordering.js'
 import type { SortSpec } from './sort.js'
 
 /** What a filter says about one path: values it may have, bounds, or merely something an index can walk. */
-interface Constraint { points: unknown[] | undefined, low: unknown, high: unknown, types: number[] | undefined, excludesMissing: boolean, operators: string[] }
+interface Constraint { points: unknown[] | undefined, low: unknown, above: boolean, high: unknown, below: boolean, types: number[] | undefined, excludesMissing: boolean, operators: string[] }
 
 interface Range { from: string, to: string }
 
@@ -20,7 +20,7 @@ export type Plan =
 function constrain (constraints: Map<string, Constraint>, path: string, operator: string, operand: unknown): void {
   let constraint = constraints.get(path)
   if (constraint === undefined) {
-    constraint = { points: undefined, low: undefined, high: undefined, types: undefined, excludesMissing: false, operators: [] }
+    constraint = { points: undefined, low: undefined, above: false, high: undefined, below: false, types: undefined, excludesMissing: false, operators: [] }
     constraints.set(path, constraint)
   }
   constraint.operators.push(operator)
@@ -39,12 +39,14 @@ function constrain (constraints: Map<string, Constraint>, path: string, operator
     case '$gt': case '$gte':
       if (group === ORDER.array || group === ORDER.null || group === ORDER.minKey || group === ORDER.maxKey) break
       constraint.low = operand
+      constraint.above = operator === '$gt'
       constraint.types = [group]
       constraint.excludesMissing = true
       break
     case '$lt': case '$lte':
       if (group === ORDER.array || group === ORDER.null || group === ORDER.minKey || group === ORDER.maxKey) break
       constraint.high = operand
+      constraint.below = operator === '$lt'
       constraint.types = [group]
       constraint.excludesMissing = true
       break
@@ -115,11 +117,11 @@ function rangesOf (index: Index, constraints: Map<string, Constraint>): { ranges
     }
     if (constraint === undefined) break
     const [type] = constraint.types ?? []
-    const low = constraint.low !== undefined && (!index.multikey || constraint.high === undefined) ? component(constraint.low, 1) : type === undefined ? '' : String.fromCharCode(type)
-    const high = constraint.high !== undefined ? component(constraint.high, 1) + AFTER : type === undefined ? AFTER : String.fromCharCode(type) + AFTER
+    const low = constraint.low !== undefined && (!index.multikey || constraint.high === undefined) ? component(constraint.low, 1) + (constraint.above ? AFTER : '') : type === undefined ? '' : String.fromCharCode(type)
+    const high = constraint.high !== undefined ? component(constraint.high, 1) + (constraint.below ? '' : AFTER) : type === undefined ? AFTER : String.fromCharCode(type) + AFTER
     const ranges = prefixes.map((prefix) => direction === 1
       ? { from: prefix + low, to: prefix + high }
-      : { from: prefix + reversed(high).replace(/\x00+$/, ''), to: prefix + reversed(low) + AFTER }) // eslint-disable-line no-control-regex
+      : { from: prefix + reversed(high).replace(/\x00{16}$/, ''), to: prefix + reversed(low).replace(/\x00{16}$/, '') + (low.endsWith(AFTER) ? '' : AFTER) }) // eslint-disable-line no-control-regex
     return { ranges, points, ranged: true }
   }
   return { ranges: prefixes.map((prefix) => ({ from: prefix, to: prefix + AFTER })), points, ranged: false }

@@ -72,7 +72,7 @@ interface Change { path: string, operator: string, operand: unknown }
 function operatorUpdate (update: Document, arrayFilters: Document[]): Updater {
   const changes: Change[] = []
   for (const [operator, operands] of Object.entries(update)) {
-    if (updateOperators[operator] === undefined && operator !== '$rename') {
+    if (!Object.hasOwn(updateOperators, operator) && operator !== '$rename') {
       throw new ServerError('FailedToParse', `Unknown modifier: ${operator}. Expected a valid update modifier or pipeline-style update specified as an array`)
     }
     if (!isDocument(operands)) {

@@ -26,11 +26,11 @@ export function leadingQuery (pipeline: Document[]): { query: Query, rest: Docum
 
 function results (collection: Collection | undefined, pipeline: Document[], command: Document, context: CommandContext): Document[] {
   const given = matchContext(command, context)
-  checkStages(pipeline)
   const first = pipeline[0]
   const refused = pipeline.map((stage) => Object.keys(stage)[0] ?? '').find((name) => REFUSED.has(name))
   if (refused === '$changeStream') throw new ServerError(40573, 'The $changeStream stage is only supported on replica sets')
   if (refused !== undefined) throw new ServerError('NotImplemented', `this server has no ${refused}`)
+  checkStages(pipeline)
   const scope = {
     ...given,
     collection: (name: string) => [...context.catalog.find(context.database, name)?.records.from() ?? []].map(([, { document }]) => document)
