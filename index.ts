@@ -32,4 +32,6 @@ const docuwareAuth = Object.assign(fp(umbrella, { name: 'fastify-docuware-auth',
 export default docuwareAuth
 export { docuwareAuth, docuwareAuth as 'module.exports', errors, isAuthError, jwt, store }
 export type { AuthError, AuthErrorCode } from './lib/errors.js'
+export type { ValidatorInput, ValidatorPatch, ValidatorView } from './lib/jwt/validator-schema.js'
+export type { JwtPayload, JwtValidators } from './types/jwt.js'
 export type { JwtOptions, StoreOptions }
