@@ -230,6 +230,8 @@ t.test('indexes are used', async (t) => {
   t.strictSame(await examined({ revoked: null, client: 'none' }), { index: 'client_1_expiresAt_-1', keys: 0 })
   t.match(await examined({ expiresAt: new Date(0) }), { index: 'COLLSCAN' })
   const started = performance.now()
-  for (let i = 0; i < 500; i++) t.equal((await tokens.findOne({ hash: make(i * 400).hash }))?._id === i * 400, true, `look-up ${i}`)
+  let wrong = 0
+  for (let i = 0; i < 500; i++) if ((await tokens.findOne({ hash: make(i * 400).hash }))?._id !== i * 400) wrong++
+  t.equal(wrong, 0)
   t.ok(performance.now() - started < 5000, 'look-ups do not scan')
 })
