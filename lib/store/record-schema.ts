@@ -28,7 +28,7 @@ export function recordSchema (connection: Connection, kind: RecordKind, collecti
   })
   // Unique among the living: a tombstone has no name.
   schema.index({ [kind.nameField]: 1 }, { unique: true, partialFilterExpression: { [kind.nameField]: { $exists: true } } })
-  schema.index({ 'outbox.at': 1 }, { sparse: true })
+  schema.index({ 'outbox.draft.at': 1 }, { sparse: true })
   for (const { keys, unique } of kind.indexes ?? []) schema.index({ ...keys }, unique === true ? { unique: true, sparse: true } : {})
   return schema
 }

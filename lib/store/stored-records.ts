@@ -37,7 +37,15 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   constructor (options: StoredRecordsOptions) {
     this.kind = options.kind
     this.#options = options
-    this.#outbox = new Outbox(options.model, options.log)
+    this.#outbox = new Outbox({
+      collection: options.kind.collection,
+      model: options.model,
+      keyRing: options.keyRing,
+      log: options.log,
+      onForged: async (id) => {
+        await options.log(options.draft('log.forged', { level: 'error', target: { type: this.kind.area, id }, message: 'an audit entry in the record was not made by this package and was thrown away' }))
+      }
+    })
     this.#patchSchema = { type: 'object', additionalProperties: false, properties: propertiesOf(options.kind.schema) }
   }
 
@@ -179,7 +187,7 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
       target: { type: this.kind.area, id: id.toHexString(), name: typeof name === 'string' ? name : null },
       details: { ...details, ...(changed.length === 0 ? {} : { changed }) }
     })
-    return { ...draft, source: new mongoose.mongo.ObjectId().toHexString() }
+    return this.#outbox.entry(id, { ...draft, source: new mongoose.mongo.ObjectId().toHexString() })
   }
 
   async #encrypted (id: mongo.ObjectId, fields: Record<string, unknown>): Promise<Record<string, unknown>> {

@@ -1,0 +1,247 @@
+import t, { type Test } from 'tap'
+import type { CappedAuditLog } from '../lib/log/capped-audit-log.js'
+import { OpenedStore } from '../lib/store/open-store.js'
+import type { StoreOptions } from '../plugins/store.js'
+import { ManualClock } from './manual-clock.js'
+import { startProxy, type MongoProxy } from './mongo-proxy.js'
+import { startTestMongo } from './mongo.js'
+import { eventually, storeApp, thingKind, type StoreApp, type Thing } from './store-app.js'
+import { startWorker } from './workers/fork-worker.js'
+
+interface LogApp extends StoreApp { readonly uri: string, readonly store: OpenedStore, readonly log: CappedAuditLog, readonly proxy: MongoProxy }
+
+async function logApp (t: Test, options: Partial<StoreOptions> = {}): Promise<LogApp> {
+  const { uri } = await startTestMongo(t)
+  const proxy = await startProxy(t, uri)
+  const { app, lines } = await storeApp(t, { uri: proxy.uri, ...options })
+  if (!(app.store instanceof OpenedStore)) throw new Error('another store')
+  return { app, lines, uri, store: app.store, log: app.store.log, proxy }
+}
+
+/** Every entry in the order of writing, through a connection of its own. */
+async function stored (t: Test, uri: string): Promise<Array<{ event: string, seq: number, details: Record<string, unknown> }>> {
+  const { app } = await storeApp(t, { uri, collectionPrefix: 'reader_' })
+  const entries = await app.store.connection.collection('dwa_log').find({}).sort({ $natural: 1 }).toArray()
+  await app.close()
+  return entries.map(({ event, seq, details }) => ({ event: String(event), seq: Number(seq), details: Object(details) }))
+}
+
+async function back ({ proxy, store }: LogApp): Promise<void> {
+  await proxy.open()
+  await eventually('the database is back', () => store.available)
+}
+
+async function gone ({ proxy, store }: LogApp): Promise<void> {
+  await proxy.cut()
+  await eventually('the loss is noticed', () => !store.available)
+}
+
+t.test('the first entry says who writes; entries follow one another without gaps, however they arrive', async (t) => {
+  const { log, app } = await logApp(t)
+  const entries = await Promise.all(Array.from({ length: 1200 }, async (_, i) => await log.append('thing.seen', { details: { i } })))
+  t.same(entries.map(({ seq }) => seq), Array.from({ length: 1200 }, (_, i) => i + 2))
+  t.equal(entries.every(({ prev }, i) => i === 0 || prev === entries[i - 1]?.hash), true)
+  const [opened] = await app.store.connection.collection('dwa_log').find({}).sort({ $natural: 1 }).limit(1).toArray()
+  t.match(opened, { event: 'log.opened', seq: 1, prev: null, details: { pid: process.pid, host: String, version: /^\d+\.\d+\.\d+/, schema: 1, privileges: 'shared credential', collection: { size: 64 * 1024 * 1024 } } })
+  t.match(await log.verify(), { ok: true, entries: 1201, chains: 1, unanchoredFront: false })
+  await t.rejects(log.append('no event name'), TypeError)
+})
+
+t.test('two processes write two chains at once', async (t) => {
+  const { log, uri } = await logApp(t)
+  const worker = startWorker(t, uri, 'append')
+  await worker.next()
+  await Promise.all(Array.from({ length: 200 }, async (_, i) => await log.append('thing.seen', { details: { i } })))
+  worker.stop()
+  t.same(await worker.exit, [0, null])
+  t.match(await log.verify(), { ok: true, chains: 2, entries: 1 + 200 + 1 + 200 + 2 })
+})
+
+t.test('when the reply to a write is lost, every entry is in the log once all the same', async (t) => {
+  const context = await logApp(t)
+  const { log, proxy, store, uri } = context
+  await log.append('thing.seen', { details: { i: -1 } })
+  proxy.loseReplyTo('insert')
+  const refused = await Promise.allSettled(Array.from({ length: 20 }, async (_, i) => await log.append('thing.seen', { details: { i } })))
+  for (const result of refused) t.match(result, { status: 'rejected', reason: { code: 'DWA_STORE_UNAVAILABLE', headers: { 'retry-after': /^\d+$/ } } })
+  log.record('thing.seen', { details: { i: 20 } })
+  await eventually('the database is back', () => store.available)
+  await log.append('thing.seen', { details: { i: 21 } })
+  const entries = await stored(t, uri)
+  t.same(entries.map(({ seq }) => seq), entries.map((_, index) => index + 1))
+  t.same(entries.filter(({ event }) => event === 'thing.seen').map(({ details }) => details['i']), Array.from({ length: 23 }, (_, i) => i - 1))
+  t.match(await log.verify(), { ok: true })
+})
+
+t.test('while MongoDB is away, awaited entries are refused at once and spooled ones are kept, in bounds', async (t) => {
+  const context = await logApp(t, { log: { spool: 5 } })
+  const { log, uri } = context
+  await gone(context)
+  const began = Date.now()
+  await t.rejects(log.append('thing.seen'), { code: 'DWA_STORE_UNAVAILABLE', statusCode: 503 })
+  t.ok(Date.now() - began < 100, 'at once')
+  for (let i = 0; i < 8; i++) log.record('thing.kept', { details: { i } })
+  await back(context)
+  await log.append('thing.seen', { details: { last: true } })
+  const entries = await stored(t, uri)
+  t.same(entries.map(({ seq }) => seq), entries.map((_, index) => index + 1))
+  t.same(entries.filter(({ event }) => event === 'thing.kept').map(({ details }) => details['i']), [0, 1, 2, 3, 4])
+  t.match(entries.filter(({ event }) => event === 'log.gap'), [{ details: { count: 3, from: String, to: String } }])
+  t.equal(entries.filter(({ event }) => event === 'thing.seen').length, 1, 'what was refused was not stored')
+})
+
+t.test('an outbox entry that another process has delivered is left out, and the chain goes on behind it', async (t) => {
+  const { log, app, uri } = await logApp(t)
+  const draft = { ...log.draft('thing.changed', {}), source: 'outbox-1' }
+  const other = await storeApp(t, { uri })
+  if (!(other.app.store instanceof OpenedStore)) throw new Error('another store')
+  await other.app.store.log.deliver(draft)
+  await Promise.all([log.append('thing.seen'), log.deliver(draft), log.append('thing.seen'), log.append('thing.seen')])
+  t.equal((await app.auditLog.find({ event: 'thing.changed' })).length, 1)
+  t.equal((await app.auditLog.find({ event: 'thing.seen' })).length, 3)
+  t.match(await log.verify(), { ok: true })
+})
+
+t.test('an entry that cannot be stored is refused, and the log waits for better times', async (t) => {
+  const context = await logApp(t)
+  const { log, store, lines } = context
+  const chain = (await log.append('thing.seen')).chain
+  await store.connection.db?.collection('dwa_log').insertOne({ chain, seq: 3 })
+  await t.rejects(log.append('thing.seen'), { code: 'DWA_STORE_UNAVAILABLE' })
+  t.ok(lines.some(({ level, message }) => level === 'warn' && message === 'the audit log cannot be written, trying on'))
+  await t.rejects(log.append('thing.seen'), { code: 'DWA_STORE_UNAVAILABLE' })
+  await context.app.close()
+  t.match(lines.find(({ message }) => message === 'the audit log was closed without its last entries'), { level: 'error', details: { lost: 1 } })
+})
+
+t.test('closing writes what waits, a last checkpoint, and log.closed; the app\'s own log says the same', async (t) => {
+  const { app, log, lines, uri } = await logApp(t)
+  for (let i = 0; i < 10; i++) log.record('thing.seen')
+  log.sample('k', 'thing.noisy')
+  log.sample('k', 'thing.noisy')
+  await app.close()
+  const entries = await stored(t, uri)
+  t.same(entries.map(({ event }) => event), ['log.opened', ...Array(10).fill('thing.seen'), 'thing.noisy', 'thing.noisy', 'log.checkpoint', 'log.closed'])
+  const heads = entries.at(-2)?.details['heads']
+  t.match(heads, [{ seq: 13, count: 13, hash: String, chain: String, at: Number }])
+  t.match(lines.filter(({ message }) => message === 'audit log checkpoint').at(-1)?.details['heads'], [{ seq: 13 }, { seq: 15 }])
+})
+
+t.test('a checkpoint is due every minute, and every ten when nothing happens; it names every chain that moved', async (t) => {
+  const clock = new ManualClock()
+  const { app, log, uri, lines } = await logApp(t, { clock })
+  const checkpoints = async (): Promise<number> => (await app.auditLog.find({ event: 'log.checkpoint' })).length
+  clock.advance(60_000)
+  await eventually('the first checkpoint', async () => await checkpoints() === 1)
+  await eventually('the line', () => lines.some(({ message }) => message === 'audit log checkpoint'))
+  clock.advance(540_000)
+  t.equal(await checkpoints(), 1, 'idle')
+  clock.advance(60_000)
+  await eventually('ten minutes have gone by', async () => await checkpoints() === 2)
+  const other = await storeApp(t, { uri })
+  const theirs = await other.app.auditLog.append('thing.seen')
+  await eventually('their entry is seen', async () => {
+    await log.checkpoint()
+    const [newest] = await app.auditLog.find({ event: 'log.checkpoint', limit: 1 })
+    return JSON.stringify(newest?.details['heads']).includes(theirs.hash)
+  })
+  const [newest] = await (async () => {
+    await log.checkpoint()
+    return await app.auditLog.find({ event: 'log.checkpoint', limit: 1 })
+  })()
+  t.notOk(JSON.stringify(newest?.details['heads']).includes(theirs.chain), 'what did not move is not said again')
+})
+
+t.test('a checkpoint that cannot be written is reported, and its heads are in the next one', async (t) => {
+  const clock = new ManualClock()
+  const context = await logApp(t, { clock })
+  const { log, proxy, lines } = context
+  const { hash } = await log.append('thing.seen')
+  proxy.loseReplyTo('insert')
+  clock.advance(60_000)
+  await eventually('it is reported', () => lines.some(({ message }) => message === 'the checkpoint of the audit log could not be written'))
+  await eventually('the database is back', () => context.store.available)
+  await eventually('the next one is written', async () => await log.checkpoint().then(() => true, () => false))
+  const [newest] = await log.find({ event: 'log.checkpoint', limit: 1 })
+  t.ok(JSON.stringify(newest?.details['heads']).includes(hash))
+})
+
+t.test('the log\'s model and collection object refuse every update and delete with DWA_LOG_IMMUTABLE', async (t) => {
+  const { store, log } = await logApp(t)
+  await log.append('thing.seen')
+  const model = store.connection.models['dwa_log']
+  if (model === undefined) throw new Error('no model')
+  const document = await model.findOne({ event: 'thing.seen' })
+  const off = { middleware: false } as object
+  const attempts: Record<string, () => unknown> = {
+    'document.save': async () => await document?.set('event', 'x').save(),
+    'document.deleteOne': async () => await document?.deleteOne(),
+    'document.updateOne': async () => await document?.updateOne({ event: 'x' }),
+    create: async () => await model.create({ event: 'x' }),
+    insertMany: async () => await model.insertMany([{ event: 'x' }]),
+    insertOne: async () => await model.insertOne({ event: 'x' }),
+    updateOne: async () => await model.updateOne({}, { event: 'x' }),
+    'updateOne without middleware': async () => await model.updateOne({}, { event: 'x' }, off),
+    updateMany: async () => await model.updateMany({}, { event: 'x' }),
+    replaceOne: async () => await model.replaceOne({}, { event: 'x' }),
+    deleteOne: async () => await model.deleteOne({}),
+    deleteMany: async () => await model.deleteMany({}),
+    'find().deleteMany()': async () => await model.find({}).deleteMany(),
+    findOneAndUpdate: async () => await model.findOneAndUpdate({}, { event: 'x' }),
+    findByIdAndUpdate: async () => await model.findByIdAndUpdate(document?._id, { event: 'x' }),
+    findOneAndReplace: async () => await model.findOneAndReplace({}, { event: 'x' }),
+    findOneAndDelete: async () => await model.findOneAndDelete({}),
+    bulkWrite: async () => await model.bulkWrite([{ deleteMany: { filter: {} } }]),
+    bulkSave: async () => await model.bulkSave([new model({ event: 'x' })]), // eslint-disable-line new-cap -- mongoose models are classes
+    'collection.deleteMany': async () => await model.collection.deleteMany({}),
+    'collection.drop': async () => { await model.collection.drop() },
+    'connection.collection': async () => await store.connection.collection('dwa_log').updateMany({}, { $set: { event: 'x' } })
+  }
+  for (const [name, attempt] of Object.entries(attempts)) await t.rejects((async () => { await attempt() })(), { code: 'DWA_LOG_IMMUTABLE' }, name)
+  t.match(await log.verify(), { ok: true, entries: 2 })
+})
+
+t.test('a full log takes new entries and lets the oldest go; flooding is sampled away', async (t) => {
+  const clock = new ManualClock()
+  const { log, app } = await logApp(t, { clock, log: { size: 1 << 20, max: 100 } })
+  await log.append('thing.precious')
+  for (let i = 0; i < 10_000; i++) log.sample('ann/expired', 'jwt.refused', { details: { reason: 'expired' } })
+  clock.advance(60_000)
+  await eventually('the minute is counted', async () => (await app.auditLog.find({ event: 'jwt.refused' })).some(({ details }) => details['count'] === 9999))
+  t.equal((await app.auditLog.find({ event: 'thing.precious' })).length, 1, 'the flood did not wash it away')
+  for (let i = 0; i < 300; i++) await log.append('thing.seen')
+  t.equal((await app.auditLog.find({ limit: 1000 })).length, 100)
+})
+
+t.test('append, read one after the other: 2 000 entries a second and a p99 under 10 ms are the goal (printed, not asserted)', async (t) => {
+  const { log } = await logApp(t)
+  const times: number[] = []
+  for (let i = 0; i < 300; i++) {
+    const began = performance.now()
+    await log.append('thing.seen')
+    times.push(performance.now() - began)
+  }
+  times.sort((a, b) => a - b)
+  const began = performance.now()
+  await Promise.all(Array.from({ length: 10_000 }, async (_, i) => await log.append('thing.seen', { details: { i } })))
+  t.comment(`${Math.round(10_000 / (performance.now() - began) * 1000)} entries a second; a single one p50 ${times[150]?.toFixed(2)} ms, p99 ${times[297]?.toFixed(2)} ms`)
+  t.match(await log.verify(), { ok: true, entries: 10_301 })
+})
+
+t.test('a record whose entry was under way when the connection broke is logged once', async (t) => {
+  const clock = new ManualClock()
+  const context = await logApp(t, { clock })
+  const { store, proxy, log } = context
+  const things = store.records<Thing>(thingKind)
+  const { id } = await things.create({ name: 'a' })
+  const draft = log.draft('thing.seen', {})
+  proxy.loseReplyTo('insert')
+  await t.rejects(things.update(id, 1, { colour: 'red' }), { code: 'DWA_STORE_UNAVAILABLE' })
+  t.ok(draft)
+  await eventually('the database is back', () => store.available)
+  t.match(await things.get(id), { version: 2, fields: { colour: 'red' } })
+  clock.advance(60_000)
+  await eventually('the outbox is empty', async () => (await store.connection.collection('dwa_things').findOne({}))?.['outbox'].length === 0)
+  t.equal((await log.find({ event: 'thing.updated' })).length, 1)
+  t.match(await log.verify(), { ok: true })
+})
