@@ -58,7 +58,7 @@ function renderPage ({ issuer, pageClient }: IdentityServer): string {
       <section class="card" aria-labelledby="where">
         <h2 id="where">3. Which route?</h2>
         <ul class="routes">
-${whoAmIRoutes.map(({ url, auth }) => `          <li><button type="button" data-url="${url}"><span>${url}</span> <small>${auth}</small></button></li>`).join('\n')}
+${whoAmIRoutes.map(({ url, auth }) => `          <li><button type="button" data-url="${url}"><span>${breakable(url)}</span> <small>${auth}</small></button></li>`).join('\n')}
         </ul>
       </section>
     </div>
@@ -75,4 +75,9 @@ ${whoAmIRoutes.map(({ url, auth }) => `          <li><button type="button" data-
 </body>
 </html>
 `
+}
+
+/** Lets a path wrap before its slashes. */
+function breakable (path: string): string {
+  return path.replaceAll(/(?<=.)\//g, '<wbr>/')
 }

@@ -90,6 +90,7 @@ function showAnswer (url, response, body) {
   element('status').className = response.ok ? 'good' : 'bad'
   element('request').textContent = `GET ${url}`
   element('body').textContent = JSON.stringify(JSON.parse(body), null, 2)
+  element('body').scrollIntoView({ block: 'nearest' })
 }
 
 function guarded (action) {

@@ -1,0 +1,183 @@
+import axeCore from 'axe-core'
+import { existsSync } from 'node:fs'
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import { demoUser } from '../examples/demo/accounts.js'
+import { checkSteps, runCheck } from '../examples/demo/check.js'
+import { startDemo, type Demo } from '../examples/demo/demo.js'
+import { introduction } from '../examples/demo/introduction.js'
+import { whoAmIRoutes } from '../examples/demo/routes.js'
+
+const executablePath = '/usr/bin/chromium'
+const { source: axe } = axeCore
+
+async function demoFor (t: Test): Promise<Demo> {
+  const demo = await startDemo()
+  t.teardown(() => demo.close())
+  return demo
+}
+
+t.test('every step of the demo\'s check passes', async (t) => {
+  for (const { name, run } of checkSteps(await demoFor(t))) await t.resolves(run(), name)
+})
+
+t.test('the check counts and names the steps that fail', async (t) => {
+  const demo = await demoFor(t)
+  const lines: string[] = []
+  const failed = await runCheck({ ...demo, token: () => demo.token({ exp: 1 }) }, (line) => lines.push(line))
+  t.ok(failed > 0)
+  t.equal(lines.filter((line) => line.startsWith('FAIL ')).length, failed)
+  t.match(lines[0], /^FAIL a good token tells who is calling: /)
+  t.match(lines[2], /^ok {3}no token is refused/)
+})
+
+t.test('every printed curl line works as it stands', async (t) => {
+  const demo = await demoFor(t)
+  const lines = (await introduction(demo)).split('\n').filter((line) => line.startsWith('  curl '))
+  t.equal(lines.length, 8)
+  for (const line of lines) {
+    const answer = await curl(line)
+    t.equal(answer.status, line.endsWith('/auth_jwt_demo/whoami') ? 401 : 200, `${line.slice(0, 60)}…`)
+    await answer.text()
+  }
+})
+
+t.test('the demo\'s routes answer OPTIONS and allow every origin', async (t) => {
+  const demo = await demoFor(t)
+  for (const { url } of whoAmIRoutes) {
+    const answer = await fetch(demo.url + url, { method: 'OPTIONS' })
+    t.match([answer.status, answer.headers.get('access-control-allow-origin')], [204, '*'], url)
+  }
+})
+
+t.test('a port that is taken ends the demo\'s start, and leaves nothing running', async (t) => {
+  const demo = await demoFor(t)
+  await t.rejects(startDemo({ port: Number(new URL(demo.url).port) }), { code: 'EADDRINUSE' })
+})
+
+t.test('the page', async (t) => {
+  if (!existsSync(executablePath)) return t.comment(`not run: the page's tests need ${executablePath}`)
+  const browser = await chromium.launch({
+    executablePath,
+    args: ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-quic', '--no-first-run', '--disable-component-update', '--disable-sync']
+  })
+  t.teardown(() => browser.close())
+  const demo = await demoFor(t)
+
+  for (const [width, height, colorScheme] of [[360, 740, 'light'], [360, 740, 'dark'], [1280, 800, 'light'], [1280, 800, 'dark']] as const) {
+    t.test(`signs in and calls routes: ${width} px, ${colorScheme}`, async (t) => {
+      const { page, foreign, complaints } = await open(t, browser, demo, { viewport: { width, height }, colorScheme })
+      await isAccessible(t, page, 'before sign-in')
+      await page.getByRole('button', { name: 'Sign in' }).click()
+      await page.getByLabel('Password').waitFor()
+      await isAccessible(t, page, 'sign-in form')
+      await fillIn(page, demoUser.password)
+      await page.getByText('Signed in as Ann Archer.').waitFor()
+      t.equal(page.url(), `${demo.url}/`, 'the code is gone from the address')
+      t.same(await page.evaluate('[sessionStorage.length, localStorage.length]'), [0, 0], 'nothing is stored')
+
+      t.same(await callRoute(page, '/auth_jwt_demo/keycloak/whoami'), { status: '200', body: { uid: 'ann', name: 'Ann Archer', email: 'ann@example.com' } })
+      t.match(await callRoute(page, '/auth_jwt_demo/whoami'), { status: '401', body: { code: 'DWA_JWT_INVALID_TOKEN' } })
+      t.equal(await page.locator('#challenge').textContent(), 'WWW-Authenticate: Bearer error="invalid_token"')
+      await page.getByLabel('The app’s own').check()
+      t.match(await callRoute(page, '/auth_jwt_demo/whoami'), { status: '200', body: { uid: '1' } })
+      t.match(await callRoute(page, '/auth_jwt_demo_cookie/whoami'), { status: '200', body: { uid: '1' } })
+      await page.getByLabel('None').check()
+      t.match(await callRoute(page, '/auth_jwt_demo_cookie/whoami'), { status: '200', body: { uid: '1' } }, 'the cookie alone is accepted')
+      t.match(await callRoute(page, '/auth_jwt_demo/keycloak/whoami-public-or-jwt'), { status: '200', body: { uid: null, name: 'Anonymous' } })
+      await page.getByLabel('Token to send').last().fill('not.a.token')
+      t.match(await callRoute(page, '/auth_jwt_demo/whoami-public-or-jwt'), { status: '401' })
+      await isAccessible(t, page, 'with an answer')
+      t.equal(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), true, 'nothing is wider than the window')
+
+      await page.getByRole('button', { name: 'Sign out' }).click()
+      await page.getByText('Nobody is signed in.').waitFor()
+      await page.getByLabel('None').check()
+      t.match(await callRoute(page, '/auth_jwt_demo_cookie/whoami'), { status: '401', body: { code: 'DWA_JWT_MISSING_COOKIE' } })
+      t.same(foreign, [], 'no request to anybody else')
+      t.same(complaints.filter((text) => !text.includes('status of 401')), [], 'nothing in the console but refused requests')
+    })
+  }
+
+  t.test('says when the password is wrong', async (t) => {
+    const { page } = await open(t, browser, demo)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await fillIn(page, 'wrong')
+    t.match(await page.getByRole('alert').textContent(), /password is wrong/)
+    await isAccessible(t, page, 'sign-in form with an alert')
+  })
+
+  t.test('refuses an answer that belongs to another sign-in', async (t) => {
+    const { page } = await open(t, browser, demo)
+    const asked: string[] = []
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname))
+    await page.goto(`${demo.url}/?code=another&state=another&iss=${demo.identityServer.issuer}`)
+    await page.getByText('belongs to another sign-in').waitFor()
+    t.notOk(asked.includes('/token'), 'the code is not redeemed')
+    t.equal(page.url(), `${demo.url}/`)
+  })
+
+  t.test('forgets its tokens when it is reloaded', async (t) => {
+    const { page } = await open(t, browser, demo)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await fillIn(page, demoUser.password)
+    await page.getByText('Signed in as').waitFor()
+    await page.reload()
+    await page.getByText('Nobody is signed in.').waitFor()
+  })
+})
+
+/** The demo's page in a browser profile of its own, with the requests to strangers and the console's messages. */
+async function open (t: Test, browser: Browser, demo: Demo, options: BrowserContextOptions = {}): Promise<{ page: Page, foreign: string[], complaints: string[] }> {
+  const context = await browser.newContext(options)
+  t.teardown(() => context.close())
+  const page = await context.newPage()
+  const known = new Set([new URL(demo.url).origin, demo.identityServer.issuer])
+  const foreign: string[] = []
+  const complaints: string[] = []
+  page.on('request', (request) => { if (!known.has(new URL(request.url()).origin)) foreign.push(request.url()) })
+  page.on('console', (message) => complaints.push(message.text()))
+  page.on('pageerror', (error) => complaints.push(error.message))
+  await page.goto(demo.url)
+  return { page, foreign, complaints }
+}
+
+async function fillIn (page: Page, password: string): Promise<void> {
+  await page.getByLabel('E-mail').fill(demoUser.email)
+  await page.getByLabel('Password').fill(password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+}
+
+async function callRoute (page: Page, url: string): Promise<{ status: string | null, body: unknown }> {
+  const answered = page.waitForResponse(demoPath(url))
+  await page.locator(`[data-url="${url}"]`).click()
+  await answered
+  await page.locator('#request', { hasText: new RegExp(`^GET ${url}$`) }).waitFor()
+  return { status: await page.locator('#status').textContent(), body: JSON.parse(await page.locator('#body').textContent() ?? '') }
+}
+
+function demoPath (path: string): (response: { url: () => string }) => boolean {
+  return (response) => new URL(response.url()).pathname === path
+}
+
+async function isAccessible (t: Test, page: Page, when: string): Promise<void> {
+  const found = await page.evaluate(`${axe}\n;axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))`)
+  t.same(found, [], `axe-core finds nothing: ${when}`)
+}
+
+/** Does what curl does with the few options the demo prints. */
+async function curl (line: string): Promise<Response> {
+  const [, url = '', ...rest] = line.trim().replace(' -i ', ' ').match(/'[^']*'|\S+/g)?.map((word) => word.replaceAll('\'', '')) ?? []
+  const headers = new Headers()
+  const body = new URLSearchParams()
+  for (let at = 0; at < rest.length; at += 2) {
+    const value = rest[at + 1] ?? ''
+    const [name = '', ...more] = value.split(/: |=/)
+    if (rest[at] === '-H') headers.set(name, more.join('='))
+    else if (rest[at] === '-b') headers.set('cookie', value)
+    else if (rest[at] === '-u') headers.set('authorization', `Basic ${Buffer.from(value).toString('base64')}`)
+    else if (rest[at] === '-d') body.append(name, more.join('='))
+    else throw new Error(`curl option ${rest[at]} is not known here`)
+  }
+  return await fetch(url, body.size > 0 ? { method: 'POST', headers, body } : { headers })
+}
