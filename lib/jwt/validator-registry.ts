@@ -34,6 +34,9 @@ export interface RegistryOptions {
 /** Between re-reads of one validator while the change feed is not live, in milliseconds. */
 const recheckMs = 1000
 
+/** How long a request waits for a re-read while a known validator could serve, in milliseconds. */
+const patienceMs = 250
+
 const changeEvents = new Set(['validator.created', 'validator.updated', 'validator.deleted'])
 
 /**
@@ -80,16 +83,19 @@ export class ValidatorRegistry {
     const now = this.#options.now()
     const servable = kept !== undefined && now - kept.confirmedAt <= this.#options.maxStaleMs
     if (servable && now - kept.triedAt < recheckMs) return kept
+    let loading = this.#loading.get(name)
+    if (loading === undefined) this.#loading.set(name, loading = this.#load(name, key).finally(() => this.#loading.delete(name)))
+    if (!servable) return await loading
     try {
-      let loading = this.#loading.get(name)
-      if (loading === undefined) this.#loading.set(name, loading = this.#load(name, key).finally(() => this.#loading.delete(name)))
-      return await loading
+      const reread = await Promise.race([loading, after(patienceMs)])
+      if (reread !== undefined) return reread
     } catch (error) {
-      // Forgotten meanwhile means changed meanwhile: then the old one must not serve.
-      if (!servable || !isAuthError(error, 'DWA_STORE_UNAVAILABLE') || this.#slots.get(name) !== kept) throw error
-      kept.triedAt = now
-      return kept
+      if (!isAuthError(error, 'DWA_STORE_UNAVAILABLE')) throw error
     }
+    // Forgotten meanwhile means changed meanwhile: then the old one must not serve.
+    if (this.#slots.get(name) !== kept) return await loading
+    kept.triedAt = now
+    return kept
   }
 
   #isUsable (slot: Slot): boolean {
@@ -156,6 +162,11 @@ export class ValidatorRegistry {
       if (same || name === 'sole' || name === slotKey({ name: target?.name ?? '' })) this.#slots.delete(name)
     }
   }
+}
+
+async function after (ms: number): Promise<undefined> {
+  await new Promise((resolve) => { setTimeout(resolve, ms).unref() })
+  return undefined
 }
 
 function slotKey (key: ValidatorKey): string {
