@@ -34,6 +34,7 @@ export const features = {
   'array filters': [{ update: 'probe', updates: [{ q: {}, u: { $set: { 'a.$[x]': 1 } }, arrayFilters: [{ x: 1 }] }] }],
   'pipeline updates': [{ update: 'probe', updates: [{ q: {}, u: [{ $set: { a: 1 } }] }] }],
   $expr: [{ find: 'probe', filter: { $expr: { $eq: [1, 1] } } }],
+  'aggregation expressions': [{ aggregate: 'probe', pipeline: [{ $addFields: { b: { $add: [1, 1] } } }, { $project: { b: { $cond: [true, 1, 2] } } }], cursor: {} }],
   $lookup: [{ aggregate: 'probe', pipeline: [{ $lookup: { from: 'probe', localField: 'a', foreignField: 'a', as: 'x' } }], cursor: {} }],
   $facet: [{ aggregate: 'probe', pipeline: [{ $facet: { x: [{ $limit: 1 }] } }], cursor: {} }],
   '$push modifiers': [{ insert: 'probe', documents: [{ _id: 1, a: [] }] }, { update: 'probe', updates: [{ q: {}, u: { $push: { a: { $each: [1], $slice: 1, $position: 0 } } } }] }],
@@ -279,6 +280,27 @@ const reading: Scenario[] = [
     ]
   }
 ]
+
+const expressions: Array<[expression: unknown, value: unknown]> = [
+  [{ $add: ['$n', 1, 0.5] }, 4.5], [{ $subtract: ['$later', '$day'] }, 60_000], [{ $add: ['$day', 60_000] }, new Date(day.getTime() + 60_000)], [{ $multiply: ['$n', 2] }, 6], [{ $divide: ['$n', 2] }, 1.5],
+  [{ $mod: ['$n', 2] }, 1], [{ $eq: ['$none', null] }, false], [{ $gt: ['$none', null] }, false], [{ $lt: ['$none', null] }, true], [{ $lte: ['$day', '$later'] }, true], [{ $gt: ['a', 1] }, true],
+  [{ $cond: { if: { $gte: ['$n', 3] }, then: 'yes', else: 'no' } }, 'yes'], [{ $cond: ['', 1, 2] }, 1], [{ $ifNull: ['$none', '$nil', 'default'] }, 'default'], [{ $concat: ['a', '$s'] }, 'ax'], [{ $concat: ['a', '$none'] }, null],
+  [{ $size: '$list' }, 3], [{ $in: [2, '$list'] }, true], [{ $arrayElemAt: ['$list', -1] }, 3], [{ $slice: ['$list', -2] }, [2, 3]], [{ $concatArrays: ['$list', [4]] }, [1, 2, 3, 4]],
+  [{ $filter: { input: '$list', as: 'x', cond: { $gt: ['$$x', 1] } } }, [2, 3]], [{ $map: { input: '$list', as: 'x', in: { $multiply: ['$$x', 2] } } }, [2, 4, 6]], [{ $reduce: { input: '$list', initialValue: 0, in: { $add: ['$$value', '$$this'] } } }, 6],
+  [{ $mergeObjects: ['$doc', { b: 2 }] }, { a: 1, b: 2 }], [{ $literal: '$n' }, '$n'], [{ $toString: '$oid' }, '65f000000000000000000001'], [{ $toString: '$n' }, '3'], [{ $toObjectId: { $toString: '$oid' } }, oid], [{ $type: '$day' }, 'date'], [{ $type: '$oid' }, 'objectId'], [{ $type: '$none' }, 'missing'], [{ $and: [true, '$n'] }, true], [{ $or: [null, 0] }, false],
+  [{ $not: ['$none'] }, true], [{ $max: ['$n', 7] }, 7], [{ $min: '$list' }, 1], [{ $toUpper: '$s' }, 'X'], [{ $let: { vars: { m: '$n' }, in: { $add: ['$$m', 1] } } }, 4], [{ $switch: { branches: [{ case: { $eq: ['$n', 3] }, then: 'three' }], default: 'other' } }, 'three'],
+  [{ $dateAdd: { startDate: '$day', unit: 'second', amount: 30 } }, new Date(day.getTime() + 30_000)], [{ $toLong: '$day' }, day.getTime()], [{ $sum: '$list' }, 6], [{ $setUnion: [[1, 2], [2, 3]] }, [1, 2, 3]], ['$doc.a', 1], ['$$ROOT._id', 1], [{ $objectToArray: '$doc' }, [{ k: 'a', v: 1 }]]
+]
+
+const computing: Scenario = {
+  name: 'expressions of an aggregation',
+  page: 'reference/operator/aggregation',
+  needs: 'aggregation expressions',
+  steps: [
+    insert({ _id: 1, n: 3, s: 'x', nil: null, list: [1, 2, 3], doc: { a: 1 }, day, later: new Date(day.getTime() + 60_000), oid }),
+    ...expressions.map(([expression, value]): Step => ({ run: { aggregate: 'c', pipeline: [{ $project: { _id: 0, value: expression } }], cursor: {} }, documents: [{ value }] }))
+  ]
+}
 
 const updates: Scenario[] = [
   becomes('$set makes embedded documents', 'reference/operator/update/set', { a: 1 }, { $set: { a: 2, 'b.c': 3 } }, { a: 2, b: { c: 3 } }),
@@ -703,4 +725,4 @@ const server: Scenario[] = [
 ]
 
 /** Everything the package relies on, as a script. */
-export const scenarios: Scenario[] = [...queries, ...reading, ...updates, ...modifying, ...indexes, ...capped, ...server]
+export const scenarios: Scenario[] = [...queries, ...reading, computing, ...updates, ...modifying, ...indexes, ...capped, ...server]

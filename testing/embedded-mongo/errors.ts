@@ -41,7 +41,8 @@ const CODES = {
   BSONObjectTooLarge: 10334,
   UserExists: 51003,
   RoleExists: 51002,
-  NotImplemented: 238
+  NotImplemented: 238,
+  ConversionFailure: 241
 } as const
 
 /** The names of the server's errors that are raised here. */

@@ -4,7 +4,7 @@ import * as expressions from 'mingo/operators/expression'
 import * as projections from 'mingo/operators/projection'
 import * as queries from 'mingo/operators/query'
 import type { Options } from 'mingo/types'
-import { Double, isDocument, setField, type Document } from './document.js'
+import { Double, ObjectId, isDocument, setField, typeOf, type Document } from './document.js'
 import { ServerError } from './errors.js'
 import { compare } from './ordering.js'
 
@@ -24,19 +24,37 @@ function comparing (accept: (order: number) => unknown): Operator {
   }
 }
 
-/** Operators whose answer depends on MongoDB's order of values; mingo has the others. */
-const ordered: Record<`$${string}`, Operator> = {
+const operandOf = (operands: unknown): unknown => Array.isArray(operands) && operands.length === 1 ? operands[0] : operands
+
+/** Operators that depend on BSON's types and their order; mingo has the others. */
+const typed: Record<`$${string}`, Operator> = {
   $eq: comparing((order) => order === 0),
   $ne: comparing((order) => order !== 0),
   $gt: comparing((order) => order > 0),
   $gte: comparing((order) => order >= 0),
   $lt: comparing((order) => order < 0),
   $lte: comparing((order) => order <= 0),
-  $cmp: comparing((order) => Math.sign(order))
+  $cmp: comparing((order) => Math.sign(order)),
+  $type: (value, operands, options) => {
+    const operand = evalExpr(value, operandOf(operands), options)
+    return operand === undefined ? 'missing' : typeOf(operand)[1]
+  },
+  $toString: (value, operands, options) => {
+    const operand = evalExpr(value, operandOf(operands), options)
+    if (operand instanceof ObjectId) return operand.toHexString()
+    return evalExpr(value, { $convert: { input: { $literal: operand }, to: 'string' } }, options)
+  },
+  $toObjectId: (value, operands, options) => {
+    const operand = evalExpr(value, operandOf(operands), options)
+    if (operand === null || operand === undefined) return null
+    if (operand instanceof ObjectId) return operand
+    if (typeof operand === 'string' && ObjectId.isValid(operand)) return ObjectId.createFromHexString(operand)
+    throw new ServerError('ConversionFailure', `Failed to parse objectId '${String(operand)}' in $convert with no onError value`)
+  }
 }
 
 export const expressionContext = Context.init()
-  .addExpressionOps(ordered)
+  .addExpressionOps(typed)
   .addExpressionOps(expressions)
   .addAccumulatorOps(accumulators)
   .addProjectionOps(projections)

@@ -16,23 +16,21 @@ export interface PipelineContext extends ExpressionContext { collection: (name: 
 
 type Stage = (collection: ReturnType<typeof Lazy>, expression: unknown, options: Options) => ReturnType<typeof Lazy>
 
-const scope = (options: Options): ExpressionContext => ({ now: new Date(), variables: { ...options.variables } })
-
 /** `$match`, `$project` and `$sort` by the server's own rules, everything else by mingo. */
-const own: Record<`$${string}`, Stage> = {
+const own = (now: Date): Record<`$${string}`, Stage> => ({
   $match: (documents, filter, options) => {
-    const matches = compile(isDocument(filter) ? filter : {}, scope(options))
+    const matches = compile(isDocument(filter) ? filter : {}, { now, variables: { ...options.variables } })
     return documents.filter((document: unknown) => isDocument(document) && matches(document))
   },
   $project: (documents, spec, options) => {
-    const project = projection(spec, undefined, scope(options))
+    const project = projection(spec, undefined, { now, variables: { ...options.variables } })
     if (project === undefined) throw new ServerError(51272, 'Invalid $project :: caused by :: projection specification must have at least one field')
     return documents.map((document: unknown) => isDocument(document) ? project(document) : document)
   },
   $sort: (documents, sort) => Lazy(sortBy(documents.collect<Document>(), sortSpec(sort) ?? [], (document) => document))
-}
+})
 
-const context = Context.from(Context.init().addPipelineOps(own), expressionContext, Context.init().addPipelineOps(stages).addWindowOps(windows))
+const others = Context.init().addPipelineOps(stages).addWindowOps(windows)
 
 /** Runs stages over documents, which must be plain and not be shared. */
 export function runStages (documents: Document[], pipeline: unknown[], given: PipelineContext): Document[] {
@@ -45,7 +43,7 @@ export function runStages (documents: Document[], pipeline: unknown[], given: Pi
   try {
     return new Aggregator(prepared, {
       ...optionsOf(given),
-      context,
+      context: Context.from(Context.init().addPipelineOps(own(given.now)), expressionContext, others),
       collectionResolver: (name) => given.collection(name).map(plainDocument)
     }).run<Document>(documents)
   } catch (error) {

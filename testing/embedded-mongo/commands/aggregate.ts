@@ -37,7 +37,7 @@ function results (collection: Collection | undefined, pipeline: Document[], comm
   }
   if (first !== undefined && Object.hasOwn(first, '$collStats')) {
     if (collection === undefined) throw new ServerError('NamespaceNotFound', `Collection [${context.database}.${collectionName(command)}] not found.`)
-    return runStages([collectionStats(collection, context.now())], pipeline.slice(1), scope)
+    return runStages([collectionStats(collection, first['$collStats'], context.now())], pipeline.slice(1), scope)
   }
   if (first !== undefined && Object.hasOwn(first, '$indexStats')) {
     return runStages((collection?.indexes ?? []).map(({ name, keyPattern }) => ({ name, key: keyPattern, accesses: { ops: 0, since: context.now() } })), pipeline.slice(1), scope)
@@ -56,6 +56,7 @@ export const aggregate: Command = (command, context) => {
   if (command['cursor'] === undefined && command['explain'] === undefined) {
     throw new ServerError('FailedToParse', "The 'cursor' option is required, except for aggregate with the explain argument")
   }
+  if (command['explain'] === true) throw new ServerError('NotImplemented', 'this server explains by the explain command only')
   const batchSize = countField(documentField(command, 'cursor'), 'batchSize')
   const whole = toNumber(target) === 1
   const collection = whole ? undefined : context.catalog.find(context.database, collectionName(command))

@@ -1,4 +1,4 @@
-import { getField, type Document } from '../document.js'
+import { getField, isDocument, toNumber, type Document } from '../document.js'
 import { ServerError, failure } from '../errors.js'
 import { authorize } from '../privileges.js'
 import { aggregate } from './aggregate.js'
@@ -67,6 +67,11 @@ export const commands: Record<string, Command> = {
   validate: statistics.validate
 }
 
+function checkWriteConcern ({ writeConcern }: Document): void {
+  const w = isDocument(writeConcern) ? toNumber(writeConcern['w']) : undefined
+  if (w !== undefined && w > 1) throw new ServerError('BadValue', "cannot use 'w' > 1 when a host is not replicated")
+}
+
 /** Runs one command and always answers: failures are documents too. */
 export async function execute (command: Document, context: Omit<CommandContext, 'database'>): Promise<Document> {
   try {
@@ -80,6 +85,7 @@ export async function execute (command: Document, context: Omit<CommandContext, 
     if (command['txnNumber'] !== undefined || command['startTransaction'] !== undefined) {
       throw new ServerError('IllegalOperation', 'Transaction numbers are only allowed on a replica set member or mongos')
     }
+    checkWriteConcern(command)
     return await commands[name]?.(command, { ...context, database }) ?? { ok: 0 }
   } catch (error) {
     return failure(error)

@@ -1,5 +1,5 @@
 import type { Collection } from '../collection.js'
-import { toNumber, type Document } from '../document.js'
+import { isDocument, toNumber, type Document } from '../document.js'
 import { ServerError } from '../errors.js'
 import { existing, type Command, collectionName } from './command.js'
 
@@ -31,10 +31,16 @@ function storage (collection: Collection, scale = 1): Document {
   }
 }
 
-/** What `$collStats` gives. */
-export function collectionStats (collection: Collection, now: Date): Document {
-  const { size, count, ...others } = storage(collection)
-  return { ns: collection.namespace, host: 'localhost', localTime: now, storageStats: { size, count, ...others }, count }
+/** What `$collStats` gives of the things it is asked for. */
+export function collectionStats (collection: Collection, wanted: unknown, now: Date): Document {
+  const asked = isDocument(wanted) ? wanted : {}
+  return {
+    ns: collection.namespace,
+    host: 'localhost',
+    localTime: now,
+    ...(asked['storageStats'] === undefined ? {} : { storageStats: storage(collection) }),
+    ...(asked['count'] === undefined ? {} : { count: collection.records.size })
+  }
 }
 
 export const collStats: Command = (command, context) => {
