@@ -1,5 +1,8 @@
 import axeCore from 'axe-core'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { demoUser } from '../examples/demo/accounts.js'
@@ -53,6 +56,40 @@ t.test('the demo\'s routes answer OPTIONS and allow every origin', async (t) => 
 t.test('a port that is taken ends the demo\'s start, and leaves nothing running', async (t) => {
   const demo = await demoFor(t)
   await t.rejects(startDemo({ port: Number(new URL(demo.url).port) }), { code: 'EADDRINUSE' })
+})
+
+t.test('the command', async (t) => {
+  const start = (...args: string[]) => {
+    const child = fork(fileURLToPath(new URL('../examples/demo/main.ts', import.meta.url)), args, { stdio: 'pipe' })
+    t.teardown(() => child.kill('SIGKILL'))
+    const ended = once(child, 'exit')
+    let output = ''
+    child.stdout?.on('data', (chunk: Buffer) => { output += chunk.toString() })
+    return { child, ended, output: () => output }
+  }
+
+  t.test('--check prints a line for each step and ends with 0', async (t) => {
+    const { ended, output } = start('--check')
+    t.same(await ended, [0, null])
+    const lines = output().trim().split('\n')
+    t.ok(lines.length > 30)
+    t.same(lines.filter((line) => !line.startsWith('ok   ')), [])
+  })
+
+  t.test('ends cleanly when it is told to', async (t) => {
+    await Promise.all((['SIGINT', 'SIGTERM'] as const).map(async (signal) => {
+      const { child, ended, output } = start()
+      while (!output().includes('curl')) await once(child.stdout ?? child, 'data')
+      child.kill(signal)
+      t.same(await ended, [0, null], signal)
+    }))
+  })
+
+  t.test('refuses what it does not know with 2', async (t) => {
+    await Promise.all([['--port', 'none'], ['--port', '70000'], ['--chek']].map(async (args) => {
+      t.same(await start(...args).ended, [2, null], args.join(' '))
+    }))
+  })
 })
 
 t.test('the page', async (t) => {

@@ -34,7 +34,7 @@ function renderPage ({ issuer, pageClient }: IdentityServer): string {
     <p class="lead">Sign in, choose a token, call a route.</p>
   </header>
   <main>
-    <div class="controls">
+    <div class="column">
       <section class="card" aria-labelledby="who">
         <h2 id="who">1. Who are you?</h2>
         <p id="identity" role="status">Nobody is signed in.</p>
@@ -55,22 +55,24 @@ function renderPage ({ issuer, pageClient }: IdentityServer): string {
           <input id="typed" type="text" aria-label="Token to send" value="not.a.token" autocomplete="off" spellcheck="false">
         </fieldset>
       </section>
+    </div>
+    <div class="column">
       <section class="card" aria-labelledby="where">
         <h2 id="where">3. Which route?</h2>
         <ul class="routes">
 ${whoAmIRoutes.map(({ url, auth }) => `          <li><button type="button" data-url="${url}"><span>${breakable(url)}</span> <small>${auth}</small></button></li>`).join('\n')}
         </ul>
       </section>
+      <section class="card" aria-labelledby="answer-title">
+        <h2 id="answer-title">The answer</h2>
+        <div id="answer" aria-live="polite">
+          <p id="empty" class="hint">Nothing has been called yet.</p>
+          <p id="line" hidden><span id="status"></span> <code id="request"></code></p>
+          <p id="challenge" class="hint" hidden></p>
+          <pre id="body" tabindex="0" aria-label="Body of the answer" hidden></pre>
+        </div>
+      </section>
     </div>
-    <section class="card answer" aria-labelledby="answer-title">
-      <h2 id="answer-title">The answer</h2>
-      <div id="answer" aria-live="polite">
-        <p id="empty" class="hint">Nothing has been called yet.</p>
-        <p id="line" hidden><span id="status"></span> <code id="request"></code></p>
-        <p id="challenge" class="hint" hidden></p>
-        <pre id="body" tabindex="0" aria-label="Body of the answer" hidden></pre>
-      </div>
-    </section>
   </main>
 </body>
 </html>
