@@ -1,4 +1,4 @@
-import { MAX_DOCUMENT_SIZE, ObjectId, isDocument, isTruthy, sizeOf, toNumber, typeOf, type Document } from './document.js'
+import { MAX_COMMAND_SIZE, MAX_DOCUMENT_SIZE, ObjectId, isDocument, isTruthy, sizeOf, toNumber, typeOf, type Document } from './document.js'
 import { ServerError } from './errors.js'
 import { Index } from './index-keys.js'
 import { OrderedMap } from './ordered-map.js'
@@ -132,8 +132,23 @@ function withId (document: Document): Document {
   return Object.keys(document)[0] === '_id' ? document : { _id: document['_id'], ...document }
 }
 
+const MAX_DEPTH = 180
+
+function isDeeper (value: unknown, limit: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (Array.isArray(value)) return limit === 0 || value.some((item) => isDeeper(item, limit - 1))
+  if (!isDocument(value)) return false
+  if (limit === 0) return true
+  for (const name of Object.keys(value)) if (isDeeper(value[name], limit - 1)) return true
+  return false
+}
+
 function checkedSize (document: Document, tooLarge: (size: number) => ServerError): number {
+  if (isDeeper(document, MAX_DEPTH)) throw new ServerError('Overflow', `Document exceeds maximum nested object depth: ${MAX_DEPTH}`)
   const size = sizeOf(document)
+  if (size > MAX_COMMAND_SIZE) {
+    throw new ServerError('BSONObjectTooLarge', `BSONObj size: ${size} (0x${size.toString(16)}) is invalid. Size must be between 0 and ${MAX_COMMAND_SIZE}(16MB)`)
+  }
   if (size > MAX_DOCUMENT_SIZE) throw tooLarge(size)
   return size
 }

@@ -19,6 +19,7 @@ const CODES = {
   NamespaceExists: 48,
   IndexAlreadyExists: 68,
   InvalidIndexSpecificationOption: 197,
+  Overflow: 15,
   InvalidLength: 16,
   ProtocolError: 17,
   MechanismUnavailable: 334,

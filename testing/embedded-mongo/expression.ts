@@ -76,6 +76,8 @@ export function plainDocument (document: Document): Document {
   return plain
 }
 
+const SCRIPTS = new Set(['$function', '$accumulator', '$where'])
+
 /** Puts the server's time in the place of `$$NOW`, and checks what mingo would take for a value. */
 export function prepare (expression: unknown, now: Date): unknown {
   if (expression === '$$NOW') return now
@@ -83,6 +85,7 @@ export function prepare (expression: unknown, now: Date): unknown {
   if (!isDocument(expression)) return toPlain(expression)
   const prepared: Document = {}
   for (const name of Object.keys(expression)) {
+    if (SCRIPTS.has(name)) throw new ServerError('NotImplemented', `this server runs no scripts: ${name}`)
     if (name.startsWith('$') && Object.keys(expression).length > 1 && Object.hasOwn(expressions, name)) {
       throw new ServerError(15983, `An object representing an expression must have exactly one field: ${JSON.stringify(expression)}`)
     }
@@ -94,7 +97,7 @@ export function prepare (expression: unknown, now: Date): unknown {
 export function optionsOf (context: ExpressionContext): Options {
   return {
     idKey: '_id',
-    scriptEnabled: false,
+    scriptEnabled: true,
     useStrictMode: true,
     failOnError: true,
     processingMode: ProcessingMode.CLONE_OFF,

@@ -1,5 +1,5 @@
 import type { Collection } from '../collection.js'
-import { MAX_COMMAND_SIZE, isDocument, isTruthy, sizeOf, toNumber, typeOf, type Document } from '../document.js'
+import { isDocument, isTruthy, toNumber, typeOf, type Document } from '../document.js'
 import { ServerError } from '../errors.js'
 import { compile } from '../matcher.js'
 import { identical } from '../ordering.js'
@@ -10,7 +10,7 @@ import { matchContext, select } from './find.js'
 const MAX_BATCH = 100_000
 
 function writeError (index: number, error: unknown): Document {
-  if (!(error instanceof ServerError)) throw error
+  if (!(error instanceof ServerError) || error.codeName === 'BSONObjectTooLarge') throw error
   return { index, code: error.code, ...error.info, errmsg: error.message }
 }
 
@@ -43,8 +43,6 @@ export const insert: Command = (command, context) => {
   const name = collectionName(command)
   const documents = requiredDocuments(command, 'documents')
   const collection = context.catalog.findOrCreate(context.database, name)
-  const huge = documents.map(sizeOf).find((size) => size > MAX_COMMAND_SIZE)
-  if (huge !== undefined) throw new ServerError('BSONObjectTooLarge', `BSONObj size: ${huge} (0x${huge.toString(16)}) is invalid. Size must be between 0 and ${MAX_COMMAND_SIZE}(16MB)`)
   let n = 0
   const errors = each(documents, command, (document) => {
     collection.insert(document)
