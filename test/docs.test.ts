@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import { errors } from '../lib/errors.js'
+import { jwtOptionsSchema } from '../lib/jwt/jwt-options.js'
+import { validatorSchema } from '../lib/jwt/validator-schema.js'
+import { storeOptionsSchema } from '../lib/store/store-options.js'
+import { packageVersion } from '../lib/version.js'
+import { docstringsOf, examplesOf, readPages, tableOf, toJavaScript, withTable } from './markdown.js'
+
+const root = join(import.meta.dirname, '..')
+const pages = await readPages()
+const page = (name: string): string => pages.get(name) ?? ''
+
+t.test('the tables of options are what the schemas say (npm run docs writes them)', async (t) => {
+  const storeDocs = await docstringsOf('plugins/store.ts', 'StoreOptions')
+  const jwtDocs = await docstringsOf('lib/jwt/jwt-options.ts', 'JwtOptions')
+  const cases = [
+    ['README.md', 'store options', tableOf(storeOptionsSchema, storeDocs)],
+    ['README.md', 'jwt options', tableOf(jwtOptionsSchema, jwtDocs)],
+    ['docs/jwt.md', 'validator', tableOf(validatorSchema)]
+  ] as const
+  for (const [name, table, text] of cases) {
+    t.ok(page(name).includes(`<!-- table: ${table} -->`), `${name} has a place for ${table}`)
+    t.notMatch(text, / \| {2}\|/, `every row of ${table} says what it means`)
+    if (process.env['WRITE_DOCS'] === '1') {
+      pages.set(name, withTable(page(name), table, text))
+      await writeFile(join(root, name), page(name))
+    }
+    t.equal(withTable(page(name), table, text), page(name), `${name}: ${table}`)
+  }
+})
+
+t.test('docs/errors.md lists every error with its status and a remedy, and no other', async (t) => {
+  const listed = [...page('docs/errors.md').matchAll(/^\| `(DWA_[A-Z_]+)` \| (\d{3}) \| (.+) \| (.+) \|$/gm)].map(([, code, status]) => `${code} ${status}`)
+  const known = Object.entries(errors).map(([code, AuthError]) => `${code} ${new AuthError().statusCode}`)
+  t.strictSame(listed.sort(), known.sort())
+})
+
+t.test('a code that a page names exists', async (t) => {
+  for (const [name, text] of pages) {
+    const unknown = [...text.matchAll(/\bDWA_[A-Z]+_[A-Z_]+\b/g)].map(([code]) => code).filter((code) => !Object.hasOwn(errors, code))
+    t.strictSame(unknown, [], name)
+  }
+})
+
+t.test('a link inside the repository leads somewhere', async (t) => {
+  for (const [name, text] of pages) {
+    const dead = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)].map(([, target = '']) => target).filter((target) => !existsSync(join(root, dirname(name), target)))
+    t.strictSame(dead, [], name)
+  }
+})
+
+t.test('every page of docs/ is in the index', async (t) => {
+  for (const name of pages.keys()) if (name.startsWith('docs/') && name !== 'docs/README.md') t.ok(page('docs/README.md').includes(`(${name.slice(5)})`), name)
+})
+
+t.test('parts of programs are at least correct in syntax; whole ones are run by test/package.test.ts', async (t) => {
+  for (const [name, text] of pages) for (const example of examplesOf(name, text)) t.strictSame(toJavaScript(example).problems, [], example.where)
+})
+
+t.test('the README gives a reason for every dependency', async (t) => {
+  const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  const reasons = page('README.md').split(/^## Dependencies$/m)[1]?.split(/^## /m)[0] ?? ''
+  const listed = [...reasons.matchAll(/^\| `([^`]+)`/gm)].map(([, name]) => name)
+  t.strictSame(listed.sort(), [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)].sort())
+})
+
+t.test('version and changelog belong together', async (t) => {
+  const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  t.equal(packageVersion, manifest.version)
+  t.ok((await readFile(join(root, 'CHANGELOG.md'), 'utf8')).includes(`## ${manifest.version}\n`))
+})
+
+t.test('no page names a machine\'s folders', async (t) => {
+  for (const [name, text] of pages) t.strictSame([...text.matchAll(/(?<![\w.])\/(root|home|Users|work|tmp)\/\S*/g)].map(([path]) => path), [], name)
+})
