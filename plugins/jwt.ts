@@ -73,7 +73,7 @@ async function jwtPlugin (app: FastifyInstance, options: JwtOptions): Promise<vo
     update: (name, patch, change) => validators.update(name, patch, change),
     remove: (name, change) => validators.remove(name, change),
     async clearCookie (reply, name) {
-      reply.header('set-cookie', authenticator.clearingCookie(await registry.resolve({ name })))
+      replaceCookie(reply, authenticator.clearingCookie(await registry.resolve({ name })))
     }
   })
   app.decorate('requireAuth', (value, { scopes = [] } = {}) => {
@@ -161,6 +161,13 @@ function grant (request: FastifyRequest, reply: FastifyReply, { validator, claim
   request.userId = userId
   request.jwtValidator = validator.name
   if (setCookie !== null) reply.header('set-cookie', setCookie)
+}
+
+/** Sets a cookie in place of one of the same name that is already on its way (RFC 6265 §4.1.1: a name at most once). */
+function replaceCookie (reply: FastifyReply, cookie: string): void {
+  const name = cookie.slice(0, cookie.indexOf('=') + 1)
+  const others = [reply.getHeader('set-cookie') ?? []].flat().map(String).filter((one) => !one.startsWith(name))
+  reply.removeHeader('set-cookie').header('set-cookie', [...others, cookie])
 }
 
 function refuse (request: FastifyRequest, reply: FastifyReply, error: Error & { statusCode?: number | undefined, code: string, errors?: unknown }, challenge: string | null, done: (error?: Error) => void): void {
