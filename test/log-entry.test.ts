@@ -16,7 +16,7 @@ t.test('canonical JSON sorts members by code units and writes numbers as ECMAScr
   const cases: Array<[Parameters<typeof canonicalJson>[0], string]> = [
     [{ b: 1, a: [true, null, 'x'] }, '{"a":[true,null,"x"],"b":1}'],
     [{ '€': 1, '\r': 2, 1: 3, '\ud83d\ude00': 4, ö: 5 }, '{"\\r":2,"1":3,"ö":5,"€":1,"😀":4}'],
-    [[333333333.33333329, 1e30, 4.5, 2e-3, 1e-27, -0], '[333333333.3333333,1e+30,4.5,0.002,1e-27,0]'],
+    [[333333333.3333333, 1e30, 4.5, 2e-3, 1e-27, -0], '[333333333.3333333,1e+30,4.5,0.002,1e-27,0]'],
     ['\u20ac$\u000F\nA\'B"\\/', '"€$\\u000f\\nA\'B\\"\\\\/"']
   ]
   for (const [value, expected] of cases) t.equal(canonicalJson(value), expected)
@@ -44,11 +44,37 @@ t.test('52. an entry never holds a token, code, secret, password, DSN or a URL w
   for (const [given, expected] of texts) t.equal(redactText(given), expected)
 
   t.same(redact({
-    accessToken: 'a', client_secret: 'b', password: 1234, code: 'abc', sentryDsn: 'https://k@s/1', Authorization: 'x', cookie: { a: 1 }, clientAssertion: ['x'],
-    privateKey: 'x', tokenType: 'bearer', cookieEnabled: true, token: true, code2: 'x', secrets: null, authCode: 4711
+    accessToken: 'a',
+    client_secret: 'b',
+    password: 1234,
+    code: 'abc',
+    sentryDsn: 'https://k@s/1',
+    Authorization: 'x',
+    cookie: { a: 1 },
+    clientAssertion: ['x'],
+    privateKey: 'x',
+    tokenType: 'bearer',
+    cookieEnabled: true,
+    token: true,
+    code2: 'x',
+    secrets: null,
+    authCode: 4711
   }), {
-    accessToken: '[redacted]', client_secret: '[redacted]', password: '[redacted]', code: '[redacted]', sentryDsn: '[redacted]', Authorization: '[redacted]', cookie: '[redacted]', clientAssertion: '[redacted]',
-    privateKey: '[redacted]', tokenType: 'bearer', cookieEnabled: true, token: true, code2: 'x', secrets: null, authCode: '[redacted]'
+    accessToken: '[redacted]',
+    client_secret: '[redacted]',
+    password: '[redacted]',
+    code: '[redacted]',
+    sentryDsn: '[redacted]',
+    Authorization: '[redacted]',
+    cookie: '[redacted]',
+    clientAssertion: '[redacted]',
+    privateKey: '[redacted]',
+    tokenType: 'bearer',
+    cookieEnabled: true,
+    token: true,
+    code2: 'x',
+    secrets: null,
+    authCode: '[redacted]'
   })
   t.same(redact({ code: 'DWA_JWT_INVALID_TOKEN', statusCode: 401, errorCode: 'invalid_grant', kid: opaque, changed: ['secretKey'], count: 3 }),
     { code: 'DWA_JWT_INVALID_TOKEN', statusCode: 401, errorCode: 'invalid_grant', kid: opaque, changed: ['secretKey'], count: 3 }, 'what opens nothing stays')

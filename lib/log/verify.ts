@@ -32,7 +32,7 @@ type Flaw = NonNullable<Verification['firstBad']>
 export async function verifyLog (subject: VerifySubject): Promise<Verification> {
   const checkpoints = newestHeads(await checkpointHeads(subject.collection))
   const heads = newestHeads([...checkpoints.values(), ...subject.anchors])
-  const walk = new Walk(subject.keyRing, heads)
+  const walk = new Walk(subject.keyRing, heads, subject.anchors)
   const cursor = subject.collection.find({}).sort({ $natural: 1 }).batchSize(1000)
   for await (const document of cursor) await walk.visit(document)
   walk.checkEnds()
@@ -51,15 +51,21 @@ export async function verifyLog (subject: VerifySubject): Promise<Verification> 
 class Walk {
   readonly #keyRing: VerifySubject['keyRing']
   readonly #heads: ReadonlyMap<string, Head>
+  /** Every anchor by its place: unlike a checkpoint, it binds even somebody who has the keys. */
+  readonly #anchors = new Map<string, Head[]>()
   readonly #keys = new Map<string, Buffer | null>()
   #oldest = Infinity
   readonly chains = new Map<string, ChainState>()
   entries = 0
   flaw: Flaw | null = null
 
-  constructor (keyRing: VerifySubject['keyRing'], heads: ReadonlyMap<string, Head>) {
+  constructor (keyRing: VerifySubject['keyRing'], heads: ReadonlyMap<string, Head>, anchors: readonly Head[]) {
     this.#keyRing = keyRing
     this.#heads = heads
+    for (const anchor of anchors) {
+      const place = `${anchor.chain} ${anchor.seq}`
+      this.#anchors.set(place, [...this.#anchors.get(place) ?? [], anchor])
+    }
   }
 
   /** Only the first flaw counts. */
@@ -95,7 +101,8 @@ class Walk {
       return 'it does not follow the one before it'
     }
     const head = this.#heads.get(document.chain)
-    return head?.seq === document.seq && head.hash !== document.hash ? 'a checkpoint says otherwise' : null
+    const said = [...head?.seq === document.seq ? [head] : [], ...this.#anchors.get(`${document.chain} ${document.seq}`) ?? []]
+    return said.some(({ hash }) => hash !== document.hash) ? 'a checkpoint says otherwise' : null
   }
 
   async #key (keyId: string): Promise<Buffer | null> {

@@ -146,8 +146,8 @@ export class OpenedStore implements Store {
     const { clock } = this.#settings
     this.#existingOnly = existingOnly
     const databases = new Set([this.#database, this.#logDatabase])
-    for (const database of databases) database.onReachable(() => { this.#initialiseLater() })
     const connected = await Promise.all([...databases].map(async (database) => await database.connect(connectLimit)))
+    for (const database of databases) database.onReachable(() => { this.#initialiseLater() })
     if (connected.every(Boolean)) await this.#initialise()
     this.#timers.push(
       every(clock, retryInterval, () => { this.#initialiseLater() }),
@@ -205,7 +205,8 @@ export class OpenedStore implements Store {
       const ring = this.#database.db.collection<KeyRingDocument>(this.collectionName('keys'))
       let document = await readKeyRing(ring)
       if (document === null) {
-        if (!this.#existingOnly && await this.#isNew()) await createKeyRing(ring, masterKeys[0], new Date(clock.now()), random)
+        if (this.#existingOnly) throw new errors.DWA_STORE_NOT_FOUND(`The key ring in ${this.collectionName('keys')}`)
+        if (await this.#isNew()) await createKeyRing(ring, masterKeys[0], new Date(clock.now()), random)
         document = await readKeyRing(ring)
         if (document === null) throw new errors.DWA_STORE_KEYS_MISSING(this.collectionName('keys'), this.collectionName('log'))
       }

@@ -26,9 +26,9 @@ const store = new OpenedStore({
   logger: { info () {}, warn: console.error, error: console.error }
 })
 const things = store.records<Thing>(thingKind)
-let stopping = false
-process.on('message', (message) => { if (message === 'stop') stopping = true })
-const stopped = async (): Promise<void> => { while (!stopping) await new Promise((resolve) => setTimeout(resolve, 5)) }
+const stop = new AbortController()
+process.on('message', (message) => { if (message === 'stop') stop.abort() })
+const stopped = new Promise<void>((resolve) => { stop.signal.addEventListener('abort', () => { resolve() }) })
 
 await store.start()
 process.send?.({ ready: true, keyId: store.keyRing.current('test').keyId })
@@ -42,11 +42,11 @@ if (task.startsWith('die ')) {
 
 if (task === 'append') {
   for (let i = 0; i < 200; i++) await store.log.append('thing.seen', { details: { i } })
-  await stopped()
+  await stopped
 }
 
 if (task === 'update') {
-  await stopped()
+  await stopped
   const thing = await things.getByName('shared')
   if (thing !== null) await things.update(thing.id, thing.version, { colour: 'blue' })
 }
@@ -55,7 +55,7 @@ if (task === 'load') {
   let rounds = 0
   const failures: string[] = []
   const mine = await things.create({ name: `of ${process.pid}`, pin: '0' })
-  for (let version = 1; !stopping; version++) {
+  for (let version = 1; !stop.signal.aborted; version++) {
     try {
       const before = await things.secrets(mine.id)
       if (before['pin'] !== String(version - 1)) failures.push(`read ${before['pin']}, not ${version - 1}`)
@@ -70,6 +70,6 @@ if (task === 'load') {
   process.send?.({ rounds, failures })
 }
 
-if (task === 'open') await stopped()
+if (task === 'open') await stopped
 await store.close()
 process.disconnect()

@@ -1,0 +1,193 @@
+import t from 'tap'
+import Fastify from 'fastify'
+import mongoose from 'mongoose'
+import { systemClock } from '../lib/clock.js'
+import { Database } from '../lib/store/database.js'
+import { OpenedStore } from '../lib/store/open-store.js'
+import { isOutage } from '../lib/store/unavailable.js'
+import { store } from '../plugins/store.js'
+import { MongoProxy, startProxy } from './mongo-proxy.js'
+import { startTestMongo } from './mongo.js'
+import { eventually, masterKey, otherMasterKey, storeApp, thingKind, type Thing } from './store-app.js'
+
+const silent = { info () {}, warn () {}, error () {} }
+
+t.test('54. MongoDB goes away and comes back: 503 with Retry-After at once, and no restart', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const proxy = await startProxy(t, uri)
+  const { app, lines } = await storeApp(t, { uri: proxy.uri })
+  const things = app.store.records<Thing>(thingKind)
+  app.get('/things', async () => await things.list())
+  app.post('/things', async () => await things.create({ name: 'a' }))
+  t.equal((await app.inject('/things')).statusCode, 200)
+  const { epoch } = app.store.changes
+  t.ok(app.store.changes.live)
+
+  await proxy.cut()
+  await eventually('the loss is noticed', () => !app.store.available)
+  for (const method of ['GET', 'POST'] as const) {
+    const began = Date.now()
+    const answer = await app.inject({ method, url: '/things' })
+    t.equal(answer.statusCode, 503)
+    t.match(answer.headers['retry-after'], /^\d+$/)
+    t.match(answer.json(), { code: 'DWA_STORE_UNAVAILABLE', message: 'The database cannot be reached' })
+    t.ok(Date.now() - began < 200, 'at once')
+  }
+  await t.rejects(app.store.exclusively('x', async () => 1), { code: 'DWA_STORE_UNAVAILABLE' })
+  await t.rejects(app.auditLog.verify(), { code: 'DWA_STORE_UNAVAILABLE' })
+  t.notOk(app.store.changes.live)
+
+  await proxy.open()
+  await eventually('it is back', () => app.store.available)
+  t.equal((await app.inject({ method: 'POST', url: '/things' })).statusCode, 200)
+  await eventually('changes arrive again', () => app.store.changes.live)
+  t.ok(app.store.changes.epoch > epoch, 'what was cached before must be read again')
+  t.ok(lines.some(({ message }) => message === 'the tail of the audit log was lost, trying on'))
+})
+
+t.test('a dead MongoDB does not stop the boot; what it would have said then is said when it comes', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const proxy = new MongoProxy(uri.replace('mongodb://', 'mongodb://'))
+  await proxy.open()
+  await proxy.cut()
+  t.teardown(() => proxy.cut())
+  const began = Date.now()
+  const { app, lines } = await storeApp(t, { uri: proxy.uri })
+  const things = app.store.records<Thing>(thingKind)
+  await app.ready()
+  t.ok(Date.now() - began < 5000, `${Date.now() - began} ms`)
+  t.notOk(app.store.available)
+  t.throws(() => app.store.keyRing.current('x'), { code: 'DWA_STORE_UNAVAILABLE' })
+  for (const call of [() => things.list(), () => things.create({ name: 'a' }), () => app.auditLog.append('thing.seen'), () => app.auditLog.find(), () => app.store.run(async () => 1)]) {
+    await t.rejects(async () => { await call() }, { code: 'DWA_STORE_UNAVAILABLE' })
+  }
+  app.auditLog.record('thing.kept')
+  t.ok(lines.some(({ level, message }) => level === 'warn' && message === 'store.uri: the database cannot be reached, trying on'))
+  await proxy.open()
+  await eventually('it is there', () => app.store.available)
+  await things.create({ name: 'a' })
+  const entries = await app.auditLog.find()
+  t.same(entries.map(({ event }) => event).reverse(), ['log.opened', 'thing.kept', 'thing.created'])
+})
+
+t.test('a database that comes late and does not fit keeps the store unavailable, with the reason in the app\'s log', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const { app: first } = await storeApp(t, { uri })
+  await first.close()
+  const proxy = new MongoProxy(uri)
+  await proxy.open()
+  await proxy.cut()
+  t.teardown(() => proxy.cut())
+  const { app, lines } = await storeApp(t, { uri: proxy.uri, secretKeys: [otherMasterKey] })
+  await app.ready()
+  await proxy.open()
+  await eventually('the reason is told', () => lines.some(({ level, message, details }) => level === 'error' && message === 'the store cannot be used' && JSON.stringify(details).includes('DWA_STORE_WRONG_KEY')))
+  t.notOk(app.store.available)
+  await t.rejects(app.store.run(async () => 1), { code: 'DWA_STORE_UNAVAILABLE' })
+})
+
+t.test('an address that is none is an error at boot, and is not repeated', async (t) => {
+  for (const uri of ['http://ann:secret@x/y', 'mongodb://', 'mongodb://ann:sec ret@h:x/y', 'mongodb://ann:s@h/?replicaSet=a&directConnection=2&tls=maybe', 'nonsense', 'mongodb://ann:p%ZZ@h/x']) {
+    try {
+      await storeApp(t, { uri })
+      t.fail(uri)
+    } catch (error) {
+      t.match(error, { code: 'DWA_OPTIONS_INVALID', message: /^store\.uri: is not a MongoDB address/ }, uri)
+      t.notMatch(String(error), /secret|sec ret|ann/)
+    }
+  }
+})
+
+t.test('credentials that the server refuses are an error at boot', async (t) => {
+  const { startEmbeddedMongo } = await import('../testing/index.js')
+  const mongo = await startEmbeddedMongo({ auth: true })
+  t.teardown(() => mongo.stop())
+  const uri = new URL(mongo.uri)
+  uri.username = 'nobody'
+  uri.password = 'wrong'
+  await t.rejects(storeApp(t, { uri: uri.href }), { code: 'DWA_OPTIONS_INVALID', message: 'store.uri: the server refuses these credentials' })
+})
+
+t.test('the app\'s own connection is used, waited for, and never closed', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const connection = mongoose.createConnection(uri)
+  t.teardown(() => connection.close())
+  const { app } = await storeApp(t, { connection })
+  t.equal(app.store.connection, connection)
+  await app.store.records<Thing>(thingKind).create({ name: 'a' })
+  await app.close()
+  t.equal(connection.readyState, 1)
+  t.equal(await connection.collection('dwa_things').countDocuments(), 1)
+  const { app: second } = await storeApp(t, { connection })
+  t.equal((await second.store.records<Thing>(thingKind).list()).length, 1, 'a second app on the same connection')
+  t.match(await second.auditLog.verify(), { ok: true, chains: 2 })
+})
+
+t.test('a connection that the app opens later is taken when it stands', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const connection = mongoose.createConnection()
+  t.teardown(() => connection.close())
+  const { app } = await storeApp(t, { connection })
+  await app.ready()
+  t.notOk(app.store.available)
+  await t.rejects(app.auditLog.find(), { code: 'DWA_STORE_UNAVAILABLE' })
+  await connection.openUri(uri)
+  await eventually('it is taken', () => app.store.available)
+  await app.auditLog.append('thing.seen')
+})
+
+t.test('an operation without an answer is given up, and only outages are taken for outages', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const database = new Database({ uri }, 'store.uri', systemClock, silent)
+  t.throws(() => database.db, { code: 'DWA_STORE_UNAVAILABLE' })
+  t.ok(await database.connect(3000))
+  t.ok(await database.connect(3000))
+  await t.rejects(database.run(async () => await new Promise(() => {}), 20), { code: 'DWA_STORE_UNAVAILABLE', cause: { message: 'No answer within 20 ms' } })
+  await t.rejects(database.run(async () => { throw new RangeError('mine') }), RangeError)
+  const named = (name: string): Error => Object.assign(new Error('x'), { name })
+  for (const error of [named('MongoNetworkError'), named('MongoServerSelectionError'), named('MongoPoolClearedError'), Object.assign(new Error('x'), { code: 10107 }), Object.assign(new Error('x'), { code: 11602 }), Object.assign(new Error('x'), { hasErrorLabel: (label: string) => label === 'RetryableWriteError' })]) {
+    t.ok(isOutage(error))
+    await t.rejects(database.run(async () => { throw error }), { code: 'DWA_STORE_UNAVAILABLE', cause: error })
+  }
+  for (const error of [null, 'x', new Error('x'), Object.assign(new Error('x'), { code: 11000 }), Object.assign(new Error('x'), { hasErrorLabel: () => false })]) t.notOk(isOutage(error))
+  await database.close()
+  await t.rejects(database.run(async () => 1), { code: 'DWA_STORE_UNAVAILABLE' })
+})
+
+t.test('closing while MongoDB is away ends at once, and counts what is lost', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const proxy = await startProxy(t, uri)
+  const { app, lines } = await storeApp(t, { uri: proxy.uri })
+  await app.ready()
+  await proxy.cut()
+  await eventually('the loss is noticed', () => !app.store.available)
+  app.auditLog.record('thing.lost')
+  const began = Date.now()
+  await app.close()
+  t.ok(Date.now() - began < 3000)
+  t.match(lines.find(({ message }) => message === 'the audit log was closed without its last entries'), { level: 'error', details: { lost: 1 } })
+})
+
+t.test('a closed app lets the process end: nothing is left open, wherever it was closed', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = Fastify()
+  await app.register(store, { uri, secretKeys: [masterKey] })
+  const { store: opened } = app
+  await app.close()
+  t.equal(opened.connection.readyState, 0)
+  t.notOk(opened.available)
+  const dead = new OpenedStore({
+    source: { uri: 'mongodb://127.0.0.1:1/x?serverSelectionTimeoutMS=100' },
+    masterKeys: [{ fingerprint: 'x', wrapping: Buffer.alloc(32) }],
+    collectionPrefix: '',
+    publicUrl: null,
+    log: { size: 4096, personalData: false, requireInsertOnly: false, spool: 1 },
+    clock: systemClock,
+    random: Buffer.alloc,
+    logger: silent
+  })
+  const starting = dead.start()
+  await dead.close()
+  await starting
+  t.notOk(dead.available)
+})
