@@ -1,0 +1,80 @@
+import type { BootTimes } from './boot.js'
+import type { MemoryCheckpoint } from './memory.js'
+import type { Results } from './results.js'
+import type { Spread } from './spread.js'
+import type { GoalResult, Row } from './throughput.js'
+
+const begin = '<!-- auth: begin -->'
+const end = '<!-- auth: end -->'
+
+/** The text with what stands between the markers replaced. @throws when it has no markers */
+export function withReport (text: string, report: string): string {
+  const from = text.indexOf(begin)
+  const to = text.indexOf(end)
+  if (from < 0 || to < from) throw new RangeError(`${begin} and ${end} are missing`)
+  return `${text.slice(0, from + begin.length)}\n\n${report}\n${text.slice(to)}`
+}
+
+/** The results as Markdown. */
+export function toMarkdown ({ rows, memory, boot, circumstances }: Results): string {
+  const { date, node, packages, cores, processor, memoryGiB, rounds, seconds } = circumstances
+  return [
+    `${date}, Node ${node}, ${cores} cores (${processor}), ${memoryGiB} GiB; ${rounds} rounds of ${seconds} s. ${Object.entries(packages).map(([name, version]) => `${name} ${version}`).join(', ')}.`,
+    ...rows.length === 0 ? [] : [throughputTable(rows)],
+    ...memory.length === 0 ? [] : [memoryTable(memory)],
+    ...boot === null ? [] : [bootTable(boot)]
+  ].join('\n\n') + '\n'
+}
+
+function throughputTable (rows: readonly Row[]): string {
+  const lines = rows.map((row, index) => cells([
+    rows[index - 1]?.comparison === row.comparison ? '' : row.title,
+    row.contestant,
+    inThousands(row.requestsPerSecond),
+    ofSpread(row.share, 3),
+    row.cpuMicroseconds.toFixed(1),
+    percent(row.clientCpu),
+    row.goals.map(toGoalText).join('; ')
+  ]))
+  return [cells(['requests', 'server', 'requests/s', 'share of the first (least – greatest)', 'server CPU, µs/request', 'sender CPU', 'goals']), cells(['---', '---', '---:', '---:', '---:', '---:', '---']), ...lines].join('\n')
+}
+
+function toGoalText ({ against, least, most, share, reached }: GoalResult): string {
+  const wanted = most === undefined ? `≥ ${least}` : `${least} – ${most}`
+  return `${reached ? 'pass' : 'miss'}: ${share.median.toFixed(3)} of ${against}, goal ${wanted}`
+}
+
+function memoryTable (checkpoints: readonly MemoryCheckpoint[]): string {
+  const lines = checkpoints.map(({ tokens, heap, rss }) => cells([inThousands(tokens), megabytes(heap), megabytes(rss)]))
+  return [cells(['distinct tokens so far', 'heap, MB', 'RSS, MB']), cells(['---:', '---:', '---:']), ...lines].join('\n')
+}
+
+function bootTable ({ plain, ours, plainImport, oursImport, over, goal, reached }: BootTimes): string {
+  return [
+    cells(['boot', 'ms (least – greatest)', 'imports alone', 'goal']),
+    cells(['---', '---:', '---:', '---']),
+    cells(['Fastify + mongoose, connected', ofSpread(plain, 0), ofSpread(plainImport, 0), '']),
+    cells(['an app with every plugin', ofSpread(ours, 0), ofSpread(oursImport, 0), '']),
+    cells(['difference', ofSpread(over, 0), '', `${reached ? 'pass' : 'miss'}: goal ≤ ${goal}`])
+  ].join('\n')
+}
+
+function cells (texts: readonly string[]): string {
+  return `| ${texts.join(' | ')} |`
+}
+
+function ofSpread ({ median, least, greatest }: Spread, digits: number): string {
+  return `${median.toFixed(digits)} (${least.toFixed(digits)} – ${greatest.toFixed(digits)})`
+}
+
+function percent (share: number): string {
+  return `${Math.round(share * 100)} %`
+}
+
+function megabytes (bytes: number): string {
+  return (bytes / 1e6).toFixed(1)
+}
+
+function inThousands (value: number): string {
+  return String(Math.round(value)).replaceAll(/(?<=\d)(?=(?:\d{3})+$)/g, ' ')
+}

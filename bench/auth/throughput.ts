@@ -1,0 +1,130 @@
+import type { Comparison, Contestant, Goal } from './comparisons.js'
+import type { Credentials } from './credentials.js'
+import { send, type LoadResult } from './load.js'
+import { figure, Program } from './program.js'
+import { median, spread, type Spread } from './spread.js'
+
+/** Medians of one contestant over all rounds. */
+export interface Row {
+  readonly comparison: string
+  readonly title: string
+  readonly contestant: string
+  readonly requestsPerSecond: number
+  /** Requests a second divided by the reference's in the same round: median, least and greatest. */
+  readonly share: Spread
+  /** CPU time of the server for one request. */
+  readonly cpuMicroseconds: number
+  /** CPU time of the sender as a share of the time: near 1 it was the sender that held things up. */
+  readonly clientCpu: number
+  readonly goals: readonly GoalResult[]
+}
+
+export interface GoalResult extends Goal { readonly share: Spread, readonly reached: boolean }
+
+export interface ThroughputOptions {
+  readonly rounds: number
+  /** Of one measurement. */
+  readonly seconds: number
+  readonly credentials: Credentials
+  readonly databases: Readonly<Record<'one' | 'many', string>>
+  /** Distinct tokens of the traffic `distinct`. */
+  readonly distinct: number
+}
+
+interface Measurement { readonly requestsPerSecond: number, readonly cpuMicroseconds: number, readonly clientCpu: number }
+
+/** Tokens that one server could at most verify in a second here, so many are signed for `new`. */
+const newPerSecond = { HS256: 24_000, RS256: 8000, ES256: 5000 }
+
+/**
+ * Measures the contestants of one comparison in turns. Each round starts every server anew and warms it up with other tokens,
+ * so that a token is new where it should be, and one process's luck does not decide.
+ */
+export async function compare (comparison: Comparison, options: ThroughputOptions): Promise<Row[]> {
+  const { contestants } = comparison
+  const { warm, measured } = tokensFor(comparison, options)
+  const rounds: Array<Map<string, Measurement>> = []
+  for (let round = 0; round < options.rounds; round++) {
+    const starting = contestants.map(async (contestant) => {
+      const { program, figures } = await startServer(contestant, comparison, options)
+      return { contestant, program, port: figure(figures, 'port') }
+    })
+    try {
+      const running = await Promise.all(starting)
+      for (const { port } of running) {
+        if (comparison.traffic === 'distinct') await send({ port, tokens: warm, until: 'each-once' })
+        await send({ port, tokens: warm, until: Math.min(1, options.seconds) })
+      }
+      const results = new Map<string, Measurement>()
+      for (const { contestant, program, port } of turned(running, round)) {
+        // Only a server that remembers can tell a new token from an old one: the reference may see one twice.
+        const until = comparison.traffic === 'new' && contestant.kind !== 'bare' ? 'each-once' : options.seconds
+        const before = await program.ask()
+        const result = await send({ port, tokens: measured, until })
+        results.set(contestant.name, measurementOf(result, figure(await program.ask(), 'cpuMicroseconds') - figure(before, 'cpuMicroseconds')))
+      }
+      rounds.push(results)
+    } finally {
+      for (const started of await Promise.allSettled(starting)) {
+        if (started.status === 'fulfilled') await started.value.program.stop()
+      }
+    }
+  }
+  return contestants.map((contestant) => toRow(comparison, contestant, rounds))
+}
+
+function tokensFor ({ traffic, algorithm }: Comparison, { credentials, seconds, distinct }: ThroughputOptions): { warm: readonly string[], measured: readonly string[] } {
+  const warm = traffic === 'no-token' ? [] : credentials.tokens(algorithm, traffic === 'hot' ? 1 : 2000, 'warm')
+  switch (traffic) {
+    case 'no-token': return { warm, measured: [] }
+    case 'hot': return { warm, measured: credentials.tokens(algorithm, 1, 'hot') }
+    case 'distinct': {
+      const tokens = credentials.tokens(algorithm, distinct, 'distinct')
+      return { warm: tokens, measured: tokens }
+    }
+    case 'new': return { warm, measured: credentials.tokens(algorithm, Math.ceil(newPerSecond[algorithm] * seconds), 'new') }
+  }
+}
+
+async function startServer ({ kind, auth = null, database = 'one' }: Contestant, { algorithm }: Comparison, { credentials, databases }: ThroughputOptions) {
+  return await Program.start('server', { kind, algorithm, key: credentials.verification[algorithm], ...(kind === 'ours' ? { auth, uri: databases[database] } : {}) })
+}
+
+/** A B C, then B C A, then C A B: nobody is always measured first. */
+function turned<Item> (items: readonly Item[], by: number): Item[] {
+  const first = by % items.length
+  return [...items.slice(first), ...items.slice(0, first)]
+}
+
+function measurementOf ({ requests, seconds, clientCpu }: LoadResult, cpu: number): Measurement {
+  return { requestsPerSecond: requests / seconds, cpuMicroseconds: cpu / requests, clientCpu }
+}
+
+function toRow ({ name, title, contestants: [reference] }: Comparison, contestant: Contestant, rounds: ReadonlyArray<ReadonlyMap<string, Measurement>>): Row {
+  const own = each(rounds, contestant.name)
+  return {
+    comparison: name,
+    title,
+    contestant: contestant.name,
+    requestsPerSecond: median(own.map(({ requestsPerSecond }) => requestsPerSecond)),
+    share: shareOf(own, each(rounds, reference.name)),
+    cpuMicroseconds: median(own.map(({ cpuMicroseconds }) => cpuMicroseconds)),
+    clientCpu: median(own.map(({ clientCpu }) => clientCpu)),
+    goals: (contestant.goals ?? []).map((goal) => {
+      const share = shareOf(own, each(rounds, goal.against))
+      return { ...goal, share, reached: share.median >= goal.least && share.median <= (goal.most ?? Infinity) }
+    })
+  }
+}
+
+function each (rounds: ReadonlyArray<ReadonlyMap<string, Measurement>>, name: string): Measurement[] {
+  return rounds.map((round) => {
+    const found = round.get(name)
+    if (found === undefined) throw new RangeError(`nobody is called ${name}`)
+    return found
+  })
+}
+
+function shareOf (own: readonly Measurement[], others: readonly Measurement[]): Spread {
+  return spread(own.map(({ requestsPerSecond }, round) => requestsPerSecond / (others[round]?.requestsPerSecond ?? NaN)))
+}

@@ -1,0 +1,26 @@
+declare module 'autocannon' {
+  import type { EventEmitter } from 'node:events'
+
+  export interface Client extends EventEmitter {
+    setRequests (requests: ReadonlyArray<{ readonly headers?: { readonly [name: string]: string } }>): void
+  }
+
+  export interface Options {
+    readonly url: string
+    readonly connections: number
+    /** Seconds. */
+    readonly duration?: number
+    readonly amount?: number
+    /** Milliseconds between samples; a run ends at one. */
+    readonly sampleInt?: number
+    readonly setupClient?: (client: Client) => void
+  }
+
+  export interface Result {
+    readonly '2xx': number
+    readonly non2xx: number
+    readonly errors: number
+  }
+
+  export default function autocannon (options: Options): Promise<Result>
+}

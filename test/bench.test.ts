@@ -1,0 +1,37 @@
+import t from 'tap'
+import { drawChart } from '../bench/auth/chart.js'
+import { comparisons } from '../bench/auth/comparisons.js'
+import { toMarkdown, withReport } from '../bench/auth/report.js'
+import { measureAuth } from '../bench/auth/run.js'
+
+const root = new URL('../', import.meta.url)
+
+t.test('the auth benchmark starts each kind of server and yields figures', async (t) => {
+  const wanted = ['hot-HS256', 'new-RS256', 'boot', 'memory']
+  const results = await measureAuth({
+    rounds: 1,
+    seconds: 0.1,
+    wants: (part) => wanted.includes(part),
+    validators: 20,
+    distinct: 100,
+    memoryCheckpoints: [200, 400],
+    root,
+    progress: (line) => { t.comment(line) }
+  })
+
+  const expected = comparisons.filter(({ name }) => wanted.includes(name)).flatMap(({ name, contestants }) => contestants.map((contestant) => `${name}: ${contestant.name}`))
+  t.same(results.rows.map(({ comparison, contestant }) => `${comparison}: ${contestant}`), expected)
+  for (const { contestant, requestsPerSecond, share, cpuMicroseconds, goals } of results.rows) {
+    t.ok(requestsPerSecond > 0 && share.median > 0 && cpuMicroseconds > 0, contestant)
+    for (const goal of goals) t.equal(goal.reached, goal.share.median >= goal.least && goal.share.median <= (goal.most ?? Infinity))
+  }
+  t.same(results.memory.map(({ tokens }) => tokens), [0, 200, 400])
+  t.ok(results.memory.every(({ heap, rss }) => heap > 0 && rss > heap))
+  t.ok(results.boot !== null && results.boot.plain.median > 0 && results.boot.ours.median > 0)
+
+  const report = toMarkdown(results)
+  for (const { contestant } of results.rows) t.match(report, `| ${contestant} |`)
+  t.equal(withReport('a <!-- auth: begin -->old<!-- auth: end --> z', report), `a <!-- auth: begin -->\n\n${report}\n<!-- auth: end --> z`)
+  t.throws(() => withReport('no markers', report), RangeError)
+  t.match(drawChart(results), /^<svg [\s\S]*@fastify\/jwt[\s\S]*<\/svg>\n$/)
+})
