@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { examplesOf, readPages, toJavaScript } from './markdown.js'
@@ -22,9 +22,12 @@ function filesBelow (folder: string): string[] {
   return statSync(folder).isDirectory() ? readdirSync(folder, { recursive: true }).map((name) => join(folder, String(name))).filter((file) => statSync(file).isFile()) : [folder]
 }
 
+/** The modules to be compiled, as paths without their ending. */
+const modules = sources.flatMap((name) => filesBelow(join(root, name))).filter((file) => file.endsWith('.ts')).map((file) => relative(root, file).replaceAll('\\', '/').replace(/\.ts$/, ''))
+
 /** Whether dist/ was compiled from the sources as they are. */
 function isBuilt (): boolean {
-  const compiled = sources.flatMap((name) => filesBelow(join(root, name))).map((file) => ({ source: file, script: join(root, 'dist', file.slice(root.length).replace(/\.ts$/, '.js')) }))
+  const compiled = modules.map((name) => ({ source: join(root, `${name}.ts`), script: join(root, 'dist', `${name}.js`) }))
   if (!compiled.every(({ source, script }) => existsSync(script) && statSync(script).mtimeMs >= statSync(source).mtimeMs)) return false
   return filesBelow(join(root, 'dist')).filter((file) => file.endsWith('.js')).length === compiled.length
 }
@@ -62,8 +65,7 @@ const { tarball, files, size } = await pack()
 const app = await install(tarball)
 
 t.test('the tarball holds what users need and nothing else', async (t) => {
-  const modules = sources.flatMap((name) => filesBelow(join(root, name))).map((file) => `dist/${file.slice(root.length + 1).replaceAll('\\', '/').replace(/\.ts$/, '')}`)
-  const expected = [...modules.flatMap((name) => [`${name}.d.ts`, `${name}.js`]), 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json']
+  const expected = [...modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`]), 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json']
   t.strictSame(files.sort(), expected.sort())
   t.ok(size < 300_000, `${size} bytes`)
   t.notOk(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).private, 'it may be published')
