@@ -1,5 +1,5 @@
 import Fastify, { type FastifyRequest } from 'fastify'
-import { createConnection, model, Schema } from 'mongoose'
+import { createConnection, type Model } from 'mongoose'
 import { describe, expect, test } from 'tstyche'
 import docuwareAuth, { jwt, store, type DocuwareAuthOptions, type JwtOptions, type StoreOptions } from '../../index.js'
 
@@ -48,7 +48,7 @@ describe('store', () => {
 })
 
 describe('jwt', () => {
-  const Partner = model('Partner', new Schema({ email: String, mail: [String] }))
+  const Partner = {} as Model<{ email: string, mail: string[] }>
 
   test('every option', () => {
     expect(app.register).type.toBeCallableWith(jwt, {})
@@ -69,7 +69,6 @@ describe('jwt', () => {
   })
 
   test('a mongoose model serves as partners', () => {
-    expect<JwtOptions>().type.toBeAssignableFrom({ partners: { model: Partner } })
     expect<JwtOptions>().type.toBeAssignableFrom({ partners: { model: Partner, emailField: 'mail' } })
     expect<JwtOptions>().type.not.toBeAssignableFrom({ partners: { model: 'Partner' } })
     expect<JwtOptions>().type.not.toBeAssignableFrom({ partners: { emailField: 'mail' } })

@@ -1,6 +1,7 @@
 import Fastify, { type FastifyReply, type FastifyRequest, type onRequestHookHandler } from 'fastify'
 import { describe, expect, test } from 'tstyche'
 import { errors, isAuthError, type AuthError, type AuthErrorCode, type JwtPayload, type ValidatorInput, type ValidatorView } from '../../index.js'
+import { signToken, startEmbeddedMongo, type EmbeddedMongo } from '../../testing/index.js'
 
 declare module '../../index.js' {
   interface JwtPayload { readonly tenant?: string }
@@ -100,5 +101,16 @@ describe('errors', () => {
       }
     }
     expect(isAuthError).type.not.toBeCallableWith(error, 'DWA_NO_SUCH_CODE')
+  })
+})
+
+describe('testing', () => {
+  test('starts a MongoDB and signs tokens', () => {
+    expect(startEmbeddedMongo()).type.toBe<Promise<EmbeddedMongo>>()
+    expect(startEmbeddedMongo).type.toBeCallableWith({ auth: true })
+    expect<EmbeddedMongo['uri']>().type.toBe<string>()
+    expect(signToken({ sub: 'ann' }, { secret: 's' })).type.toBe<string>()
+    expect(signToken).type.toBeCallableWith({}, { privateKey: { kty: 'EC' }, algorithm: 'ES256K' as const, header: { kid: '1' } })
+    expect(signToken).type.not.toBeCallableWith({}, { secret: 's', algorithm: 'none' as const })
   })
 })
