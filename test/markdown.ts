@@ -13,6 +13,8 @@ export async function readPages (): Promise<Map<string, string>> {
 export interface Example {
   /** Page and line, for messages. */
   readonly where: string
+  /** `js` is a program, or something for a shell. */
+  readonly language: string
   readonly code: string
   /** A block that begins with its imports is a whole program; any other is a part of one. */
   readonly whole: boolean
@@ -22,9 +24,9 @@ export interface Example {
 
 /** The blocks of JavaScript and TypeScript on a page. */
 export function examplesOf (name: string, page: string): Example[] {
-  return [...page.matchAll(/^```(?:js|ts)\n(.*?)^```$(?:\s*^```text\n(.*?)^```$)?/gms)].map((match) => {
-    const [, code = '', output = null] = match
-    return { where: `${name}:${page.slice(0, match.index).split('\n').length}`, code, whole: code.startsWith('import '), output }
+  return [...page.matchAll(/^```(js|ts)\n(.*?)^```$(?:\s*^```text\n(.*?)^```$)?/gms)].map((match) => {
+    const [, language = '', code = '', output = null] = match
+    return { where: `${name}:${page.slice(0, match.index).split('\n').length}`, language, code, whole: code.startsWith('import '), output }
   })
 }
 
