@@ -2,8 +2,8 @@ import type { Results } from './results.js'
 import type { Row } from './throughput.js'
 
 const width = 860
-const labelWidth = 270
-const scaleWidth = 480
+const labelWidth = 285
+const scaleWidth = 395
 const barHeight = 16
 const barGap = 4
 const groupGap = 22
@@ -49,7 +49,7 @@ ${parts.join('\n')}
 function bar ({ contestant, share }: Row, y: number, x: (share: number) => number): string {
   const kind = contestant.startsWith('this package') ? 'ours' : contestant === 'node:crypto alone' ? 'limit' : 'theirs'
   const baseline = y + 12.5
-  return `${text(labelWidth - 10, baseline, 'end', contestant)}<rect class="${kind}" x="${labelWidth}" y="${round(y)}" width="${round(x(share.median) - labelWidth)}" height="${barHeight}" rx="2"/>${text(Math.max(x(share.median), labelWidth) + 8, baseline, '', share.median.toFixed(2))}`
+  return `${text(labelWidth - 10, baseline, 'end', contestant)}<rect class="${kind}" x="${labelWidth}" y="${round(y)}" width="${round(x(share.median) - labelWidth)}" height="${barHeight}" rx="2"/>${text(width - 20, baseline, 'end', share.median.toFixed(2))}`
 }
 
 function text (x: number, y: number, classes: string, content: string): string {
