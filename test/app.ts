@@ -1,6 +1,7 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
 import docuwareAuth, { type DocuwareAuthOptions, type JwtOptions } from '../index.js'
+import { systemClock, type Clock } from '../lib/clock.js'
 import type { ValidatorInput } from '../lib/jwt/validator-schema.js'
 import { signToken, type SignTokenOptions } from '../testing/sign-token.js'
 
@@ -19,6 +20,9 @@ export function validator (name: string, { secretKey = secret, ...fields }: { [F
 export function token (claims: { readonly [name: string]: unknown } = {}, options: SignTokenOptions = { secret }): string {
   return signToken({ iss: issuer, aud: 'api', sub: 'u-1', ...claims }, options)
 }
+
+/** The system's timers with a time of one's own. */
+export const clockAt = (now: () => number): Clock => ({ now, after: systemClock.after })
 
 export const bearer = (value: string) => ({ authorization: `Bearer ${value}` })
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { MongoClient } from 'mongodb'
 import t from 'tap'
-import { bearer, buildApp, issuer, masterKey, secret, token, validator } from './app.js'
+import { bearer, buildApp, clockAt, issuer, masterKey, secret, token, validator } from './app.js'
 import { startTestMongo } from './mongo.js'
 
 const mongo = await startTestMongo(t)
@@ -28,8 +28,8 @@ t.test('security 48: a verified token counts for its validator, as that validato
   let now = Date.now()
   const app = await buildApp(t, {
     uri: mongo.uri,
-    store: { collectionPrefix: 'cache_' },
-    jwt: { now: () => now, validators: [validator('one'), validator('twin', { secretKey: `${secret}, another` })] },
+    store: { collectionPrefix: 'cache_', clock: clockAt(() => now) },
+    jwt: { validators: [validator('one'), validator('twin', { secretKey: `${secret}, another` })] },
     routes (app) { for (const name of ['one', 'twin', 'stored']) app.get(`/${name}`, { config: { auth: `jwt_${name}` } }, async (request) => request.jwtValidator) }
   })
   await app.jwtValidators.create(validator('stored', { secretKey: `${secret}, stored` }))

@@ -36,7 +36,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Validators, by the `jwt` plugin. */
     jwtValidators: JwtValidators
-    /** An onRequest hook that does what `config: { auth: value, scopes }` does. @throws DWA_ROUTE_MALFORMED */
+    /** An onRequest hook that does what `config: { auth: value, scopes }` does. @throws DWA_ROUTE_MALFORMED, DWA_ROUTE_UNCLAIMED */
     requireAuth (value: string, options?: { readonly scopes?: readonly string[] }): onRequestHookHandler
   }
 

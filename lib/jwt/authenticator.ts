@@ -1,16 +1,14 @@
-import { serialize } from 'cookie'
 import { errors } from '../errors.js'
-import type { KeyRing } from '../store/key-ring.js'
 import { readBearer, type BearerCredential } from './bearer.js'
 import { scopesOf, type RefusalReason } from './claims.js'
 import type { JsonObject } from './compact-token.js'
 import type { CompiledValidator } from './compiled-validator.js'
-import { cookieValues, isCrossSite, type RequestOrigin } from './cookie-header.js'
-import { cookieKeyId, signCookieToken, verifyCookieToken, type CookieKey } from './cookie-token.js'
+import { isCrossSite, type RequestOrigin } from './cookie-header.js'
+import type { CookieMode } from './cookie-mode.js'
 import { builtInUserId, type IdentityStrategy } from './identity.js'
 import type { RouteValue } from './route-value.js'
-import type { VerifiedToken } from './token-verifier.js'
-import type { ValidatorKey, ValidatorRegistry } from './validator-registry.js'
+import type { TokenResult } from './token-verifier.js'
+import type { ValidatorRegistry } from './validator-registry.js'
 import type { VerifiedTokens } from './verified-tokens.js'
 
 /** What a request brings. `Request` is whatever strategies expect to be handed. */
@@ -27,10 +25,9 @@ export type RefusalCode =
   | 'DWA_JWT_MISSING_AUTHORIZATION' | 'DWA_JWT_MISSING_COOKIE' | 'DWA_JWT_MALFORMED_AUTHORIZATION' | 'DWA_JWT_INVALID_TOKEN'
   | 'DWA_JWT_USER_NOT_FOUND' | 'DWA_JWT_PARTNER_NOT_FOUND' | 'DWA_JWT_INSUFFICIENT_SCOPE' | 'DWA_JWT_CROSS_SITE'
 
-/** One validator's no, in chain order. */
+/** One validator's no. */
 export interface ValidatorRefusal {
-  readonly validator: string
-  readonly validatorId: string | null
+  readonly validator: CompiledValidator
   readonly code: RefusalCode
   /** For logs only. */
   readonly reason: RefusalReason | 'missing' | 'duplicate_cookie' | 'no_user' | 'no_partner' | 'scope' | 'cross_site'
@@ -46,7 +43,7 @@ export interface Accepted {
 }
 
 export interface Refused {
-  /** Never empty. */
+  /** In chain order, never empty. */
   readonly refusals: readonly ValidatorRefusal[]
   /** The scopes that were needed, for 403 insufficient_scope. */
   readonly scopes?: readonly string[]
@@ -57,14 +54,23 @@ export type Outcome = Accepted | Refused | 'anonymous'
 export interface AuthenticatorOptions<Request> {
   readonly registry: ValidatorRegistry
   readonly verified: VerifiedTokens<CompiledValidator>
-  readonly keyRing: KeyRing
+  readonly cookies: CookieMode
   readonly userIdStrategies: ReadonlyMap<string, IdentityStrategy<Request>>
   readonly partnerIdStrategies: ReadonlyMap<string, IdentityStrategy<Request>>
+  /** Whose pages may send unsafe requests that authenticate by cookie. */
   readonly trustedOrigins: ReadonlySet<string>
+  /** Milliseconds since 1970. */
   readonly now: () => number
 }
 
-/** What one validator made of the credentials. */
+/** A walk along a chain. */
+interface Walk<Request> {
+  readonly credentials: Credentials<Request>
+  readonly bearer: BearerCredential
+  readonly refusals: ValidatorRefusal[]
+}
+
+/** A credential that passed, before the accepting validator's settings are looked at. */
 interface Proof { readonly claims: JsonObject, readonly scopes: ReadonlySet<string>, readonly via: 'header' | 'cookie' }
 
 /** Decides whether a request may pass, by the named validator and those it links to. */
@@ -76,158 +82,91 @@ export class Authenticator<Request = unknown> {
   }
 
   /**
-   * The whole decision without a promise, when the credential is a Bearer token that its validator verifies at once
-   * and nothing beside the claims has to be looked at; null: ask `decide`.
+   * A promise only where something has to be fetched or an app's own strategy gives one.
+   * Throws, or rejects with, DWA_JWT_VALIDATOR_NOT_FOUND, DWA_JWT_AMBIGUOUS_VALIDATOR, DWA_JWT_CONFIGURATION, DWA_STORE_UNAVAILABLE, and what an app's own strategy throws.
    */
-  decideAtOnce (route: RouteValue, authorization: unknown, scopes: readonly string[]): Accepted | null {
-    if (typeof authorization !== 'string') return null
-    const { registry, verified, now } = this.#options
-    const validator = registry.peek(keyOf(route))
-    if (validator === null || !validator.plain) return null
-    const kept = verified.get(validator, authorization)
-    const token = kept !== null && validator.verifier.holds(kept, now()) ? kept : this.#verifyAtOnce(validator, authorization)
-    if (token === null || !hasScopes(token.scopes, validator, scopes)) return null
-    const userId = builtInUserId(validator, token.claims)
-    if (userId === null && validator.fields.userIdStrategy === 'claim') return null
-    return { validator, claims: token.claims, userId, partnerId: null, setCookie: null }
+  decide (route: RouteValue, credentials: Credentials<Request>): Outcome | Promise<Outcome> {
+    return then(this.#options.registry.find(route.validator), (first) => {
+      const { authorization, cookie } = credentials
+      if (route.public && authorization === undefined && !this.#options.cookies.isPresent(first, cookie)) return 'anonymous'
+      return this.#ask(first, { credentials, bearer: readBearer(authorization), refusals: [] })
+    })
   }
 
-  /**
-   * @throws DWA_JWT_VALIDATOR_NOT_FOUND, DWA_JWT_AMBIGUOUS_VALIDATOR, DWA_JWT_CONFIGURATION, DWA_STORE_UNAVAILABLE, and what an app's own strategy throws
-   */
-  async decide (route: RouteValue, credentials: Credentials<Request>): Promise<Outcome> {
-    const { registry } = this.#options
-    const first = await registry.resolve(keyOf(route))
-    if (route.public && credentials.authorization === undefined && !hasCookie(first, credentials.cookie)) return 'anonymous'
-
-    const bearer = readBearer(credentials.authorization)
-    const refusals: ValidatorRefusal[] = []
-    const asked = new Set<string>()
-    for (let validator = first; ;) {
-      asked.add(validator.name)
-      const proof = await this.#prove(validator, bearer, credentials)
-      if ('code' in proof) refusals.push(proof)
-      else return await this.#accept(validator, proof, credentials)
-      if (validator.next === null) return { refusals }
-      validator = await registry.resolve(validator.next)
-      if (asked.has(validator.name)) return { refusals } // a circle that two processes closed at the same moment
-    }
+  #ask (validator: CompiledValidator, walk: Walk<Request>): Outcome | Promise<Outcome> {
+    return then(this.#prove(validator, walk), (proof) => 'reason' in proof ? this.#goOn(proof, walk) : this.#accept(validator, proof, walk.credentials))
   }
 
-  /** The Set-Cookie header that removes a validator's cookie. */
-  clearingCookie (validator: CompiledValidator): string {
-    return setCookieHeader(validator, '', 0)
+  #goOn (refused: ValidatorRefusal, { credentials, bearer, refusals }: Walk<Request>): Outcome | Promise<Outcome> {
+    const walk = { credentials, bearer, refusals: [...refusals, refused] }
+    const { next } = refused.validator
+    if (next === null) return walk
+    return then(this.#options.registry.find(next), (validator) => {
+      // Two processes may have closed a circle at the same moment: it ends where it began.
+      return walk.refusals.some((one) => one.validator.name === validator.name) ? walk : this.#ask(validator, walk)
+    })
   }
 
-  #verifyAtOnce (validator: CompiledValidator, authorization: string): VerifiedToken | null {
-    const bearer = readBearer(authorization)
-    if (typeof bearer === 'string') return null
-    const result = validator.verifier.verify(bearer.token)
-    if (result instanceof Promise || 'refused' in result) return null
-    this.#options.verified.set(validator, authorization, result)
-    return result
+  #prove (validator: CompiledValidator, { bearer, credentials }: Walk<Request>): Proof | ValidatorRefusal | Promise<Proof | ValidatorRefusal> {
+    if (bearer === 'malformed') return { validator, code: 'DWA_JWT_MALFORMED_AUTHORIZATION', reason: 'malformed' }
+    if (bearer === 'missing') return this.#proveByCookie(validator, credentials)
+    return then(this.#verify(validator, bearer.token), (result): Proof | ValidatorRefusal => 'refused' in result
+      ? { validator, code: 'DWA_JWT_INVALID_TOKEN', reason: result.refused }
+      : { claims: result.claims, scopes: result.scopes, via: 'header' })
   }
 
-  async #prove (validator: CompiledValidator, bearer: BearerCredential, credentials: Credentials<Request>): Promise<Proof | ValidatorRefusal> {
-    const { authorization } = credentials
-    if (bearer === 'malformed') return refusal(validator, 'DWA_JWT_MALFORMED_AUTHORIZATION', 'malformed')
-    if (bearer === 'missing') return await this.#proveByCookie(validator, credentials)
-    const kept = typeof authorization === 'string' ? this.#options.verified.get(validator, authorization) : null
-    const result = kept !== null && validator.verifier.holds(kept, this.#options.now()) ? kept : await validator.verifier.verify(bearer.token)
-    if ('refused' in result) return refusal(validator, 'DWA_JWT_INVALID_TOKEN', result.refused)
-    if (typeof authorization === 'string') this.#options.verified.set(validator, authorization, result)
-    return { claims: result.claims, scopes: result.scopes, via: 'header' }
+  #verify (validator: CompiledValidator, token: string): TokenResult | Promise<TokenResult> {
+    const { verified, now } = this.#options
+    const kept = verified.get(validator, token)
+    if (kept !== null && validator.verifier.holds(kept, now())) return kept
+    return then(validator.verifier.verify(token), (result) => {
+      if (!('refused' in result)) verified.set(validator, token, result)
+      return result
+    })
   }
 
-  async #proveByCookie (validator: CompiledValidator, { cookie }: Credentials<Request>): Promise<Proof | ValidatorRefusal> {
-    const { fields, name } = validator
-    if (!fields.cookieEnabled) return refusal(validator, 'DWA_JWT_MISSING_AUTHORIZATION', 'missing')
-    const [value = '', another] = cookieValues(cookie, fields.cookieName)
-    if (another !== undefined) return refusal(validator, 'DWA_JWT_INVALID_TOKEN', 'duplicate_cookie')
-    if (value === '') return refusal(validator, 'DWA_JWT_MISSING_COOKIE', 'missing')
-    const keyId = cookieKeyId(value)
-    if (keyId === undefined) return refusal(validator, 'DWA_JWT_INVALID_TOKEN', 'malformed')
-    const key = await this.#cookieKey(validator, keyId)
-    if (key === null) return refusal(validator, 'DWA_JWT_INVALID_TOKEN', 'unknown_key')
-    const result = verifyCookieToken(value, name, key, fields, this.#options.now())
-    if ('refused' in result) return refusal(validator, 'DWA_JWT_INVALID_TOKEN', result.refused)
-    return { claims: result.claims, scopes: scopesOf(result.claims), via: 'cookie' }
-  }
-
-  /** The key a cookie was signed with: the validator's own, or the one derived from the data key it names. */
-  async #cookieKey (validator: CompiledValidator, keyId: string | null): Promise<Buffer | null> {
-    if (validator.cookieSecret !== null) return keyId === null ? validator.cookieSecret : null
-    return keyId === null ? null : await this.#options.keyRing.find(validator.cookieKeyLabel, keyId)
+  #proveByCookie (validator: CompiledValidator, { cookie }: Credentials<Request>): Proof | ValidatorRefusal | Promise<Proof | ValidatorRefusal> {
+    if (!validator.fields.cookieEnabled) return { validator, code: 'DWA_JWT_MISSING_AUTHORIZATION', reason: 'missing' }
+    return then(this.#options.cookies.prove(validator, cookie), (result): Proof | ValidatorRefusal => 'refused' in result
+      ? { validator, code: result.refused === 'missing' ? 'DWA_JWT_MISSING_COOKIE' : 'DWA_JWT_INVALID_TOKEN', reason: result.refused }
+      : { claims: result.claims, scopes: scopesOf(result.claims), via: 'cookie' })
   }
 
   /** The accepting validator's settings apply, in this order: scopes, cross-site guard, user, partner, cookie. */
-  async #accept (validator: CompiledValidator, { claims, scopes, via }: Proof, credentials: Credentials<Request>): Promise<Outcome> {
+  #accept (validator: CompiledValidator, { claims, scopes, via }: Proof, credentials: Credentials<Request>): Outcome | Promise<Outcome> {
     const { fields, name } = validator
-    const needed = neededScopes(validator, credentials.scopes)
-    if (!hasScopes(scopes, validator, credentials.scopes)) return { refusals: [refusal(validator, 'DWA_JWT_INSUFFICIENT_SCOPE', 'scope')], scopes: needed }
-    if (via === 'cookie' && fields.cookieCsrf && isCrossSite(credentials, this.#options.trustedOrigins)) {
-      return { refusals: [refusal(validator, 'DWA_JWT_CROSS_SITE', 'cross_site')] }
+    if (!hasScopes(scopes, fields.requiredScopes) || !hasScopes(scopes, credentials.scopes)) {
+      const needed = [...new Set([...fields.requiredScopes ?? [], ...credentials.scopes])]
+      return { ...refusal(validator, 'DWA_JWT_INSUFFICIENT_SCOPE', 'scope'), scopes: needed }
     }
-    const context = { request: credentials.request, validator: name }
-    const userId = await this.#userId(validator, claims, context)
-    if (userId === null && fields.userIdStrategy !== 'static') return { refusals: [refusal(validator, 'DWA_JWT_USER_NOT_FOUND', 'no_user')] }
-    const partnerId = await this.#partnerId(validator, claims, context)
-    if (partnerId === null && fields.partnerIdRequired) return { refusals: [refusal(validator, 'DWA_JWT_PARTNER_NOT_FOUND', 'no_partner')] }
-    return { validator, claims, userId, partnerId, setCookie: this.#renewedCookie(validator, claims, via) }
-  }
-
-  async #userId (validator: CompiledValidator, claims: JsonObject, context: { request: Request, validator: string }): Promise<string | null> {
-    const { userIdStrategy } = validator.fields
-    if (userIdStrategy === 'static' || userIdStrategy === 'claim') return builtInUserId(validator, claims)
-    const strategy = this.#options.userIdStrategies.get(userIdStrategy)
-    if (strategy === undefined) throw misconfigured(`userIdStrategy "${userIdStrategy}" is not registered in this process`)
-    return await strategy(claims, context) ?? null
-  }
-
-  async #partnerId (validator: CompiledValidator, claims: JsonObject, context: { request: Request, validator: string }): Promise<string | null> {
-    const { partnerIdStrategy } = validator.fields
-    if (partnerIdStrategy === undefined) return null
-    const strategy = this.#options.partnerIdStrategies.get(partnerIdStrategy)
-    if (strategy === undefined) throw misconfigured(`partnerIdStrategy "${partnerIdStrategy}" is not registered in this process`)
-    return await strategy(claims, context) ?? null
-  }
-
-  #renewedCookie (validator: CompiledValidator, claims: JsonObject, via: Proof['via']): string | null {
-    const { fields, name, cookieSecret, cookieKeyLabel } = validator
-    if (!fields.cookieEnabled || (via === 'cookie' && !fields.cookieRenew)) return null
-    const key: CookieKey = cookieSecret === null ? this.#options.keyRing.current(cookieKeyLabel) : { keyId: null, key: cookieSecret }
-    const expires = Math.floor(this.#options.now() / 1000) + fields.cookieMaxAge
-    return setCookieHeader(validator, signCookieToken(claims, name, expires, key), fields.cookieMaxAge)
+    if (via === 'cookie' && fields.cookieCsrf && isCrossSite(credentials, this.#options.trustedOrigins)) return refusal(validator, 'DWA_JWT_CROSS_SITE', 'cross_site')
+    const { userIdStrategy, partnerIdStrategy, partnerIdRequired } = fields
+    const ask = (option: 'userIdStrategies' | 'partnerIdStrategies', strategy: string): string | null | Promise<string | null> => {
+      const registered = this.#options[option].get(strategy)
+      if (registered === undefined) throw new errors.DWA_JWT_CONFIGURATION({ cause: new Error(`jwt.${option} has no "${strategy}" in this process`) })
+      return then(registered(claims, { request: credentials.request, validator: name }), (id) => id ?? null)
+    }
+    const user = userIdStrategy === 'static' || userIdStrategy === 'claim' ? builtInUserId(validator, claims) : ask('userIdStrategies', userIdStrategy)
+    return then(user, (userId) => {
+      if (userId === null && userIdStrategy !== 'static') return refusal(validator, 'DWA_JWT_USER_NOT_FOUND', 'no_user')
+      return then(partnerIdStrategy === undefined ? null : ask('partnerIdStrategies', partnerIdStrategy), (partnerId) => {
+        if (partnerId === null && partnerIdRequired) return refusal(validator, 'DWA_JWT_PARTNER_NOT_FOUND', 'no_partner')
+        const renews = fields.cookieEnabled && (via === 'header' || fields.cookieRenew)
+        return { validator, claims, userId, partnerId, setCookie: renews ? this.#options.cookies.renew(validator, claims) : null }
+      })
+    })
   }
 }
 
-const sameSite = { Lax: 'lax', Strict: 'strict', None: 'none' } as const
-
-function keyOf ({ validator }: RouteValue): ValidatorKey {
-  return validator === null ? 'sole' : { name: validator }
+/** `use` with the value, at once when it is there. */
+function then<Value, Result> (value: Value | Promise<Value>, use: (value: Value) => Result | Promise<Result>): Result | Promise<Result> {
+  return value instanceof Promise ? value.then(use) : use(value)
 }
 
-function hasCookie ({ fields }: CompiledValidator, cookie: string | undefined): boolean {
-  return fields.cookieEnabled && cookieValues(cookie, fields.cookieName).some((value) => value !== '')
+function hasScopes (held: ReadonlySet<string>, needed: readonly string[] | undefined): boolean {
+  return needed === undefined || needed.every((scope) => held.has(scope))
 }
 
-function neededScopes ({ fields }: CompiledValidator, added: readonly string[]): string[] {
-  return [...new Set([...fields.requiredScopes ?? [], ...added])]
-}
-
-function hasScopes (held: ReadonlySet<string>, { fields }: CompiledValidator, added: readonly string[]): boolean {
-  return (fields.requiredScopes === undefined || fields.requiredScopes.every((scope) => held.has(scope))) && added.every((scope) => held.has(scope))
-}
-
-function refusal ({ id, name }: CompiledValidator, code: RefusalCode, reason: ValidatorRefusal['reason']): ValidatorRefusal {
-  return { validator: name, validatorId: id, code, reason }
-}
-
-function misconfigured (problem: string): Error {
-  return new errors.DWA_JWT_CONFIGURATION({ cause: new Error(problem) })
-}
-
-function setCookieHeader ({ fields }: CompiledValidator, value: string, maxAge: number): string {
-  const { cookieName, cookiePath, cookieSecure, cookieSameSite } = fields
-  return serialize(cookieName, value, { path: cookiePath, maxAge, secure: cookieSecure, sameSite: sameSite[cookieSameSite], httpOnly: true })
+function refusal (validator: CompiledValidator, code: RefusalCode, reason: ValidatorRefusal['reason']): Refused {
+  return { refusals: [{ validator, code, reason }] }
 }

@@ -15,7 +15,7 @@ export function answerOf ({ refusals, scopes }: Refused): RefusalAnswer {
   const [only, another] = refusals
   const bare = refusals.every(({ code }) => missing.has(code))
   if (only === undefined || another !== undefined) {
-    const list = refusals.map(({ validator, code }) => ({ validator, code }))
+    const list = refusals.map(({ validator, code }) => ({ validator: validator.name, code }))
     return { error: Object.assign(new errors.DWA_JWT_COMPOSITE(), { errors: list }), challenge: bare ? 'Bearer' : invalidToken }
   }
   const error = new errors[only.code]()

@@ -1,8 +1,8 @@
 import { secretSignatureCheck } from './algorithms.js'
-import type { NextLink } from './next-link.js'
 import { keysOfText } from './public-keys.js'
 import type { RemoteKeySet } from './remote-key-set.js'
 import { TokenVerifier, type KeySource } from './token-verifier.js'
+import type { ValidatorKey } from './validator-key.js'
 import type { ValidatorFields } from './validator-schema.js'
 
 /** A validator ready for use. One object for each id and version: results cached for it die with it. */
@@ -11,22 +11,20 @@ export interface CompiledValidator {
   readonly id: string | null
   readonly name: string
   readonly version: number
-  readonly fields: ValidatorFields
+  readonly fields: Omit<ValidatorFields, 'nextValidator'>
   readonly verifier: TokenVerifier
-  readonly next: NextLink | null
+  readonly next: ValidatorKey | null
   /** The validator's own cookie secret; null: derived from the store's key under `cookieKeyLabel`. */
   readonly cookieSecret: Buffer | null
   readonly cookieKeyLabel: string
-  /** Nothing but the claims has to be looked at once a token is verified: no cookie, no partner, a built-in user id strategy. */
-  readonly plain: boolean
 }
 
 export interface CompileInput {
   readonly id: string | null
   readonly version: number
-  readonly fields: ValidatorFields
+  readonly fields: CompiledValidator['fields']
   readonly secrets: { readonly [name: string]: string }
-  readonly next: NextLink | null
+  readonly next: ValidatorKey | null
 }
 
 /** @throws TypeError when the stored key material is unusable */
@@ -47,12 +45,11 @@ export function compileValidator ({ id, version, fields, secrets, next }: Compil
       source: keySource(fields, secrets['secretKey'], (uri) => keySet(uri, id !== null))
     }, now),
     cookieSecret: secrets['cookieSecret'] === undefined ? null : Buffer.from(secrets['cookieSecret']),
-    cookieKeyLabel: id === null ? `jwt-cookie/code/${fields.name}` : `jwt-cookie/${id}`,
-    plain: !fields.cookieEnabled && fields.partnerIdStrategy === undefined && ['static', 'claim'].includes(fields.userIdStrategy)
+    cookieKeyLabel: id === null ? `jwt-cookie/code/${fields.name}` : `jwt-cookie/${id}`
   }
 }
 
-function keySource (fields: ValidatorFields, secretKey: string | undefined, keySet: (uri: string) => RemoteKeySet): KeySource {
+function keySource (fields: CompiledValidator['fields'], secretKey: string | undefined, keySet: (uri: string) => RemoteKeySet): KeySource {
   if (fields.signatureType === 'secret') {
     if (secretKey === undefined) throw new TypeError('has no secretKey')
     const check = [secretSignatureCheck(fields.secretAlgorithm, Buffer.from(secretKey))]

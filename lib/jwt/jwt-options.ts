@@ -27,8 +27,6 @@ export interface JwtOptions<Request = unknown> {
   readonly keySets?: { readonly allowPrivateAddresses?: boolean }
   /** Adds `security` to the OpenAPI schema of protected routes, under this scheme name (true: `bearerAuth`), which the document must declare. */
   readonly openapi?: boolean | string
-  /** The clock, milliseconds since 1970: for tests. */
-  readonly now?: () => number
 }
 
 /** JSON schema of JwtOptions. */
@@ -57,7 +55,6 @@ export const jwtOptionsSchema = {
     trustedOrigins: { type: 'array', items: { type: 'string', pattern: '^https?://[^/]+$' } },
     allowInsecure: { type: 'boolean' },
     keySets: { type: 'object', additionalProperties: false, properties: { allowPrivateAddresses: { type: 'boolean' } } },
-    openapi: { type: ['boolean', 'string'] },
-    now: { function: true }
+    openapi: { type: ['boolean', 'string'] }
   }
 } as const

@@ -1,8 +1,10 @@
 import type { RecordKind } from '../store/record-collection.js'
 import { validatorSchema, validatorSecrets, type ValidatorFields } from './validator-schema.js'
 
-/** What a validator record holds: the normal form, its secrets, and its link in stored form (see next-link.ts). */
-export type StoredValidator = ValidatorFields & { secretKey?: string, cookieSecret?: string }
+/** What a validator record holds: the normal form with its secrets, and in place of the next validator's name the link to it (see readLink). */
+export type StoredValidator = Omit<ValidatorFields, 'nextValidator'> & { nextLink?: string, secretKey?: string, cookieSecret?: string }
+
+const { nextValidator, ...properties } = validatorSchema.properties
 
 /** The validators kept by the store. */
 export const validatorKind: RecordKind = {
@@ -13,10 +15,11 @@ export const validatorKind: RecordKind = {
   schema: {
     ...validatorSchema,
     properties: {
-      ...validatorSchema.properties,
+      ...properties,
       audience: { type: 'array', items: { type: 'string' } },
-      publicKey: { type: 'string' }
+      publicKey: { type: 'string' },
+      nextLink: nextValidator
     }
   },
-  indexes: [{ keys: { nextValidator: 1 } }]
+  indexes: [{ keys: { nextLink: 1 } }]
 }

@@ -1,13 +1,11 @@
+import type { Clock } from '../clock.js'
 import { errors, isAuthError } from '../errors.js'
 import type { ChangeFeed } from '../log/change-feed.js'
 import type { LogEntry } from '../log/log-entry.js'
 import type { RecordCollection, StoredRecord } from '../store/record-collection.js'
 import type { CompiledValidator, CompileInput } from './compiled-validator.js'
-import { readLink, type NextLink } from './next-link.js'
+import { byId, byName, readLink, sole, type ValidatorKey } from './validator-key.js'
 import type { StoredValidator } from './validator-kind.js'
-
-/** A validator by name, by stored id, or the only one there is. */
-export type ValidatorKey = NextLink | 'sole'
 
 type Failure = 'DWA_JWT_VALIDATOR_NOT_FOUND' | 'DWA_JWT_AMBIGUOUS_VALIDATOR' | 'DWA_JWT_CONFIGURATION'
 
@@ -26,7 +24,7 @@ export interface RegistryOptions {
   readonly records: RecordCollection<StoredValidator>
   readonly changes: ChangeFeed
   readonly compile: (input: CompileInput) => CompiledValidator
-  readonly now: () => number
+  readonly clock: Clock
   /** Milliseconds a validator serves without the database confirming it. */
   readonly maxStaleMs: number
 }
@@ -55,74 +53,67 @@ export class ValidatorRegistry {
     options.changes.subscribe((entry) => { if (changeEvents.has(entry.event)) this.#forget(entry) })
   }
 
-  /** The validator when it can be used without asking the database, else null. */
-  peek (key: ValidatorKey): CompiledValidator | null {
-    const declared = this.#declared(key)
-    if (declared !== null) return declared
-    const slot = this.#slots.get(slotKey(key))
-    return slot !== undefined && this.#isUsable(slot) && 'verifier' in slot.found ? slot.found : null
+  /**
+   * A promise only when the database has to be asked.
+   * Throws, or rejects with, DWA_JWT_VALIDATOR_NOT_FOUND, DWA_JWT_AMBIGUOUS_VALIDATOR, DWA_JWT_CONFIGURATION, DWA_STORE_UNAVAILABLE.
+   */
+  find (key: ValidatorKey): CompiledValidator | Promise<CompiledValidator> {
+    const declared = key.by === 'name' ? this.#options.declared.get(key.name) : undefined
+    if (declared !== undefined) return open(ifEnabled(declared))
+    const kept = this.#slots.get(key.text)
+    return kept !== undefined && this.#isUsable(kept) ? open(kept.found) : this.#slot(key).then(({ found }) => open(found))
   }
 
-  /** @throws DWA_JWT_VALIDATOR_NOT_FOUND, DWA_JWT_AMBIGUOUS_VALIDATOR, DWA_JWT_CONFIGURATION, DWA_STORE_UNAVAILABLE */
-  async resolve (key: ValidatorKey): Promise<CompiledValidator> {
-    const declared = this.#declared(key)
-    if (declared !== null) return declared
-    const { found } = await this.#slot(slotKey(key), key)
-    if ('verifier' in found) return found
-    throw new errors[found.failure](...('cause' in found ? [{ cause: found.cause }] : []))
-  }
-
-  #declared (key: ValidatorKey): CompiledValidator | null {
-    const declared = key !== 'sole' && 'name' in key ? this.#options.declared.get(key.name) : undefined
-    return declared?.fields.enabled === true ? declared : null
-  }
-
-  async #slot (name: string, key: ValidatorKey): Promise<Slot> {
-    const kept = this.#slots.get(name)
-    if (kept !== undefined && this.#isUsable(kept)) return kept
-    const now = this.#options.now()
+  async #slot (key: ValidatorKey): Promise<Slot> {
+    const kept = this.#slots.get(key.text)
+    const now = this.#options.clock.now()
     const servable = kept !== undefined && now - kept.confirmedAt <= this.#options.maxStaleMs
     if (servable && now - kept.triedAt < recheckMs) return kept
-    let loading = this.#loading.get(name)
-    if (loading === undefined) this.#loading.set(name, loading = this.#load(name, key).finally(() => this.#loading.delete(name)))
+    let loading = this.#loading.get(key.text)
+    if (loading === undefined) this.#loading.set(key.text, loading = this.#load(key).finally(() => this.#loading.delete(key.text)))
     if (!servable) return await loading
     try {
-      const reread = await Promise.race([loading, after(patienceMs)])
+      const reread = await Promise.race([loading, this.#patience()])
       if (reread !== undefined) return reread
     } catch (error) {
       if (!isAuthError(error, 'DWA_STORE_UNAVAILABLE')) throw error
     }
     // Forgotten meanwhile means changed meanwhile: then the old one must not serve.
-    if (this.#slots.get(name) !== kept) return await loading
+    if (this.#slots.get(key.text) !== kept) return await loading
     kept.triedAt = now
     return kept
   }
 
-  #isUsable (slot: Slot): boolean {
-    const { changes, now } = this.#options
-    if (slot.epoch === changes.epoch && changes.live) {
-      slot.confirmedAt = now()
-      return true
-    }
-    return now() - slot.confirmedAt < recheckMs
+  async #patience (): Promise<undefined> {
+    await new Promise<void>((resolve) => { this.#options.clock.after(patienceMs, resolve) })
+    return undefined
   }
 
-  async #load (name: string, key: ValidatorKey): Promise<Slot> {
-    const { changes, now } = this.#options
+  #isUsable (slot: Slot): boolean {
+    const { changes, clock } = this.#options
+    if (slot.epoch === changes.epoch && changes.live) {
+      slot.confirmedAt = clock.now()
+      return true
+    }
+    return clock.now() - slot.confirmedAt < recheckMs
+  }
+
+  async #load (key: ValidatorKey): Promise<Slot> {
+    const { changes, clock } = this.#options
     for (let tries = 1; ; tries++) {
       const invalidations = this.#invalidations
       const epoch = changes.live ? changes.epoch : null
-      const confirmedAt = now()
+      const confirmedAt = clock.now()
       const slot: Slot = { found: await this.#find(key), epoch, confirmedAt, triedAt: -Infinity }
-      if (invalidations === this.#invalidations) this.#slots.set(name, slot)
+      if (invalidations === this.#invalidations) this.#slots.set(key.text, slot)
       else if (tries < 3) continue // something changed while it was read: read again
       return slot
     }
   }
 
   async #find (key: ValidatorKey): Promise<Slot['found']> {
-    if (key === 'sole') return await this.#findSole()
-    const record = 'id' in key ? await this.#options.records.get(key.id) : await this.#options.records.getByName(key.name)
+    if (key.by === 'sole') return await this.#findSole()
+    const record = key.by === 'id' ? await this.#options.records.get(key.id) : await this.#options.records.getByName(key.name)
     return await this.#compile(record)
   }
 
@@ -131,7 +122,7 @@ export class ValidatorRegistry {
     const stored = await records.count(2)
     if (declared.size + stored > 1) return { failure: 'DWA_JWT_AMBIGUOUS_VALIDATOR' }
     const [only] = declared.values()
-    if (only !== undefined) return only.fields.enabled ? only : { failure: 'DWA_JWT_VALIDATOR_NOT_FOUND' }
+    if (only !== undefined) return ifEnabled(only)
     return await this.#compile((await records.list()).at(0) ?? null)
   }
 
@@ -142,7 +133,7 @@ export class ValidatorRegistry {
     const { id, version, fields } = record
     try {
       const secrets = await this.#options.records.secrets(id)
-      const next = fields.nextValidator === undefined ? null : readLink(fields.nextValidator)
+      const next = fields.nextLink === undefined ? null : readLink(fields.nextLink)
       const compiled = this.#options.compile({ id, version, fields, secrets, next })
       this.#compiled.set(id, compiled)
       return compiled
@@ -158,18 +149,17 @@ export class ValidatorRegistry {
     const id = target?.id ?? ''
     this.#compiled.delete(id)
     for (const [name, { found }] of this.#slots) {
-      const same = 'verifier' in found ? found.id === id : name === slotKey({ id })
-      if (same || name === 'sole' || name === slotKey({ name: target?.name ?? '' })) this.#slots.delete(name)
+      const same = 'verifier' in found ? found.id === id : name === byId(id).text
+      if (same || name === sole.text || name === byName(target?.name ?? '').text) this.#slots.delete(name)
     }
   }
 }
 
-async function after (ms: number): Promise<undefined> {
-  await new Promise((resolve) => { setTimeout(resolve, ms).unref() })
-  return undefined
+function ifEnabled (validator: CompiledValidator): Slot['found'] {
+  return validator.fields.enabled ? validator : { failure: 'DWA_JWT_VALIDATOR_NOT_FOUND' }
 }
 
-function slotKey (key: ValidatorKey): string {
-  if (key === 'sole') return 'sole'
-  return 'id' in key ? `id:${key.id}` : `name:${key.name}`
+function open (found: Slot['found']): CompiledValidator {
+  if ('verifier' in found) return found
+  throw new errors[found.failure](...('cause' in found ? [{ cause: found.cause }] : []))
 }

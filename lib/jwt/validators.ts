@@ -1,8 +1,11 @@
+import type { JwtValidators } from '../../types/jwt.js'
 import { errors } from '../errors.js'
 import type { Change, RecordCollection, StoredRecord } from '../store/record-collection.js'
 import type { CompiledValidator } from './compiled-validator.js'
-import { findClosedChain, readLink, writeLink, type NextLink } from './next-link.js'
+import { findClosedChain } from './closed-chain.js'
+import { nextName } from './declared-validators.js'
 import { normaliseValidator, type NormaliseContext, type NormalValidator } from './normalise-validator.js'
+import { byId, byName, readLink, type ValidatorKey } from './validator-key.js'
 import type { StoredValidator } from './validator-kind.js'
 import type { ValidatorInput, ValidatorPatch, ValidatorView } from './validator-schema.js'
 
@@ -19,17 +22,14 @@ export interface ValidatorChange extends Change { readonly version?: number }
 
 type Stored = StoredRecord<StoredValidator>
 
-/** Management of validators. Decorated as `app.jwtValidators`. */
-export class Validators {
+/** Management of validators in the store, beside the declared ones. */
+export class Validators implements Omit<JwtValidators, 'clearCookie'> {
   readonly #options: ValidatorsOptions
 
   constructor (options: ValidatorsOptions) {
     this.#options = options
   }
 
-  /**
-   * @throws DWA_JWT_INVALID_VALIDATOR (with `field`), DWA_JWT_CLOSED_CHAIN, DWA_STORE_DUPLICATE, DWA_STORE_UNAVAILABLE
-   */
   async create (input: ValidatorInput, change: Change = {}): Promise<ValidatorView> {
     const { declared, records, context, exclusively } = this.#options
     const normal = normaliseValidator(input, context)
@@ -40,7 +40,6 @@ export class Validators {
     })
   }
 
-  /** The validator of that name, code-declared or stored, or null. */
   async get (name: string): Promise<ValidatorView | null> {
     const declared = this.#options.declared.get(name)
     if (declared !== undefined) return declaredView(declared)
@@ -48,7 +47,6 @@ export class Validators {
     return record === null ? null : await this.#view(record)
   }
 
-  /** All validators by name, code-declared and stored. */
   async list (): Promise<ValidatorView[]> {
     const records = await this.#options.records.list()
     const names = new Map(records.map((record) => [record.id, record.fields.name]))
@@ -56,10 +54,6 @@ export class Validators {
     return [...[...this.#options.declared.values()].map(declaredView), ...stored].sort((one, other) => one.name < other.name ? -1 : 1)
   }
 
-  /**
-   * Changes some fields; null clears an optional one. A patch may rename.
-   * @throws as create, and DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_JWT_READ_ONLY_VALIDATOR
-   */
   async update (name: string, patch: ValidatorPatch, change: ValidatorChange = {}): Promise<ValidatorView> {
     return await this.#options.exclusively(async () => {
       const record = await this.#editable(name)
@@ -72,11 +66,10 @@ export class Validators {
     })
   }
 
-  /** @throws DWA_JWT_VALIDATOR_IN_USE, DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_JWT_READ_ONLY_VALIDATOR */
   async remove (name: string, change: ValidatorChange = {}): Promise<void> {
     await this.#options.exclusively(async () => {
       const record = await this.#editable(name)
-      const users = [...await this.#pointingTo({ id: record.id }), ...this.#declaredPointingTo(name)]
+      const users = [...await this.#pointingTo(byId(record.id)), ...this.#declaredPointingTo(name)]
       if (users.length > 0) throw new errors.DWA_JWT_VALIDATOR_IN_USE(name, users.join(', '))
       await this.#options.records.remove(record.id, change.version ?? record.version, change)
     })
@@ -91,12 +84,12 @@ export class Validators {
 
   /** The record in the form it could have been created with. */
   async #asGiven ({ id, fields }: Stored): Promise<{ [field: string]: unknown }> {
-    const { nextValidator, userIdStrategy, ...others } = fields
+    const { nextLink, userIdStrategy, ...others } = fields
     return {
       ...others,
       ...await this.#options.records.secrets(id),
       ...(userIdStrategy === 'static' && fields.staticUserId === undefined ? {} : { userIdStrategy }),
-      nextValidator: nextValidator === undefined ? undefined : await this.#linkedName(readLink(nextValidator))
+      nextValidator: nextLink === undefined ? undefined : await this.#linkedName(readLink(nextLink))
     }
   }
 
@@ -107,45 +100,46 @@ export class Validators {
   }
 
   /** The link to the named next validator. @param saved the name the record has until it is saved */
-  async #checkedLink (saved: string, { fields }: NormalValidator): Promise<NextLink | null> {
+  async #checkedLink (saved: string, { fields }: NormalValidator): Promise<ValidatorKey | null> {
     const { nextValidator } = fields
     if (nextValidator === undefined) return null
     const path = await findClosedChain(saved, nextValidator === fields.name ? saved : nextValidator, (name) => this.#nextOf(name))
     if (path !== null) throw new errors.DWA_JWT_CLOSED_CHAIN(path.map((name) => name === saved ? fields.name : name).join(' -> '))
-    if (this.#options.declared.has(nextValidator)) return { name: nextValidator }
+    if (this.#options.declared.has(nextValidator)) return byName(nextValidator)
     const next = await this.#options.records.getByName(nextValidator)
     if (next === null) throw Object.assign(new errors.DWA_JWT_INVALID_VALIDATOR(`nextValidator: validator "${nextValidator}" does not exist`), { field: 'nextValidator' })
-    return { id: next.id }
+    return byId(next.id)
   }
 
   async #nextOf (name: string): Promise<string | undefined> {
     const declared = this.#options.declared.get(name)
-    if (declared !== undefined) return declared.fields.nextValidator
+    if (declared !== undefined) return nextName(declared)
     const record = await this.#options.records.getByName(name)
-    return record?.fields.nextValidator === undefined ? undefined : await this.#linkedName(readLink(record.fields.nextValidator))
+    const link = record?.fields.nextLink
+    return link === undefined ? undefined : await this.#linkedName(readLink(link))
   }
 
-  async #linkedName (link: NextLink): Promise<string | undefined> {
-    return 'name' in link ? link.name : (await this.#options.records.get(link.id))?.fields.name
+  async #linkedName (link: ReturnType<typeof readLink>): Promise<string | undefined> {
+    return link.by === 'name' ? link.name : (await this.#options.records.get(link.id))?.fields.name
   }
 
-  async #pointingTo (link: NextLink): Promise<string[]> {
-    return (await this.#options.records.list({ nextValidator: writeLink(link) })).map(({ fields }) => fields.name)
+  async #pointingTo (link: ValidatorKey): Promise<string[]> {
+    return (await this.#options.records.list({ nextLink: link.text })).map(({ fields }) => fields.name)
   }
 
   #declaredPointingTo (name: string): string[] {
-    return [...this.#options.declared.values()].filter(({ next }) => next !== null && 'name' in next && next.name === name).map((validator) => validator.name)
+    return [...this.#options.declared.values()].filter(({ next }) => next?.text === byName(name).text).map((validator) => validator.name)
   }
 
   async #view (record: Stored): Promise<ValidatorView> {
-    const { nextValidator } = record.fields
-    return toView(record, nextValidator === undefined ? undefined : await this.#linkedName(readLink(nextValidator)))
+    const { nextLink } = record.fields
+    return toView(record, nextLink === undefined ? undefined : await this.#linkedName(readLink(nextLink)))
   }
 }
 
-function toStored ({ fields, secrets }: NormalValidator, link: NextLink | null): StoredValidator {
+function toStored ({ fields, secrets }: NormalValidator, link: ValidatorKey | null): StoredValidator {
   const { nextValidator, ...others } = fields
-  return { ...others, ...secrets, ...(link === null ? {} : { nextValidator: writeLink(link) }) }
+  return { ...others, ...secrets, ...(link === null ? {} : { nextLink: link.text }) }
 }
 
 /** The fields that a save really changes; a secret counts as changed when the patch names it. */
@@ -159,13 +153,13 @@ function difference ({ fields, secretsSet }: Stored, stored: StoredValidator, pa
 }
 
 function nameOfLink ({ fields }: Stored, nameOf: (id: string) => string | undefined): string | undefined {
-  if (fields.nextValidator === undefined) return undefined
-  const link = readLink(fields.nextValidator)
-  return 'name' in link ? link.name : nameOf(link.id)
+  if (fields.nextLink === undefined) return undefined
+  const link = readLink(fields.nextLink)
+  return link.by === 'name' ? link.name : nameOf(link.id)
 }
 
 function toView ({ id, version, createdAt, updatedAt, fields, secretsSet }: Stored, next: string | undefined): ValidatorView {
-  const { nextValidator, ...others } = fields
+  const { nextLink, ...others } = fields
   return {
     ...others,
     ...(next === undefined ? {} : { nextValidator: next }),
@@ -178,9 +172,12 @@ function toView ({ id, version, createdAt, updatedAt, fields, secretsSet }: Stor
   }
 }
 
-function declaredView ({ fields, cookieSecret }: CompiledValidator): ValidatorView {
+function declaredView (declared: CompiledValidator): ValidatorView {
+  const { fields, cookieSecret } = declared
+  const next = nextName(declared)
   return {
     ...fields,
+    ...(next === undefined ? {} : { nextValidator: next }),
     id: null,
     version: 0,
     createdAt: null,

@@ -1,6 +1,7 @@
 import type { Connection } from 'mongoose'
 import type { AuditLog } from '../log/audit-log.js'
 import type { ChangeFeed } from '../log/change-feed.js'
+import type { Clock } from '../clock.js'
 import type { KeyRing } from './key-ring.js'
 import type { RecordCollection, RecordKind } from './record-collection.js'
 
@@ -10,6 +11,7 @@ export interface Store {
   readonly publicUrl: string | null
   readonly connection: Connection
   readonly keyRing: KeyRing
+  readonly clock: Clock
   readonly log: AuditLog
   readonly changes: ChangeFeed
   /** The collection's name with the store's prefix: `validators` → `dwa_validators`. */

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import type { JwtOptions } from '../../index.js'
 import { cookieBinding } from '../../lib/jwt/cookie-token.js'
 import { signToken } from '../../testing/sign-token.js'
-import { bearer, buildApp, issuer, secret, token, validator } from '../app.js'
+import { bearer, buildApp, clockAt, issuer, secret, token, validator } from '../app.js'
 import { startTestMongo } from '../mongo.js'
 
 const { uri } = await startTestMongo(t)
@@ -153,7 +153,8 @@ t.test('scopes: the validator\'s and the route\'s, from scope and scp; missing i
   for (const [url, status] of [['/', 200], ['/write', 403], ['/', 200], ['/write', 403]] as const) t.equal((await app.inject({ url, headers: once })).statusCode, status, 'a kept token is judged by each route')
   t.equal((await get('/function', { scope: 'admin' })).body, 'in')
   expectRefusal(t, await get('/function', {}), 'DWA_JWT_INSUFFICIENT_SCOPE', 'Bearer error="insufficient_scope", scope="admin"', 403)
-  t.throws(() => app.requireAuth('nonsense'), { code: 'DWA_ROUTE_MALFORMED' })
+  t.throws(() => app.requireAuth('nonsense'), { code: 'DWA_ROUTE_UNCLAIMED' })
+  t.throws(() => app.requireAuth('jwt_1x'), { code: 'DWA_ROUTE_MALFORMED' })
 })
 
 t.test('user ids: static, claim and registered strategies', async (t) => {
@@ -217,9 +218,8 @@ function cookieOf (response: LightMyRequestResponse): string {
 }
 
 t.test('cookie mode: set, accepted, renewed, and bound to its validator', async (t) => {
-  let now = Date.now()
+  let now = Date.now() + 60_000
   const app = await appWith(t, {
-    now: () => now,
     validators: [
       validator('shop', { audience: 'api,second', cookieEnabled: true, cookieName: 'shop', cookieMaxAge: 3600, userIdStrategy: 'claim' }),
       validator('other', { cookieEnabled: true, cookieName: 'shop' }),
@@ -228,7 +228,7 @@ t.test('cookie mode: set, accepted, renewed, and bound to its validator', async 
     ]
   }, {
     '/shop': { auth: 'jwt_shop' }, '/public': { auth: 'public_or_jwt_shop' }, '/other': { auth: 'jwt_other' }, '/once': { auth: 'jwt_once' }, '/own': { auth: 'jwt_own_secret' }
-  })
+  }, { store: { collectionPrefix: 'cookie_mode_', clock: clockAt(() => now) } })
   const get = (url: string, headers: InjectOptions['headers'] = {}) => app.inject({ url, headers })
   const valueOf = (response: LightMyRequestResponse, name: string): string => cookie.parse(cookieOf(response))[name] ?? ''
 

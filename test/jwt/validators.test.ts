@@ -8,7 +8,8 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import docuwareAuth, { jwt, store, type JwtOptions } from '../../index.js'
 import type { ValidatorInput, ValidatorPatch } from '../../lib/jwt/validator-schema.js'
-import { bearer, buildApp, issuer, masterKey, secret, token, validator } from '../app.js'
+import { systemClock } from '../../lib/clock.js'
+import { bearer, buildApp, clockAt, issuer, masterKey, secret, token, validator } from '../app.js'
 import { startTestMongo } from '../mongo.js'
 
 const { uri } = await startTestMongo(t)
@@ -18,10 +19,10 @@ const freshPrefix = (): string => `v${prefixes++}_`
 const route = async ({ jwtValidator, userId }: { jwtValidator: string | null, userId: string | null }) => ({ jwtValidator, userId })
 
 /** An app with one route per `config.auth` value, at `/<value>`. */
-async function appWith (t: Test, values: readonly string[], jwtOptions: JwtOptions = {}, prefix = freshPrefix(), address = uri): Promise<FastifyInstance> {
+async function appWith (t: Test, values: readonly string[], jwtOptions: JwtOptions = {}, prefix = freshPrefix(), address = uri, clock = systemClock): Promise<FastifyInstance> {
   const app = await buildApp(t, {
     uri: address,
-    store: { collectionPrefix: prefix },
+    store: { collectionPrefix: prefix, clock },
     jwt: jwtOptions,
     routes (app) { for (const value of values) app.get(`/${value}`, { config: { auth: value } }, route) }
   })
@@ -219,11 +220,10 @@ t.test('two processes that close a circle at the same moment: one is refused', a
 
 t.test('a circle that got into the database all the same ends the walk', async (t) => {
   const app = await appWith(t, ['jwt_a'])
-  const a = await app.jwtValidators.create(validator('a', { issuer: 'https://a' }))
+  await app.jwtValidators.create(validator('a', { issuer: 'https://a' }))
   await app.jwtValidators.create(validator('b', { issuer: 'https://b', nextValidator: 'a' }))
   const b = await app.jwtValidators.get('b')
-  await app.store.connection.collection(app.store.collectionName('validators')).updateOne({ name: 'a' }, { $set: { nextValidator: `id:${b?.id}` } })
-  t.ok(a.id)
+  await app.store.connection.collection(app.store.collectionName('validators')).updateOne({ name: 'a' }, { $set: { nextLink: `id:${b?.id}` } })
   t.equal(await ask(app, '/jwt_a', token()), '401 DWA_JWT_COMPOSITE')
 })
 
@@ -352,9 +352,9 @@ t.test('key sets: fetched on first need, failures are 401 and logged once, a cha
   const lines: string[] = []
   const app = await buildApp(t, {
     uri,
-    store: { collectionPrefix: freshPrefix() },
+    store: { collectionPrefix: freshPrefix(), clock: clockAt(() => now) },
     fastify: { logger: { level: 'info', stream: { write: (line) => { lines.push(line) } } } },
-    jwt: { allowInsecure: true, now: () => now, validators: [validator('remote', { ...publicKey, publicKeyJwkUri }), validator('fallback', { ...publicKey, publicKeyJwkUri, nextValidator: 'hmac' }), validator('hmac')] },
+    jwt: { allowInsecure: true, validators: [validator('remote', { ...publicKey, publicKeyJwkUri }), validator('fallback', { ...publicKey, publicKeyJwkUri, nextValidator: 'hmac' }), validator('hmac')] },
     routes (app) { for (const value of ['jwt_remote', 'public_or_jwt_remote', 'jwt_fallback', 'jwt_stored']) app.get(`/${value}`, { config: { auth: value } }, route) }
   })
   const remote = (kid: string, claims = {}) => token({ exp: Math.floor(now / 1000) + 7200, iat: undefined, ...claims }, { privateKey: rsa.privateKey, header: { kid } })
@@ -447,7 +447,7 @@ t.test('security 54: while MongoDB is away, declared validators work, known ones
   if (mongo.embedded === undefined) return t.comment('1 test not run: a server that MONGODB_URI names cannot be paused')
   let now = Date.now()
   const values = ['jwt_declared', 'jwt_known', 'jwt_unseen', 'public_or_jwt_unseen', 'jwt_cookie']
-  const app = await appWith(t, values, { now: () => now, maxStaleSeconds: 300, validators: [validator('declared'), validator('cookie', { cookieEnabled: true })] }, freshPrefix(), mongo.uri)
+  const app = await appWith(t, values, { maxStaleSeconds: 300, validators: [validator('declared'), validator('cookie', { cookieEnabled: true })] }, freshPrefix(), mongo.uri, clockAt(() => now))
   await app.jwtValidators.create(validator('known'))
   await app.jwtValidators.create(validator('unseen'))
   const later = () => token({ exp: Math.floor(now / 1000) + 600, iat: undefined })

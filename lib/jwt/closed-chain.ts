@@ -1,20 +1,4 @@
 /**
- * `nextValidator` as it is kept: by id for a stored validator, so that it survives a rename,
- * by name for a code-declared one, whose name cannot change.
- */
-export type NextLink = { readonly id: string } | { readonly name: string }
-
-export function writeLink (link: NextLink): string {
-  return 'id' in link ? `id:${link.id}` : `code:${link.name}`
-}
-
-/** Reads what writeLink wrote. */
-export function readLink (text: string): NextLink {
-  const value = text.slice(text.indexOf(':') + 1)
-  return text.startsWith('id:') ? { id: value } : { name: value }
-}
-
-/**
  * Follows the links from a validator that is being saved.
  * @returns the names from it back to itself when they form a closed chain, else null
  */

@@ -1,0 +1,99 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { errors } from '../errors.js'
+import type { AuditLog } from '../log/audit-log.js'
+import type { RouteHook } from '../store/route-auth.js'
+import type { Accepted, Authenticator, Credentials, Outcome, Refused } from './authenticator.js'
+import { answerOf } from './challenge.js'
+import type { RouteValue } from './route-value.js'
+
+type Done = Parameters<RouteHook>[2]
+
+export interface RouteGuardOptions {
+  readonly authenticator: Authenticator<FastifyRequest>
+  readonly isSessionAuthenticated: (request: FastifyRequest) => boolean
+  readonly auditLog: AuditLog
+}
+
+/** Applies the authenticator's decisions to requests and replies. */
+export class RouteGuard {
+  readonly #options: RouteGuardOptions
+
+  constructor (options: RouteGuardOptions) {
+    this.#options = options
+  }
+
+  /** The onRequest hook for one `config.auth` value. @param scopes null: the route's `config.scopes` */
+  hook (route: RouteValue, scopes: readonly string[] | null): RouteHook {
+    return (request, reply, done) => {
+      try {
+        if (this.#options.isSessionAuthenticated(request)) return this.#refuseSession(request, reply, done)
+        const credentials = new RequestCredentials(request, scopes ?? request.routeOptions.config.scopes ?? [])
+        const outcome = this.#options.authenticator.decide(route, credentials)
+        if (!(outcome instanceof Promise)) return this.#conclude(request, reply, outcome, done)
+        outcome.then((decided) => { this.#conclude(request, reply, decided, done) }, (error: unknown) => { fail(request, error, done) })
+      } catch (error) {
+        fail(request, error, done)
+      }
+    }
+  }
+
+  #conclude (request: FastifyRequest, reply: FastifyReply, outcome: Outcome, done: Done): void {
+    if (outcome === 'anonymous') return done()
+    if ('refusals' in outcome) return this.#refuse(request, reply, outcome, done)
+    grant(request, reply, outcome)
+    done()
+  }
+
+  #refuse (request: FastifyRequest, reply: FastifyReply, refused: Refused, done: Done): void {
+    for (const { validator: { id, name }, reason } of refused.refusals) {
+      if (reason === 'missing') continue
+      const level = reason === 'unknown_key' || reason === 'key_set_unreachable' ? 'error' : 'info'
+      request.log[level]({ validator: name, reason }, 'JWT refused')
+      this.#options.auditLog.sample(`${name} ${reason}`, 'jwt.refused', { level: 'warning', target: { type: 'validator', id, name }, details: { reason } })
+    }
+    const { error, challenge } = answerOf(refused)
+    if (challenge !== null) reply.header('www-authenticate', challenge)
+    if ('errors' in error && isDefaultErrorHandler(request)) {
+      reply.code(401).send({ statusCode: 401, code: error.code, error: 'Unauthorized', message: error.message, errors: error.errors })
+    } else {
+      done(error)
+    }
+  }
+
+  #refuseSession (request: FastifyRequest, reply: FastifyReply, done: Done): void {
+    request.log.warn('a request with a signed-in session was refused on a JWT route')
+    this.#options.auditLog.sample('session', 'jwt.session_mismatch', { level: 'warning' })
+    reply.header('www-authenticate', 'Bearer')
+    done(new errors.DWA_JWT_SESSION_MISMATCH())
+  }
+}
+
+/** A request as the authenticator reads it: nothing is looked up before it is needed. */
+class RequestCredentials implements Credentials<FastifyRequest> {
+  constructor (readonly request: FastifyRequest, readonly scopes: readonly string[]) {}
+
+  get authorization (): unknown { return this.request.headers.authorization }
+  get cookie (): string | undefined { return this.request.headers.cookie }
+  get method (): string { return this.request.method }
+  get origin (): string | undefined { return this.request.headers.origin }
+  get secFetchSite (): string | undefined { return [this.request.headers['sec-fetch-site'] ?? []].flat().at(0) }
+}
+
+function grant (request: FastifyRequest, reply: FastifyReply, { validator, claims, userId, partnerId, setCookie }: Accepted): void {
+  request.jwtPayload = claims
+  request.jwtPartnerId = partnerId
+  request.userId = userId
+  request.jwtValidator = validator.name
+  if (setCookie !== null) reply.header('set-cookie', setCookie)
+}
+
+function fail (request: FastifyRequest, error: unknown, done: Done): void {
+  const failure = error instanceof Error ? error : new Error('a strategy or guard threw something that is no Error', { cause: error })
+  if (!('statusCode' in failure) || failure.statusCode === 500) request.log.error({ err: failure }, 'a JWT validator cannot be used')
+  done(failure)
+}
+
+/** Fastify's own handler leaves `errors` out of the answer; an app's own one gets the error and decides for itself. */
+function isDefaultErrorHandler (request: FastifyRequest): boolean {
+  return request.server.errorHandler.name === 'defaultErrorHandler'
+}
