@@ -1,5 +1,9 @@
 import t, { type Test } from 'tap'
+import mongoose from 'mongoose'
+import { systemClock } from '../lib/clock.js'
+import { followLog } from '../lib/log/follow.js'
 import type { LogEntry } from '../lib/log/log-entry.js'
+import { Database } from '../lib/store/database.js'
 import { OpenedStore } from '../lib/store/open-store.js'
 import type { StoreOptions } from '../plugins/store.js'
 import { ManualClock } from './manual-clock.js'
@@ -132,6 +136,31 @@ t.test('a tail that was overtaken by eviction goes on with the oldest entry that
   const seen = numbers(tail.seen).map(Number)
   t.same(seen.slice(1), Array.from({ length: seen.length - 1 }, (_, i) => 201 - (seen.length - 1) + i), 'without holes after the gap')
   t.ok(seen.length >= 40)
+})
+
+t.test('a tail whose place is evicted while it looks for it begins again with the oldest', async (t) => {
+  const { app } = await logApp(t)
+  const place = await app.auditLog.append('thing.seen', { details: { i: 0 } })
+  await app.auditLog.append('thing.seen', { details: { i: 1 } })
+  const { db } = app.store.connection
+  if (db === undefined) throw new Error('not connected')
+  await db.createCollection('evicted', { capped: true, size: 1 << 20 })
+  await db.collection('evicted').insertOne({ a: 1 })
+  let asked = 0
+  const lost: string[] = []
+  const stop = new AbortController()
+  const entries = followLog({
+    database: new Database({ connection: app.store.connection }, 'store.connection', systemClock, app.log),
+    collection: () => db.collection(++asked === 3 ? 'evicted' : 'dwa_log'),
+    clock: systemClock,
+    signal: stop.signal,
+    from: mongoose.mongo.ObjectId.createFromHexString(place.id),
+    onLost: (reason) => { lost.push(String(reason)) }
+  })
+  t.match(await entries.next(), { value: { details: { i: 1 } } })
+  t.match(lost, [/evicted while it was looked for/])
+  stop.abort()
+  t.match(await entries.next(), { done: true })
 })
 
 t.test('eviction by size during a tail', async (t) => {

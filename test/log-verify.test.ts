@@ -3,6 +3,7 @@ import type { mongo } from 'mongoose'
 import type { Verification } from '../lib/log/audit-log.js'
 import type { CappedAuditLog } from '../lib/log/capped-audit-log.js'
 import { readHeads, type Head } from '../lib/log/heads.js'
+import { againWhenOverwritten } from '../lib/log/verify.js'
 import { OpenedStore } from '../lib/store/open-store.js'
 import type { StoreOptions } from '../plugins/store.js'
 import { ManualClock } from './manual-clock.js'
@@ -200,4 +201,17 @@ t.test('verify: a chain that begins with a reference to something before it is b
   await context.raw.deleteMany({ chain: 'x' })
   await context.raw.insertMany([forged(2, 'p'), forged(1, null)])
   t.match(await context.log.verify(), bad(/it is out of order/, 1))
+})
+
+t.test('verify: a log that is overwritten while it is read is read again, three times at most', async (t) => {
+  let times = 0
+  const overwritten = (until: number) => async (): Promise<number> => {
+    if (++times < until) throw Object.assign(new Error('CappedPositionLost'), { code: 136 })
+    return times
+  }
+  t.equal(await againWhenOverwritten(overwritten(3)), 3)
+  times = 0
+  await t.rejects(againWhenOverwritten(overwritten(4)), { code: 136 })
+  t.equal(times, 3)
+  await t.rejects(againWhenOverwritten(async () => { throw new RangeError('mine') }), RangeError)
 })

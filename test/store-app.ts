@@ -60,7 +60,7 @@ export async function storeApp (t: Test, options: Partial<StoreOptions>, before?
 }
 
 /** Waits for something that the other side of a socket brings about; fails after `limit` milliseconds. */
-export async function eventually (what: string, condition: () => boolean | Promise<boolean>, limit = 8000): Promise<void> {
+export async function eventually (what: string, condition: () => boolean | Promise<boolean>, limit = 20_000): Promise<void> {
   const end = Date.now() + limit
   while (!await condition()) {
     if (Date.now() > end) throw new Error(`It did not come to pass within ${limit} ms: ${what}`)

@@ -3,6 +3,7 @@ import { errors } from '../lib/errors.js'
 import { systemRandom } from '../lib/store/cipher.js'
 import { dataKeyIdOf, LoadedKeyRing } from '../lib/store/key-ring.js'
 import { createKeyRing, openKeyRing, readKeyRing, rewrapKeyRing, type DataKeys, type KeyRingDocument } from '../lib/store/key-ring-document.js'
+import { withLease } from '../lib/store/lease.js'
 import { readMasterKey, unwrapKey, wrapKey } from '../lib/store/master-key.js'
 import { OpenedStore } from '../lib/store/open-store.js'
 import { rotateKeys } from '../lib/store/rotate-keys.js'
@@ -122,6 +123,9 @@ t.test('56. the key ring is created once, rewrapped as a whole, and only by comp
   t.match(grown, { version: 6, keys: { length: 5 } }, 'no concurrent rotation was lost')
   t.ok(added.some(({ current }) => current === grown?.current))
   const contested = Object.assign(Object.create(ring), { updateOne: async () => ({ modifiedCount: 0 }) })
+  const broken = Object.assign(Object.create(ring), { updateOne: async () => { throw new RangeError('broken') } })
+  await t.rejects(createKeyRing(broken, first, now, systemRandom), RangeError)
+  await t.rejects(withLease(broken, 'rule', new ManualClock(), async () => 1), RangeError)
   await t.rejects(rewrapKeyRing(contested, [second], true, now, systemRandom), { code: 'DWA_STORE_CONFLICT' })
 })
 

@@ -36,6 +36,8 @@ t.test('54. MongoDB goes away and comes back: 503 with Retry-After at once, and 
   await t.rejects(app.store.exclusively('x', async () => 1), { code: 'DWA_STORE_UNAVAILABLE' })
   await t.rejects(app.auditLog.verify(), { code: 'DWA_STORE_UNAVAILABLE' })
   t.notOk(app.store.changes.live)
+  const tail = app.auditLog.tail()[Symbol.asyncIterator]()
+  const next = tail.next()
 
   await proxy.open()
   await eventually('it is back', () => app.store.available)
@@ -43,6 +45,10 @@ t.test('54. MongoDB goes away and comes back: 503 with Retry-After at once, and 
   await eventually('changes arrive again', () => app.store.changes.live)
   t.ok(app.store.changes.epoch > epoch, 'what was cached before must be read again')
   t.ok(lines.some(({ message }) => message === 'the tail of the audit log was lost, trying on'))
+  const writing = setInterval(() => { app.auditLog.record('thing.seen') }, 50)
+  t.match(await next, { done: false }, 'a tail begun meanwhile goes on')
+  clearInterval(writing)
+  await tail.return?.()
 })
 
 t.test('a dead MongoDB does not stop the boot; what it would have said then is said when it comes', async (t) => {
@@ -152,6 +158,23 @@ t.test('an operation without an answer is given up, and only outages are taken f
   for (const error of [null, 'x', new Error('x'), Object.assign(new Error('x'), { code: 11000 }), Object.assign(new Error('x'), { hasErrorLabel: () => false })]) t.notOk(isOutage(error))
   await database.close()
   await t.rejects(database.run(async () => 1), { code: 'DWA_STORE_UNAVAILABLE' })
+})
+
+t.test('a driver that has given up is replaced', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const proxy = await startProxy(t, uri)
+  const { app } = await storeApp(t, { uri: proxy.uri })
+  const things = app.store.records<Thing>(thingKind)
+  await things.create({ name: 'a' })
+  const client = app.store.connection.getClient() as unknown as { topology: { s: { servers: Map<string, { monitor: { close (): void } }> } } }
+  for (const { monitor } of client.topology.s.servers.values()) monitor.close()
+  await proxy.cut()
+  await eventually('it is noticed', () => !app.store.available)
+  await proxy.open()
+  await eventually('it is replaced', () => app.store.available)
+  t.equal((await things.list()).length, 1)
+  await eventually('changes arrive again', () => app.store.changes.live)
+  await app.auditLog.append('thing.seen')
 })
 
 t.test('closing while MongoDB is away ends at once, and counts what is lost', async (t) => {

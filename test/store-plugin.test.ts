@@ -104,6 +104,10 @@ t.test('the log\'s own credential: nothing beyond inserting and finding, or a wa
   t.match((await wide.app.auditLog.find({ event: 'log.opened', limit: 1 }))[0]?.details, { privileges: ['changeStream'] })
   await t.rejects(storeApp(t, { uri: mongo.uri, log: { uri: as('wide'), requireInsertOnly: true } }), { code: 'DWA_LOG_PRIVILEGES', message: /remove/ })
 
+  await db.command({ createRole: 'auditBlind', privileges: [{ resource: on, actions: ['insert', 'find'] }], roles: [] })
+  await db.command({ createUser: 'blind', pwd: 'blind', roles: ['auditBlind'] })
+  await t.rejects(storeApp(t, { uri: mongo.uri, log: { uri: as('blind') } }), { code: 13 }, 'too few')
+
   const open = await startTestMongo(t)
   await t.rejects(storeApp(t, { uri: open.uri, log: { uri: open.uri, requireInsertOnly: true } }), { code: 'DWA_LOG_PRIVILEGES', message: /no user is signed in/ })
 })

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { systemClock } from '../clock.js'
 import { readHeads, type Head } from '../log/heads.js'
 import { logCollection, readLogCollection } from '../log/log-collection.js'
-import { verifyLog as verify } from '../log/verify.js'
+import { againWhenOverwritten, verifyLog as verify } from '../log/verify.js'
 import { Database } from '../store/database.js'
 import { LoadedKeyRing } from '../store/key-ring.js'
 import { openKeyRing, readKeyRing, type KeyRingDocument } from '../store/key-ring-document.js'
@@ -37,7 +37,7 @@ export async function verifyLog (args: string[], terminal: Terminal): Promise<nu
     const keyRing = new LoadedKeyRing(async () => openKeyRing(ring, masterKeys), systemClock, systemRandom)
     await keyRing.reload()
     if (await readLogCollection(database.db, name) === null) throw new UsageError(`there is no collection ${name}`)
-    const result = await verify({ db: database.db, collection: logCollection(database.db, name), keyRing, anchors })
+    const result = await againWhenOverwritten(async () => await verify({ db: database.db, collection: logCollection(database.db, name), keyRing, anchors }))
     if (values.json) terminal.say(JSON.stringify(result))
     else if (result.firstBad === undefined) terminal.say(`sound: ${result.entries} entries in ${result.chains} chains`)
     else terminal.say(`broken: chain ${result.firstBad.chain}, seq ${result.firstBad.seq}: ${result.firstBad.problem}`)

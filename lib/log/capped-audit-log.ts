@@ -18,14 +18,13 @@ import { LogWriter } from './log-writer.js'
 import { excessPrivileges } from './privileges.js'
 import { Sampler } from './sampler.js'
 import { logSchemaVersion, toLogEntry, type LogDocument } from './seal.js'
-import { verifyLog } from './verify.js'
+import { againWhenOverwritten, verifyLog } from './verify.js'
 
 /** Milliseconds between looks at whether a checkpoint is due, and the longest an idle writer goes without one. */
 const checkpointInterval = 60_000
 const idleCheckpointInterval = 600_000
 /** How long the start waits for the tail to stand. */
 const tailLimit = 3000
-const cappedPositionLost = 136
 
 export interface CappedAuditLogOptions {
   /** The log's connection, and one that may create the collection: the same, unless the log has a credential of its own. */
@@ -182,14 +181,7 @@ export class CappedAuditLog implements AuditLog {
     const { database, keyRing } = this.#options
     const { chain, head } = this.#writer
     const own = head === null ? [] : [{ chain, ...head, count: head.seq }]
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await database.run(async () => await verifyLog({ db: database.db, collection: this.#collection, keyRing, anchors: [...anchors, ...own] }), Infinity)
-      } catch (error) {
-        const evicted = error instanceof Error && 'code' in error && error.code === cappedPositionLost
-        if (!evicted || attempt === 3) throw error // otherwise the log was overwritten faster than it was read: once more
-      }
-    }
+    return await database.run(async () => await againWhenOverwritten(async () => await verifyLog({ db: database.db, collection: this.#collection, keyRing, anchors: [...anchors, ...own] })), Infinity)
   }
 
   /** @returns the privileges beyond insert and find, or null when the log has no credential of its own */

@@ -29,7 +29,7 @@ export async function * followLog (options: FollowOptions): AsyncGenerator<LogDo
   let place = options.from
   while (!signal.aborted) {
     let cursor: mongo.FindCursor<LogDocument> | null = null
-    const stop = (): void => { cursor?.close().catch(ignore) }
+    const stop = (): void => { closeQuietly(cursor) }
     signal.addEventListener('abort', stop)
     try {
       const newest = await database.run(async () => await collection().find({}, { projection: { _id: 1 } }).sort({ $natural: -1 }).limit(1).next())
@@ -61,7 +61,7 @@ export async function * followLog (options: FollowOptions): AsyncGenerator<LogDo
       if (!signal.aborted) options.onLost?.(error)
     } finally {
       signal.removeEventListener('abort', stop)
-      await cursor?.close().catch(ignore)
+      closeQuietly(cursor)
     }
     if (!signal.aborted) await pause(clock, signal)
   }
@@ -91,4 +91,6 @@ async function pause (clock: Clock, signal: AbortSignal): Promise<void> {
 }
 
 /** A cursor that cannot be closed is closed: its connection is gone. */
-function ignore (): void {}
+function closeQuietly (cursor: mongo.FindCursor<LogDocument> | null): void {
+  cursor?.close().catch(() => {})
+}

@@ -68,24 +68,17 @@ export class LogWriter {
     return this.#stored
   }
 
-  /** Begins the chain. Until then `append` is refused and `spool` waits. Resolves when `genesis` is stored. */
+  /**
+   * Begins the chain. Until then `append` is refused and `spool` waits. Resolves when `genesis` is stored.
+   * @throws DWA_STORE_UNAVAILABLE; a genesis that was under way is sent again by itself, and a second one is refused
+   */
   async open (genesis: LogDraft): Promise<void> {
-    if (this.#opened) { // an earlier genesis was under way when the connection broke, and is sent again
-      await this.#settle()
-      if (this.#stored === null) throw unavailable()
-      return
-    }
-    const stored = new Promise<LogDocument>((resolve, reject) => {
-      this.#queue.unshift({ draft: genesis, spooled: false, resolve, reject })
-    })
+    if (this.#opened || !this.#options.database.reachable) throw unavailable()
     this.#opened = true
-    this.#startDraining()
-    try {
-      await stored
-    } catch (error) {
-      if (this.#seq === 0) this.#opened = false
-      throw error
-    }
+    await new Promise<LogDocument>((resolve, reject) => {
+      this.#queue.unshift({ draft: genesis, spooled: false, resolve, reject })
+      this.#startDraining()
+    })
   }
 
   /**
@@ -251,9 +244,6 @@ function ignore (): void {}
 
 /** With `ordered`, the one write error of a batch says how many went before it. */
 function failedIndex (error: unknown): number {
-  if (error instanceof Error && 'writeErrors' in error) {
-    const first: unknown = Array.isArray(error.writeErrors) ? error.writeErrors[0] : error.writeErrors
-    if (typeof first === 'object' && first !== null && 'index' in first && typeof first.index === 'number') return first.index
-  }
-  return 0
+  const [first]: unknown[] = error instanceof Error && 'writeErrors' in error ? [error.writeErrors].flat() : []
+  return typeof first === 'object' && first !== null && 'index' in first && typeof first.index === 'number' ? first.index : 0
 }

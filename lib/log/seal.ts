@@ -36,9 +36,8 @@ export function isIntact (document: LogDocument, key: Buffer): boolean {
     const expected = Buffer.from(sealOf(document, key))
     const found = Buffer.from(String(document.hash))
     return expected.length === found.length && timingSafeEqual(expected, found)
-  } catch (error) {
-    if (error instanceof TypeError) return false // altered into something that JSON cannot say
-    throw error
+  } catch {
+    return false // altered into something that JSON cannot say
   }
 }
 

@@ -47,6 +47,19 @@ export async function verifyLog (subject: VerifySubject): Promise<Verification> 
   }
 }
 
+/** MongoDB's CappedPositionLost. */
+const positionLost = 136
+
+/** Reads again, twice at most, when the log was overwritten faster than it was read. */
+export async function againWhenOverwritten<T> (read: () => Promise<T>, attempts = 3): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (attempts === 1 || !(error instanceof Error && 'code' in error && error.code === positionLost)) throw error
+    return await againWhenOverwritten(read, attempts - 1)
+  }
+}
+
 /** One pass in the order of writing. */
 class Walk {
   readonly #keyRing: VerifySubject['keyRing']

@@ -10,6 +10,8 @@ export type DatabaseSource = { readonly uri: string } | { readonly connection: C
 /** No request waits longer than this for MongoDB. */
 const operationLimit = 10_000
 const reconnectDelay = 1000
+/** The driver's monitor says something every 2 s, and after 5 s at the latest: silent for this long, it hangs. */
+const monitorLimit = 7000
 
 const connectOptions = {
   serverSelectionTimeoutMS: 3000,
@@ -31,6 +33,8 @@ export class Database {
   readonly #listeners: Array<() => void> = []
   readonly #connected = (): void => { for (const listener of this.#listeners) listener() }
   #opening: Promise<void> | null = null
+  #heard = 0
+  #watch: NodeJS.Timeout | undefined
   #refusal: Error | null = null
   #closed = false
 
@@ -76,7 +80,10 @@ export class Database {
    * @throws DWA_OPTIONS_INVALID when the server was reached and refused the credentials
    */
   async connect (limit: number): Promise<boolean> {
-    if (this.#uri !== null) this.#opening ??= this.#open(this.#uri)
+    if (this.#uri !== null) {
+      if (!this.reachable) this.#opening ??= this.#open(this.#uri)
+      this.#watch ??= setInterval(() => { this.#reopenWhenStuck() }, 1000).unref()
+    }
     if (!this.reachable && this.#refusal === null) await this.#firstWord(limit)
     if (this.#refusal !== null) throw this.#refusal
     return this.reachable
@@ -104,6 +111,7 @@ export class Database {
   /** Stops connecting, and closes the connection if it was opened here. */
   async close (): Promise<void> {
     this.#closed = true
+    clearInterval(this.#watch)
     this.connection.off('connected', this.#connected)
     if (this.#uri === null) return
     await this.connection.destroy(true)
@@ -112,7 +120,11 @@ export class Database {
   async #open (uri: string): Promise<void> {
     for (let lastReason = ''; !this.#closed;) {
       try {
+        if (this.#heard > 0) await this.connection.close()
         await this.connection.openUri(uri, connectOptions)
+        this.#heard = Date.now()
+        for (const outcome of ['serverHeartbeatSucceeded', 'serverHeartbeatFailed'] as const) this.connection.getClient().on(outcome, () => { this.#heard = Date.now() })
+        this.#opening = null
         return
       } catch (error) {
         if (isRefusal(error)) {
@@ -125,6 +137,15 @@ export class Database {
         await new Promise<void>((resolve) => { this.#clock.after(reconnectDelay, resolve) })
       }
     }
+  }
+
+  /**
+   * A server without streaming hellos is polled, and the driver's monitor can hang for ever when it writes to a socket in the moment its peer closes:
+   * MongoDB would be back, and nobody would notice. Only opening the connection again helps.
+   */
+  #reopenWhenStuck (): void {
+    if (this.reachable || this.#opening !== null || this.#uri === null || Date.now() - this.#heard < monitorLimit) return
+    this.#opening = this.#open(this.#uri)
   }
 
   async #firstWord (limit: number): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Connection } from 'mongoose'
 import { every, type Clock } from '../clock.js'
-import { errors } from '../errors.js'
+import { errors, isAuthError } from '../errors.js'
 import { CappedAuditLog } from '../log/capped-audit-log.js'
 import { readLogCollection, type LogSize } from '../log/log-collection.js'
 import { registerLogModel } from '../log/log-model.js'
@@ -9,7 +9,7 @@ import { Database, type DatabaseSource } from './database.js'
 import { LoadedKeyRing } from './key-ring.js'
 import { createKeyRing, openKeyRing, readKeyRing, type DataKeys, type KeyRingDocument } from './key-ring-document.js'
 import { withLease } from './lease.js'
-import type { Logger } from './logger.js'
+import { reasonOf, type Logger } from './logger.js'
 import type { MasterKey } from './master-key.js'
 import type { RecordDocument } from './outbox.js'
 import type { RecordCollection, RecordKind } from './record-collection.js'
@@ -46,6 +46,7 @@ const sweepInterval = 60_000
 export class OpenedStore implements Store {
   readonly publicUrl: string | null
   readonly keyRing: LoadedKeyRing
+  readonly clock: Clock
   readonly log: CappedAuditLog
   readonly #settings: StoreSettings
   readonly #database: Database
@@ -64,6 +65,7 @@ export class OpenedStore implements Store {
     const { source, log, clock, random, logger } = settings
     this.#settings = settings
     this.publicUrl = settings.publicUrl
+    this.clock = clock
     this.#database = new Database(source, 'store.uri', clock, logger)
     this.#logDatabase = log.uri === undefined ? this.#database : new Database({ uri: log.uri }, 'store.log.uri', clock, logger)
     this.keyRing = new LoadedKeyRing(async () => await this.#readKeys(), clock, random)
@@ -148,7 +150,7 @@ export class OpenedStore implements Store {
     const databases = new Set([this.#database, this.#logDatabase])
     const connected = await Promise.all([...databases].map(async (database) => await database.connect(connectLimit)))
     for (const database of databases) database.onReachable(() => { this.#initialiseLater() })
-    if (connected.every(Boolean)) await this.#initialise()
+    if (connected.every(Boolean)) await this.#unlessAway(async () => { await this.#initialise() })
     this.#timers.push(
       every(clock, retryInterval, () => { this.#initialiseLater() }),
       every(clock, sweepInterval, () => { this.#sweepLater() })
@@ -158,7 +160,9 @@ export class OpenedStore implements Store {
   /** Creates the collections and indexes of every kind declared so far. While the database is away this is left for later. */
   async ensureKinds (): Promise<void> {
     if (!this.available) return
-    for (const kind of this.#kinds) await this.run(async () => { await kind.ensure() })
+    await this.#unlessAway(async () => {
+      for (const kind of this.#kinds) await this.run(async () => { await kind.ensure() })
+    })
   }
 
   /** Delivers audit entries that dead processes left in their records. */
@@ -187,6 +191,16 @@ export class OpenedStore implements Store {
     this.#initialised = true
     await this.ensureKinds()
     this.#sweepLater()
+  }
+
+  /** A database that goes away while the app starts does not stop it: what is left to do is done when it is back. */
+  async #unlessAway (operation: () => Promise<void>): Promise<void> {
+    try {
+      await operation()
+    } catch (error) {
+      if (!isAuthError(error, 'DWA_STORE_UNAVAILABLE')) throw error
+      this.#settings.logger.warn({ reason: reasonOf(error.cause ?? error) }, 'the database went away during the start, trying on')
+    }
   }
 
   #initialiseLater (): void {
