@@ -5,8 +5,7 @@ export type BearerCredential = { readonly token: string } | 'missing' | 'malform
 export function readBearer (authorization: unknown): BearerCredential {
   if (authorization === undefined) return 'missing'
   if (typeof authorization !== 'string') return 'malformed'
-  if (authorization.trim() === '') return 'missing'
-  if (!/^bearer [^\s]/i.test(authorization)) return 'malformed'
+  if (!/^bearer /i.test(authorization)) return authorization.trim() === '' ? 'missing' : 'malformed'
   const token = authorization.slice(7)
-  return /\s/.test(token) ? 'malformed' : { token }
+  return token === '' || token.includes(' ') || token.includes('\t') ? 'malformed' : { token }
 }

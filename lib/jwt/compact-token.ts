@@ -18,16 +18,16 @@ export interface CompactToken {
   readonly input: string
 }
 
-/** Splits a compact token; null unless it is three strict base64url segments within the size limits. */
+/** Splits a compact token; null unless it is three strict base64url segments (RFC 4648 §5, unpadded) within the size limits. */
 export function splitToken (token: string): CompactToken | null {
-  if (token.length > maxTokenLength) return null
+  if (token.length > maxTokenLength || !/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(token)) return null
   const first = token.indexOf('.')
   const second = token.indexOf('.', first + 1)
-  if (first < 1 || first > maxHeaderLength || second < 0) return null
+  if (first > maxHeaderLength) return null
   const header = token.slice(0, first)
   const payload = token.slice(first + 1, second)
   const signature = token.slice(second + 1)
-  if (!isBase64url(header) || !isBase64url(payload) || !isBase64url(signature)) return null
+  if (!endsOnByte(header) || !endsOnByte(payload) || !endsOnByte(signature)) return null
   return { header, payload, signature, input: token.slice(0, second) }
 }
 
@@ -36,13 +36,13 @@ export function decodeSegment (segment: string): Buffer {
   return Buffer.from(segment, 'base64url')
 }
 
-/** Strict (RFC 4648 §5): no padding, blanks or other alphabet, and no bits left over in the last character. */
-function isBase64url (segment: string): boolean {
-  if (!/^[A-Za-z0-9_-]+$/.test(segment)) return false
+/** Whether the last character of a base64url segment has no bits left over, so that the bytes have one spelling only. */
+function endsOnByte (segment: string): boolean {
+  const last = segment.slice(-1)
   switch (segment.length % 4) {
     case 0: return true
-    case 2: return /[AQgw]$/.test(segment)
-    case 3: return /[AEIMQUYcgkosw048]$/.test(segment)
+    case 2: return 'AQgw'.includes(last)
+    case 3: return 'AEIMQUYcgkosw048'.includes(last)
     default: return false
   }
 }

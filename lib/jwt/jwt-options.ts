@@ -15,7 +15,7 @@ export interface JwtOptions<Request = unknown> {
   readonly isSessionAuthenticated?: (request: Request) => boolean
   /** `{ every }`: routes without `config.auth` are treated as if they had this value. Default `opt-in`. */
   readonly protect?: 'opt-in' | { readonly every: string }
-  /** `max`: how many verified tokens are kept (default 10 000, 0 for none). */
+  /** `max`: how many of the last used verified tokens are kept at least, and half of how many at most (default 10 000; 0: none). */
   readonly cache?: { readonly max?: number }
   /** Seconds a stored validator serves while MongoDB is away. Default 300. */
   readonly maxStaleSeconds?: number

@@ -89,13 +89,14 @@ export class ValidatorRegistry {
     return undefined
   }
 
+  /** Confirmed within the last second, or by the feed, which would have told of a change. */
   #isUsable (slot: Slot): boolean {
     const { changes, clock } = this.#options
-    if (slot.epoch === changes.epoch && changes.live) {
-      slot.confirmedAt = clock.now()
-      return true
-    }
-    return clock.now() - slot.confirmedAt < recheckMs
+    const now = clock.now()
+    if (now - slot.confirmedAt < recheckMs) return true
+    if (slot.epoch !== changes.epoch || !changes.live) return false
+    slot.confirmedAt = now
+    return true
   }
 
   async #load (key: ValidatorKey): Promise<Slot> {

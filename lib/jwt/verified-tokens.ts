@@ -8,18 +8,19 @@ interface Entry<Owner> {
 
 /**
  * Verified tokens by their whole text and the compiled validator that accepted them (one object for each id and revision,
- * so a changed validator finds nothing). Holds at most `max` entries in two generations: when the young one is full the old one goes,
- * so an insert costs a map insert and a hit in the old generation moves back to the young one. Only successes are kept.
+ * so a changed validator finds nothing). Two generations of at most `max` entries each: when the young one is full the old one goes,
+ * and a hit in the old one moves back to the young one. So the `max` last used are always there, and never more than twice as many;
+ * an insert costs a map insert, a hit in the young one a map look-up. Only successes are kept: bad tokens cannot evict good ones.
  */
 export class VerifiedTokens<Owner extends object> {
-  readonly #half: number
+  readonly #max: number
   #young = new Map<string, Entry<Owner>>()
   #old = new Map<string, Entry<Owner>>()
   #youngEntries = 0
 
-  /** @param max entries; 0 keeps nothing */
+  /** @param max entries of a generation; 0 keeps nothing */
   constructor (max: number) {
-    this.#half = Math.ceil(max / 2)
+    this.#max = max
   }
 
   get (owner: Owner, text: string): VerifiedToken | null {
@@ -31,8 +32,8 @@ export class VerifiedTokens<Owner extends object> {
   }
 
   set (owner: Owner, text: string, verified: VerifiedToken): void {
-    if (this.#half === 0) return
-    if (this.#youngEntries >= this.#half) {
+    if (this.#max === 0) return
+    if (this.#youngEntries >= this.#max) {
       this.#old = this.#young
       this.#young = new Map()
       this.#youngEntries = 0

@@ -214,7 +214,7 @@ t.test('a cookie token is bound to its validator and its key, and never passes a
 t.test('verified tokens are kept for one owner, bounded, and forgotten oldest first', async (t) => {
   const token: VerifiedToken = { claims: {}, scopes: new Set(), expiresAt: 1, snapshot: null }
   const [one, two] = [{}, {}]
-  const kept = new VerifiedTokens<object>(10)
+  const kept = new VerifiedTokens<object>(5)
   kept.set(one, 'a', token)
   t.equal(kept.get(one, 'a'), token)
   t.equal(kept.get(two, 'a'), null, 'security 48: another validator, or another revision of it, finds nothing')
