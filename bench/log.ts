@@ -1,6 +1,5 @@
 import { startEmbeddedMongo } from '../testing/index.js'
 import { systemClock } from '../lib/clock.js'
-import { systemRandom } from '../lib/store/cipher.js'
 import { readMasterKey } from '../lib/store/master-key.js'
 import { OpenedStore } from '../lib/store/open-store.js'
 
@@ -21,7 +20,6 @@ async function main (): Promise<void> {
     publicUrl: null,
     log: { size: 16 * 1024 * 1024, personalData: false, requireInsertOnly: false, spool: 1000 },
     clock: systemClock,
-    random: systemRandom,
     logger: { info () {}, warn: console.error, error: console.error }
   })
   await store.start()

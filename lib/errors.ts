@@ -34,8 +34,6 @@ export const errors = {
   DWA_STORE_DUPLICATE: createError<[what: string]>('DWA_STORE_DUPLICATE', '%s exists already', 409),
   /** The record was changed by someone else since it was read. */
   DWA_STORE_CONFLICT: createError<[what: string]>('DWA_STORE_CONFLICT', '%s was changed by someone else: read it again', 412),
-  /** Another process is making a change of this kind, and takes longer than it should. */
-  DWA_STORE_BUSY: createError<[what: string]>('DWA_STORE_BUSY', 'Another change of %s is under way: try again', 503),
   /** No such record. */
   DWA_STORE_NOT_FOUND: createError<[what: string]>('DWA_STORE_NOT_FOUND', '%s does not exist', 404),
 

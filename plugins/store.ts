@@ -5,7 +5,6 @@ import { systemClock, type Clock } from '../lib/clock.js'
 import { errors } from '../lib/errors.js'
 import { checkOptions } from '../lib/options.js'
 import { requireCaller, type Access } from '../lib/store/access.js'
-import { systemRandom, type RandomSource } from '../lib/store/cipher.js'
 import type { DatabaseSource } from '../lib/store/database.js'
 import { readMasterKey, type MasterKey } from '../lib/store/master-key.js'
 import { OpenedStore } from '../lib/store/open-store.js'
@@ -44,8 +43,6 @@ export interface StoreOptions {
   }
   /** For tests: what time it is, and timers. */
   clock?: Clock
-  /** For tests: where keys and nonces come from. */
-  random?: RandomSource
 }
 
 const pluginName = 'fastify-docuware-auth/store'
@@ -63,7 +60,6 @@ async function storePlugin (app: FastifyInstance, options: StoreOptions): Promis
     publicUrl: options.publicUrl === undefined ? null : readPublicUrl(options.publicUrl, 'store.publicUrl'),
     log: { size: 64 * 1024 * 1024, personalData: false, requireInsertOnly: false, spool: 1000, ...log },
     clock: options.clock ?? systemClock,
-    random: options.random ?? systemRandom,
     logger: app.log
   })
   app.addHook('onClose', async () => { await opened.close() })

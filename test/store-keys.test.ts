@@ -1,6 +1,5 @@
 import t from 'tap'
 import { errors } from '../lib/errors.js'
-import { systemRandom } from '../lib/store/cipher.js'
 import { dataKeyIdOf, LoadedKeyRing } from '../lib/store/key-ring.js'
 import { createKeyRing, openKeyRing, readKeyRing, rewrapKeyRing, type DataKeys, type KeyRingDocument } from '../lib/store/key-ring-document.js'
 import { withLease } from '../lib/store/lease.js'
@@ -37,7 +36,7 @@ t.test('56. a master key has at least 32 bytes of base64, and errors never repea
 
 t.test('56. a wrapped data key opens with its own master key, under its own id, unaltered', async (t) => {
   const dataKey = Buffer.alloc(32, 5)
-  const wrapped = wrapKey('a1', dataKey, first, now, systemRandom)
+  const wrapped = wrapKey('a1', dataKey, first, now)
   t.same(unwrapKey(wrapped, [second, first]), dataKey)
   t.equal(unwrapKey(wrapped, [second]), null)
   t.equal(unwrapKey({ ...wrapped, id: 'a2' }, [first]), null)
@@ -52,7 +51,7 @@ function ringOf (...ids: string[]): DataKeys {
 }
 
 t.test('56. stored secrets carry the data key\'s id and open only where they belong', async (t) => {
-  const ring = new LoadedKeyRing(async () => ringOf('k1', 'k2'), new ManualClock(), systemRandom)
+  const ring = new LoadedKeyRing(async () => ringOf('k1', 'k2'), new ManualClock())
   t.throws(() => ring.current('x'), { code: 'DWA_STORE_UNAVAILABLE', statusCode: 503 })
   await ring.reload()
   const value = await ring.encrypt('the secret', 'things/1/pin')
@@ -75,7 +74,7 @@ t.test('56. an unknown data key is looked for in the database, at most once a se
   const ring = new LoadedKeyRing(async () => {
     reads++
     return ringOf(...known)
-  }, clock, systemRandom)
+  }, clock)
   await ring.reload()
   known = ['k1', 'k2']
   const found = [ring.find('x', 'k2'), ring.find('x', 'k2'), ring.find('x', 'k3')]
@@ -93,8 +92,8 @@ t.test('56. an unknown data key is looked for in the database, at most once a se
   clock.advance(5000)
   t.equal(await ring.find('x', 'k5'), null)
   t.equal((await ring.find('x', 'k2'))?.length, 32, 'an older answer does not take keys away')
-  await t.rejects(new LoadedKeyRing(async () => { throw new errors.DWA_STORE_WRONG_KEY() }, clock, systemRandom).find('x', 'k'), { code: 'DWA_STORE_WRONG_KEY' })
-  const broken = new LoadedKeyRing(async () => ({ ...ringOf('k1'), current: 'gone' }), clock, systemRandom)
+  await t.rejects(new LoadedKeyRing(async () => { throw new errors.DWA_STORE_WRONG_KEY() }, clock).find('x', 'k'), { code: 'DWA_STORE_WRONG_KEY' })
+  const broken = new LoadedKeyRing(async () => ({ ...ringOf('k1'), current: 'gone' }), clock)
   await broken.reload()
   t.throws(() => broken.current('x'), { code: 'DWA_STORE_UNAVAILABLE' })
 })
@@ -103,30 +102,30 @@ t.test('56. the key ring is created once, rewrapped as a whole, and only by comp
   const { app } = await storeApp(t, await startTestMongo(t).then(({ uri }) => ({ uri })))
   const ring = app.store.connection.collection<KeyRingDocument>('other_keys')
   t.equal(await readKeyRing(ring), null)
-  await t.rejects(rewrapKeyRing(ring, [first], false, now, systemRandom), { code: 'DWA_STORE_NOT_FOUND' })
-  await Promise.all(Array.from({ length: 10 }, async () => { await createKeyRing(ring, first, now, systemRandom) }))
+  await t.rejects(rewrapKeyRing(ring, [first], false, now), { code: 'DWA_STORE_NOT_FOUND' })
+  await Promise.all(Array.from({ length: 10 }, async () => { await createKeyRing(ring, first, now) }))
   const created = await readKeyRing(ring)
   if (created === null) throw new Error('not created')
   t.match(created, { version: 1, keys: { length: 1 } })
   t.throws(() => openKeyRing(created, [second]), { code: 'DWA_STORE_WRONG_KEY' })
   t.throws(() => openKeyRing({ ...created, current: 'gone' }, [first]), { code: 'DWA_STORE_WRONG_KEY' })
 
-  t.same(await rewrapKeyRing(ring, [first, second], false, now, systemRandom), { current: created.current, changed: false })
-  t.same(await rewrapKeyRing(ring, [second, first], false, now, systemRandom), { current: created.current, changed: true })
+  t.same(await rewrapKeyRing(ring, [first, second], false, now), { current: created.current, changed: false })
+  t.same(await rewrapKeyRing(ring, [second, first], false, now), { current: created.current, changed: true })
   const rewrapped = await readKeyRing(ring)
   if (rewrapped === null) throw new Error('gone')
   t.same(openKeyRing(rewrapped, [second]).keys, openKeyRing(created, [first]).keys, 'the data key is the same')
   t.throws(() => openKeyRing(rewrapped, [first]), { code: 'DWA_STORE_WRONG_KEY' })
 
-  const added = await Promise.all(Array.from({ length: 4 }, async () => await rewrapKeyRing(ring, [second], true, now, systemRandom)))
+  const added = await Promise.all(Array.from({ length: 4 }, async () => await rewrapKeyRing(ring, [second], true, now)))
   const grown = await readKeyRing(ring)
   t.match(grown, { version: 6, keys: { length: 5 } }, 'no concurrent rotation was lost')
   t.ok(added.some(({ current }) => current === grown?.current))
   const contested = Object.assign(Object.create(ring), { updateOne: async () => ({ modifiedCount: 0 }) })
   const broken = Object.assign(Object.create(ring), { updateOne: async () => { throw new RangeError('broken') } })
-  await t.rejects(createKeyRing(broken, first, now, systemRandom), RangeError)
+  await t.rejects(createKeyRing(broken, first, now), RangeError)
   await t.rejects(withLease(broken, 'rule', new ManualClock(), async () => 1), RangeError)
-  await t.rejects(rewrapKeyRing(contested, [second], true, now, systemRandom), { code: 'DWA_STORE_CONFLICT' })
+  await t.rejects(rewrapKeyRing(contested, [second], true, now), { code: 'DWA_STORE_CONFLICT' })
 })
 
 t.test('56. two processes that start at once on an empty database agree on the data key, and so does a third', async (t) => {

@@ -206,7 +206,6 @@ t.test('a closed app lets the process end: nothing is left open, wherever it was
     publicUrl: null,
     log: { size: 4096, personalData: false, requireInsertOnly: false, spool: 1 },
     clock: systemClock,
-    random: Buffer.alloc,
     logger: silent
   })
   const starting = dead.start()

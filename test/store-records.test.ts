@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { errors } from '../lib/errors.js'
 import { OpenedStore } from '../lib/store/open-store.js'
 import type { RecordCollection } from '../lib/store/record-collection.js'
+import { startEmbeddedMongo } from '../testing/index.js'
 import { ManualClock } from './manual-clock.js'
 import { startTestMongo } from './mongo.js'
 import { eventually, storeApp, thingKind, type StoreApp, type Thing } from './store-app.js'
@@ -241,14 +242,20 @@ t.test('what spans several records is done by one process at a time', async (t) 
 })
 
 t.test('the lease of a dead owner ends by itself, and nobody waits for ever', async (t) => {
+  let serverTime = Date.now()
   const clock = new ManualClock()
-  const { store } = await thingApp(t, { clock })
+  const mongo = await startEmbeddedMongo({ now: () => serverTime })
+  t.teardown(() => mongo.stop())
+  const { store } = await thingApp(t, { clock, uri: mongo.uri })
   const leases = store.connection.collection<{ _id: string, owner: string, until: Date }>('dwa_leases')
-  await leases.insertOne({ _id: 'rule', owner: 'dead', until: new Date(clock.now() + 15_000) })
+  await leases.insertOne({ _id: 'rule', owner: 'dead', until: new Date(serverTime + 15_000) })
   const turn = store.exclusively('rule', async () => 'done')
-  const ticking = setInterval(() => { clock.advance(1000) }, 1)
+  const ticking = setInterval(() => {
+    clock.advance(1000)
+    serverTime += 1000
+  }, 1)
   t.equal(await turn, 'done')
-  await leases.insertOne({ _id: 'rule', owner: 'greedy', until: new Date(clock.now() + 1e9) })
+  await leases.insertOne({ _id: 'rule', owner: 'greedy', until: new Date(serverTime + 1e9) })
   await t.rejects(store.exclusively('rule', async () => 'done'), { code: 'DWA_STORE_UNAVAILABLE' })
   clearInterval(ticking)
 })

@@ -18,7 +18,7 @@ export interface JwtPayload {
 
 /** Management of validators from code. Every change is in the audit log when its call resolves, and holds in every process within a second. */
 export interface JwtValidators {
-  /** @throws DWA_JWT_INVALID_VALIDATOR (its `field` names the field), DWA_JWT_CLOSED_CHAIN, DWA_STORE_DUPLICATE, DWA_STORE_BUSY, DWA_STORE_UNAVAILABLE */
+  /** @throws DWA_JWT_INVALID_VALIDATOR (its `field` names the field), DWA_JWT_CLOSED_CHAIN, DWA_STORE_DUPLICATE, DWA_STORE_UNAVAILABLE */
   create (validator: ValidatorInput, change?: Change): Promise<ValidatorView>
   /** The validator of that name, code-declared or stored, without its secrets; null when there is none. */
   get (name: string): Promise<ValidatorView | null>

@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util'
 import { systemClock } from '../clock.js'
 import { recordKinds } from '../record-kinds.js'
-import { systemRandom } from '../store/cipher.js'
 import type { Logger } from '../store/logger.js'
 import { OpenedStore } from '../store/open-store.js'
 import { rotateKeys as rotate } from '../store/rotate-keys.js'
@@ -32,7 +31,6 @@ export async function rotateKeys (args: string[], terminal: Terminal): Promise<n
     publicUrl: null,
     log: { size: 64 * 1024 * 1024, personalData: false, requireInsertOnly: false, spool: 1000 },
     clock: systemClock,
-    random: systemRandom,
     logger: complaining(terminal)
   })
   try {

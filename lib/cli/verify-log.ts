@@ -7,7 +7,6 @@ import { againWhenOverwritten, verifyLog as verify } from '../log/verify.js'
 import { Database } from '../store/database.js'
 import { LoadedKeyRing } from '../store/key-ring.js'
 import { openKeyRing, readKeyRing, type KeyRingDocument } from '../store/key-ring-document.js'
-import { systemRandom } from '../store/cipher.js'
 import { databaseHelp, databaseOptions, readAddress, readKeys } from './database-arguments.js'
 import { UsageError, type Terminal } from './terminal.js'
 
@@ -34,7 +33,7 @@ export async function verifyLog (args: string[], terminal: Terminal): Promise<nu
     const name = `${values.prefix}log`
     const ring = await readKeyRing(database.db.collection<KeyRingDocument>(`${values.prefix}keys`))
     if (ring === null) throw new UsageError(`there is no key ring in ${values.prefix}keys`)
-    const keyRing = new LoadedKeyRing(async () => openKeyRing(ring, masterKeys), systemClock, systemRandom)
+    const keyRing = new LoadedKeyRing(async () => openKeyRing(ring, masterKeys), systemClock)
     await keyRing.reload()
     if (await readLogCollection(database.db, name) === null) throw new UsageError(`there is no collection ${name}`)
     const result = await againWhenOverwritten(async () => await verify({ db: database.db, collection: logCollection(database.db, name), keyRing, anchors }))

@@ -67,7 +67,7 @@ export class ValidatorRegistry {
   async #slot (key: ValidatorKey): Promise<Slot> {
     const kept = this.#slots.get(key.text)
     const now = this.#options.clock.now()
-    const servable = kept !== undefined && now - kept.confirmedAt <= this.#options.maxStaleMs
+    const servable = kept !== undefined && now - this.#confirmedAt(kept) <= this.#options.maxStaleMs
     if (servable && now - kept.triedAt < recheckMs) return kept
     let loading = this.#loading.get(key.text)
     if (loading === undefined) this.#loading.set(key.text, loading = this.#load(key).finally(() => this.#loading.delete(key.text)))
@@ -87,6 +87,12 @@ export class ValidatorRegistry {
   async #patience (): Promise<undefined> {
     await new Promise<void>((resolve) => { this.#options.clock.after(patienceMs, resolve) })
     return undefined
+  }
+
+  /** While the feed stood that was live when the slot was read, it confirmed the slot by its silence. */
+  #confirmedAt ({ epoch, confirmedAt }: Slot): number {
+    const { changes } = this.#options
+    return epoch === changes.epoch ? Math.max(confirmedAt, changes.completeUntil) : confirmedAt
   }
 
   /** Confirmed within the last second, or by the feed, which would have told of a change. */

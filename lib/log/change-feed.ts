@@ -16,6 +16,8 @@ export interface ChangeFeed {
   /** Whether entries arrive within a second. False from the start until the tail stands, and from a failure until it stands again. */
   readonly live: boolean
   readonly epoch: number
+  /** The last moment up to which the feed has told of every change, milliseconds since 1970. */
+  readonly completeUntil: number
   /** Returns the function that unsubscribes. */
   subscribe (listener: (entry: LogEntry) => void): () => void
 }
@@ -54,6 +56,10 @@ export class TailedChangeFeed implements ChangeFeed {
 
   get epoch (): number {
     return this.#epoch
+  }
+
+  get completeUntil (): number {
+    return this.#lastAnswer
   }
 
   subscribe (listener: (entry: LogEntry) => void): () => void {

@@ -29,7 +29,7 @@ export class Sampler {
     }
     this.#windows.set(name, { event, fields, count: 0 })
     this.#timers.set(name, this.#clock.after(windowLength, () => { this.#end(name) }))
-    this.#record(event, fields)
+    this.#record(event, { ...fields, details: { ...fields.details, count: 1 } })
   }
 
   /** Records what was counted so far. */

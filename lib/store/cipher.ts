@@ -1,10 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 
-/** Where keys and nonces come from: node:crypto, but for tests. */
-export type RandomSource = (bytes: number) => Buffer
-
-export const systemRandom: RandomSource = randomBytes
-
 const salt = Buffer.from('fastify-docuware-auth')
 
 /** 32 bytes for one purpose, by HKDF-SHA-256 (RFC 5869) with `label` as info. */
@@ -13,8 +8,8 @@ export function deriveKey (secret: Buffer, label: string): Buffer {
 }
 
 /** AES-256-GCM: `<iv>.<ciphertext>.<tag>`, base64url. `binding` is authenticated, not stored. */
-export function sealText (plain: Buffer, key: Buffer, binding: string, random: RandomSource): string {
-  const iv = random(12)
+export function sealText (plain: Buffer, key: Buffer, binding: string): string {
+  const iv = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(binding))
   const ciphertext = Buffer.concat([cipher.update(plain), cipher.final()])
   return [iv, ciphertext, cipher.getAuthTag()].map((part) => part.toString('base64url')).join('.')

@@ -1,6 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import type { mongo } from 'mongoose'
 import { errors } from '../errors.js'
-import type { RandomSource } from './cipher.js'
 import { unwrapKey, wrapKey, type MasterKey, type WrappedKey } from './master-key.js'
 
 /** The key ring as MongoDB keeps it: one document, changed only by compare-and-set on its version. */
@@ -22,8 +22,8 @@ export async function readKeyRing (ring: Ring): Promise<KeyRingDocument | null> 
 }
 
 /** Creates the ring with a first data key unless there is one; of two processes at once, both end with the same. */
-export async function createKeyRing (ring: Ring, master: MasterKey, now: Date, random: RandomSource): Promise<void> {
-  const key = newDataKey(master, now, random)
+export async function createKeyRing (ring: Ring, master: MasterKey, now: Date): Promise<void> {
+  const key = newDataKey(master, now)
   try {
     await ring.updateOne({ _id: 'key-ring' }, { $setOnInsert: { version: 1, current: key.id, keys: [key] } }, { upsert: true, writeConcern: { w: 'majority' } })
   } catch (error) {
@@ -51,11 +51,11 @@ export function openKeyRing (document: KeyRingDocument, masters: readonly Master
  * @returns the id of the current data key, and whether anything changed
  * @throws DWA_STORE_WRONG_KEY, and DWA_STORE_CONFLICT when others change the ring again and again
  */
-export async function rewrapKeyRing (ring: Ring, masters: readonly [MasterKey, ...MasterKey[]], addDataKey: boolean, now: Date, random: RandomSource): Promise<{ current: string, changed: boolean }> {
+export async function rewrapKeyRing (ring: Ring, masters: readonly [MasterKey, ...MasterKey[]], addDataKey: boolean, now: Date): Promise<{ current: string, changed: boolean }> {
   for (let attempt = 0; attempt < 10; attempt++) {
     const document = await readKeyRing(ring)
     if (document === null) throw new errors.DWA_STORE_NOT_FOUND('The key ring')
-    const next = rewrapped(document, masters, addDataKey, now, random)
+    const next = rewrapped(document, masters, addDataKey, now)
     if (next === null) return { current: document.current, changed: false }
     const { modifiedCount } = await ring.updateOne({ _id: 'key-ring', version: document.version }, { $set: next, $inc: { version: 1 } }, { writeConcern: { w: 'majority' } })
     if (modifiedCount === 1) return { current: next.current, changed: true }
@@ -63,21 +63,21 @@ export async function rewrapKeyRing (ring: Ring, masters: readonly [MasterKey, .
   throw new errors.DWA_STORE_CONFLICT('The key ring')
 }
 
-function rewrapped (document: KeyRingDocument, masters: readonly [MasterKey, ...MasterKey[]], addDataKey: boolean, now: Date, random: RandomSource): { current: string, keys: WrappedKey[] } | null {
+function rewrapped (document: KeyRingDocument, masters: readonly [MasterKey, ...MasterKey[]], addDataKey: boolean, now: Date): { current: string, keys: WrappedKey[] } | null {
   const opened = openKeyRing(document, masters)
   const [first] = masters
   if (!addDataKey && document.keys.every((key) => key.wrappedBy === first.fingerprint)) return null
   const keys = document.keys.map((key) => {
     const dataKey = opened.keys.get(key.id)
-    return dataKey === undefined ? key : wrapKey(key.id, dataKey, first, key.createdAt, random)
+    return dataKey === undefined ? key : wrapKey(key.id, dataKey, first, key.createdAt)
   })
   if (!addDataKey) return { current: document.current, keys }
-  const added = newDataKey(first, now, random)
+  const added = newDataKey(first, now)
   return { current: added.id, keys: [...keys, added] }
 }
 
-function newDataKey (master: MasterKey, now: Date, random: RandomSource): WrappedKey {
-  return wrapKey(random(8).toString('hex'), random(32), master, now, random)
+function newDataKey (master: MasterKey, now: Date): WrappedKey {
+  return wrapKey(randomBytes(8).toString('hex'), randomBytes(32), master, now)
 }
 
 /** MongoDB's duplicate-key error, of whatever copy of the driver. */

@@ -1,6 +1,6 @@
 import { errors } from '../errors.js'
 import type { Clock } from '../clock.js'
-import { deriveKey, openText, sealText, type RandomSource } from './cipher.js'
+import { deriveKey, openText, sealText } from './cipher.js'
 import type { DataKeys } from './key-ring-document.js'
 import { unavailable } from './unavailable.js'
 
@@ -35,17 +35,15 @@ export function dataKeyIdOf (value: string): string | null {
 export class LoadedKeyRing implements KeyRing {
   readonly #read: () => Promise<DataKeys>
   readonly #clock: Clock
-  readonly #random: RandomSource
   readonly #derived = new Map<string, Buffer>()
   #keys: DataKeys | null = null
   #lastRead = -Infinity
   #reading: Promise<void> | null = null
   #waiting: Promise<void> | null = null
 
-  constructor (read: () => Promise<DataKeys>, clock: Clock, random: RandomSource) {
+  constructor (read: () => Promise<DataKeys>, clock: Clock) {
     this.#read = read
     this.#clock = clock
-    this.#random = random
   }
 
   /** Reads the ring again; concurrent calls share one read. @throws DWA_STORE_UNAVAILABLE, DWA_STORE_WRONG_KEY */
@@ -71,7 +69,7 @@ export class LoadedKeyRing implements KeyRing {
 
   async encrypt (text: string, binding: string): Promise<string> {
     const { keyId, key } = this.current(encryptionLabel)
-    return `v1.${keyId}.${sealText(Buffer.from(text), key, binding, this.#random)}`
+    return `v1.${keyId}.${sealText(Buffer.from(text), key, binding)}`
   }
 
   async decrypt (value: string, binding: string): Promise<string> {

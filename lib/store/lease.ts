@@ -12,14 +12,14 @@ const patience = 20_000
 const pollInterval = 25
 
 /**
- * Runs `operation` while no other process runs one under the same name. The lease of an owner that died ends by itself after 15 s:
+ * Runs `operation` while no other process runs one under the same name. The lease of an owner that died ends by itself after 15 s of the server's time:
  * an operation that takes longer is no longer alone.
  * @throws DWA_STORE_UNAVAILABLE when the turn does not come within 20 s
  */
 export async function withLease<T> (leases: mongo.Collection<LeaseDocument>, name: string, clock: Clock, operation: () => Promise<T>): Promise<T> {
   const owner = randomUUID()
   const giveUp = clock.now() + patience
-  while (!await take(leases, name, owner, clock.now())) {
+  while (!await take(leases, name, owner)) {
     if (clock.now() >= giveUp) throw unavailable(new Error(`The lease ${name} was not free for ${patience} ms`))
     await new Promise<void>((resolve) => { clock.after(pollInterval, resolve) })
   }
@@ -30,9 +30,13 @@ export async function withLease<T> (leases: mongo.Collection<LeaseDocument>, nam
   }
 }
 
-async function take (leases: mongo.Collection<LeaseDocument>, name: string, owner: string, now: number): Promise<boolean> {
+async function take (leases: mongo.Collection<LeaseDocument>, name: string, owner: string): Promise<boolean> {
   try {
-    await leases.updateOne({ _id: name, until: { $lt: new Date(now) } }, { $set: { owner, until: new Date(now + leaseTime) } }, { upsert: true, writeConcern: { w: 'majority' } })
+    await leases.updateOne(
+      { _id: name, $expr: { $lt: ['$until', '$$NOW'] } },
+      [{ $set: { owner, until: { $add: ['$$NOW', leaseTime] } } }],
+      { upsert: true, writeConcern: { w: 'majority' } }
+    )
     return true
   } catch (error) {
     if (isDuplicateKey(error)) return false // somebody holds it

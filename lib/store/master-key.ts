@@ -1,5 +1,5 @@
 import { errors } from '../errors.js'
-import { deriveKey, openText, sealText, type RandomSource } from './cipher.js'
+import { deriveKey, openText, sealText } from './cipher.js'
 
 /** A data key as the key ring keeps it. */
 export interface WrappedKey {
@@ -29,8 +29,8 @@ export function readMasterKey (text: string, option: string): MasterKey {
 }
 
 /** Wraps a data key for the key ring. */
-export function wrapKey (id: string, dataKey: Buffer, master: MasterKey, createdAt: Date, random: RandomSource): WrappedKey {
-  return { id, wrapped: `v1.${sealText(dataKey, master.wrapping, wrapBinding(id), random)}`, wrappedBy: master.fingerprint, createdAt }
+export function wrapKey (id: string, dataKey: Buffer, master: MasterKey, createdAt: Date): WrappedKey {
+  return { id, wrapped: `v1.${sealText(dataKey, master.wrapping, wrapBinding(id))}`, wrappedBy: master.fingerprint, createdAt }
 }
 
 /** @returns null when none of the master keys wrapped it */

@@ -4,7 +4,6 @@ import { errors, isAuthError } from '../errors.js'
 import { CappedAuditLog } from '../log/capped-audit-log.js'
 import { readLogCollection, type LogSize } from '../log/log-collection.js'
 import { registerLogModel } from '../log/log-model.js'
-import type { RandomSource } from './cipher.js'
 import { Database, type DatabaseSource } from './database.js'
 import { LoadedKeyRing } from './key-ring.js'
 import { createKeyRing, openKeyRing, readKeyRing, type DataKeys, type KeyRingDocument } from './key-ring-document.js'
@@ -33,7 +32,6 @@ export interface StoreSettings {
     readonly spool: number
   }
   readonly clock: Clock
-  readonly random: RandomSource
   readonly logger: Logger
 }
 
@@ -62,13 +60,13 @@ export class OpenedStore implements Store {
 
   /** @throws DWA_OPTIONS_INVALID when an address is malformed */
   constructor (settings: StoreSettings) {
-    const { source, log, clock, random, logger } = settings
+    const { source, log, clock, logger } = settings
     this.#settings = settings
     this.publicUrl = settings.publicUrl
     this.clock = clock
     this.#database = new Database(source, 'store.uri', clock, logger)
     this.#logDatabase = log.uri === undefined ? this.#database : new Database({ uri: log.uri }, 'store.log.uri', clock, logger)
-    this.keyRing = new LoadedKeyRing(async () => await this.#readKeys(), clock, random)
+    this.keyRing = new LoadedKeyRing(async () => await this.#readKeys(), clock)
     this.log = new CappedAuditLog({
       database: this.#logDatabase,
       creator: this.#database,
@@ -214,13 +212,13 @@ export class OpenedStore implements Store {
   }
 
   async #readKeys (): Promise<DataKeys> {
-    const { masterKeys, clock, random } = this.#settings
+    const { masterKeys, clock } = this.#settings
     return await this.#database.run(async () => {
       const ring = this.#database.db.collection<KeyRingDocument>(this.collectionName('keys'))
       let document = await readKeyRing(ring)
       if (document === null) {
         if (this.#existingOnly) throw new errors.DWA_STORE_NOT_FOUND(`The key ring in ${this.collectionName('keys')}`)
-        if (await this.#isNew()) await createKeyRing(ring, masterKeys[0], new Date(clock.now()), random)
+        if (await this.#isNew()) await createKeyRing(ring, masterKeys[0], new Date(clock.now()))
         document = await readKeyRing(ring)
         if (document === null) throw new errors.DWA_STORE_KEYS_MISSING(this.collectionName('keys'), this.collectionName('log'))
       }

@@ -5,7 +5,6 @@ import { rewrapKeyRing, type KeyRingDocument } from './key-ring-document.js'
 import type { MasterKey } from './master-key.js'
 import type { OpenedStore } from './open-store.js'
 import type { RecordKind } from './record-collection.js'
-import { systemRandom } from './cipher.js'
 import { secretBinding } from './stored-records.js'
 
 export interface Rotation {
@@ -38,7 +37,7 @@ const rounds = 5
  */
 export async function rotateKeys (store: OpenedStore, { masterKeys, dataKey, kinds, now }: RotateOptions): Promise<Rotation> {
   const collection = <Document extends mongo.Document>(name: string): mongo.Collection<Document> => store.connection.collection<Document>(store.collectionName(name))
-  const { current, changed } = await store.run(async () => await rewrapKeyRing(collection<KeyRingDocument>('keys'), masterKeys, dataKey, new Date(now()), systemRandom))
+  const { current, changed } = await store.run(async () => await rewrapKeyRing(collection<KeyRingDocument>('keys'), masterKeys, dataKey, new Date(now())))
   await store.keyRing.reload()
   if (changed) {
     await store.log.append('key.rotated', { actor: { type: 'system', id: null }, details: { current, wrappedBy: masterKeys[0].fingerprint, newDataKey: dataKey } })

@@ -22,7 +22,6 @@ export const storeOptionsSchema = {
         spool: { type: 'integer', minimum: 1, maximum: 1000000, default: 1000 }
       }
     },
-    clock: { type: 'object' },
-    random: { function: true }
+    clock: { type: 'object' }
   }
 } as const

@@ -1,5 +1,4 @@
 import { systemClock } from '../../lib/clock.js'
-import { systemRandom } from '../../lib/store/cipher.js'
 import { readMasterKey } from '../../lib/store/master-key.js'
 import { OpenedStore } from '../../lib/store/open-store.js'
 import { masterKey, otherMasterKey, thingKind, type Thing } from '../store-app.js'
@@ -22,7 +21,6 @@ const store = new OpenedStore({
       return systemClock.now()
     }
   },
-  random: systemRandom,
   logger: { info () {}, warn: console.error, error: console.error }
 })
 const things = store.records<Thing>(thingKind)
