@@ -3,6 +3,7 @@ import Fastify from 'fastify'
 import mongoose from 'mongoose'
 import { systemClock } from '../lib/clock.js'
 import { Database } from '../lib/store/database.js'
+import { withLease, type LeaseDocument } from '../lib/store/lease.js'
 import { OpenedStore } from '../lib/store/open-store.js'
 import { isOutage } from '../lib/store/unavailable.js'
 import { store } from '../plugins/store.js'
@@ -158,6 +159,23 @@ t.test('an operation without an answer is given up, and only outages are taken f
   for (const error of [null, 'x', new Error('x'), Object.assign(new Error('x'), { code: 11000 }), Object.assign(new Error('x'), { hasErrorLabel: () => false })]) t.notOk(isOutage(error))
   await database.close()
   await t.rejects(database.run(async () => 1), { code: 'DWA_STORE_UNAVAILABLE' })
+})
+
+t.test('a lease that MongoDB does not answer for is given up, and one that cannot be given back changes no outcome', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const database = new Database({ uri }, 'store.uri', systemClock, silent)
+  t.teardown(() => database.close())
+  await database.connect(3000)
+  const warnings: string[] = []
+  const leases = database.db.collection<LeaseDocument>('leases')
+  const options = { leases, run: async <T>(access: () => Promise<T>) => await database.run(access, 50), clock: systemClock, logger: { ...silent, warn (_details: object, message: string) { warnings.push(message) } } }
+  const hanging = async (): Promise<never> => await new Promise(() => {})
+  await t.rejects(withLease({ ...options, leases: Object.assign(Object.create(leases), { updateOne: hanging }) }, 'rule', async () => 1), { code: 'DWA_STORE_UNAVAILABLE' })
+  t.same(warnings, [], 'nothing was taken')
+  const unreleased = { ...options, leases: Object.assign(Object.create(leases), { deleteOne: hanging }) }
+  t.equal(await withLease(unreleased, 'result', async () => 'done'), 'done')
+  await t.rejects(withLease(unreleased, 'error', async () => { throw new RangeError('mine') }), RangeError)
+  t.same(warnings, Array(2).fill('a lease could not be given back, it ends by itself'))
 })
 
 t.test('a driver that has given up is replaced', async (t) => {

@@ -7,7 +7,7 @@ import { registerLogModel } from '../log/log-model.js'
 import { Database, type DatabaseSource } from './database.js'
 import { LoadedKeyRing } from './key-ring.js'
 import { createKeyRing, openKeyRing, readKeyRing, type DataKeys, type KeyRingDocument } from './key-ring-document.js'
-import { withLease } from './lease.js'
+import { withLease, type LeaseDocument } from './lease.js'
 import { reasonOf, type Logger } from './logger.js'
 import type { MasterKey } from './master-key.js'
 import type { RecordDocument } from './outbox.js'
@@ -110,7 +110,9 @@ export class OpenedStore implements Store {
     const before = this.#turns.get(name) ?? Promise.resolve()
     const turn = before.then(async () => {
       if (!this.available) throw unavailable()
-      return await withLease(this.#database.db.collection(this.collectionName('leases')), name, this.#settings.clock, operation)
+      const { clock, logger } = this.#settings
+      const leases = this.#database.db.collection<LeaseDocument>(this.collectionName('leases'))
+      return await withLease({ leases, run: async (access) => await this.#database.run(access), clock, logger }, name, operation)
     })
     this.#turns.set(name, turn.catch(() => {})) // its own caller learns of it
     try {
