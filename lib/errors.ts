@@ -57,8 +57,8 @@ export const errors = {
   /** Every validator of a chain refused; `errors` lists `{ validator, code }` in chain order. */
   DWA_JWT_COMPOSITE: createError('DWA_JWT_COMPOSITE', 'Every validator of the chain refused the token', 401),
   DWA_JWT_SESSION_MISMATCH: createError('DWA_JWT_SESSION_MISMATCH', 'A request with a signed-in session must not use this route', 401),
-  /** A session plugin was registered after `jwt`, which would not see its sessions. */
-  DWA_JWT_LATE_SESSION: createError('DWA_JWT_LATE_SESSION', 'A session plugin was registered after fastify-docuware-auth/jwt: register it first', 500),
+  /** A session plugin was registered after `store`, or in a child: the session guard would not see its sessions. */
+  DWA_JWT_LATE_SESSION: createError('DWA_JWT_LATE_SESSION', 'A session plugin was registered after fastify-docuware-auth/store or in a child context: register it first, on the root', 500),
   DWA_JWT_INSUFFICIENT_SCOPE: createError('DWA_JWT_INSUFFICIENT_SCOPE', 'The token lacks a required scope', 403),
   DWA_JWT_CROSS_SITE: createError('DWA_JWT_CROSS_SITE', 'A cross-site request must not use the authorization cookie', 403),
   DWA_JWT_VALIDATOR_NOT_FOUND: createError('DWA_JWT_VALIDATOR_NOT_FOUND', 'The route\'s JWT validator does not exist', 500),

@@ -35,13 +35,13 @@ async function jwtPlugin (app: FastifyInstance, options: JwtOptions): Promise<vo
   for (const name of ['jwtPayload', 'jwtPartnerId', 'jwtValidator'] as const) app.decorateRequest(name, null)
   if (!app.hasRequestDecorator('userId')) app.decorateRequest('userId', null)
 
-  app.routeAuth.register({ name: pluginName, claim: (value, route) => claim(value, route, null) })
+  app.routeAuth.register({ name: pluginName, claim: (value, route) => claim(value, route, []) })
   if (typeof options.protect === 'object') app.routeAuth.every(options.protect.every)
   if (options.openapi !== undefined && options.openapi !== false) documentSecurity(app, options.openapi === true ? 'bearerAuth' : options.openapi)
   refuseLateSession(app)
   app.addHook('onReady', refuseSharedNames)
 
-  function claim (value: string, route: string, scopes: readonly string[] | null): RouteHook | null {
+  function claim (value: string, route: string, scopes: readonly string[]): RouteHook | null {
     const parsed = parseRouteValue(value)
     if (parsed === 'unclaimed') return null
     if (parsed === 'malformed') throw new errors.DWA_ROUTE_MALFORMED(route, `config.auth ${JSON.stringify(value)} names no valid validator: a name is an identifier`)
@@ -56,11 +56,13 @@ function replaceCookie (reply: FastifyReply, cookie: string): void {
   reply.removeHeader('set-cookie').header('set-cookie', [...others, cookie])
 }
 
-/** A session plugin registered after this one would not have run yet when the session guard looks. */
+/** A session plugin registered after `store`, whose hook the guard is, or in a child, has not run yet when the session guard looks. */
 function refuseLateSession (app: FastifyInstance): void {
-  const before = app.hasRequestDecorator('session')
+  if (app.routeAuth.afterSessions) return
+  const instances = new Set([app])
+  app.addHook('onRoute', function () { instances.add(this) })
   app.addHook('onReady', async () => {
-    if (!before && app.hasRequestDecorator('session')) throw new errors.DWA_JWT_LATE_SESSION()
+    if ([...instances].some((instance) => instance.hasRequestDecorator('session'))) throw new errors.DWA_JWT_LATE_SESSION()
   })
 }
 

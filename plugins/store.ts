@@ -65,7 +65,7 @@ async function storePlugin (app: FastifyInstance, options: StoreOptions): Promis
   app.addHook('onClose', async () => { await opened.close() })
   await opened.start()
 
-  const routeAuth = new RouteAuth()
+  const routeAuth = new RouteAuth({ afterSessions: app.hasRequestDecorator('session') })
   app.decorate('store', opened)
   app.decorate('auditLog', opened.log)
   app.decorate('routeAuth', routeAuth)

@@ -12,7 +12,7 @@ declare module 'fastify' {
     /** An onRequest hook: 401 when `access` finds nobody, 403 when the caller lacks the role. */
     requireRole (role: string): onRequestHookHandler
     /** Who serves which `config.auth` and `config.webhook`: for plugins that do. */
-    routeAuth: Pick<RouteAuth, 'register' | 'every' | 'webhook'>
+    routeAuth: Pick<RouteAuth, 'afterSessions' | 'register' | 'every' | 'webhook'>
   }
 
   interface FastifyContextConfig {

@@ -1,7 +1,6 @@
 import type { FastifyReply, onRequestHookHandler } from 'fastify'
-import type { ValidatorChange } from '../lib/jwt/validators.js'
+import type { ValidatorChange, ValidatorUpdate } from '../lib/jwt/validators.js'
 import type { ValidatorInput, ValidatorPatch, ValidatorView } from '../lib/jwt/validator-schema.js'
-import type { Change } from '../lib/store/record-collection.js'
 
 /** The claims of an accepted token, deeply frozen. Merge your own claims into it. */
 export interface JwtPayload {
@@ -19,15 +18,15 @@ export interface JwtPayload {
 /** Management of validators from code. Every change is in the audit log when its call resolves, and holds in every process within a second. */
 export interface JwtValidators {
   /** @throws DWA_JWT_INVALID_VALIDATOR (its `field` names the field), DWA_JWT_CLOSED_CHAIN, DWA_STORE_DUPLICATE, DWA_STORE_UNAVAILABLE */
-  create (validator: ValidatorInput, change?: Change): Promise<ValidatorView>
+  create (validator: ValidatorInput, change?: ValidatorChange): Promise<ValidatorView>
   /** The validator of that name, code-declared or stored, without its secrets; null when there is none. */
   get (name: string): Promise<ValidatorView | null>
   /** All validators by name, code-declared and stored. */
   list (): Promise<ValidatorView[]>
   /** Changes some fields; null clears an optional one; a new `name` renames. @throws as create, and DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_JWT_READ_ONLY_VALIDATOR */
-  update (name: string, patch: ValidatorPatch, change?: ValidatorChange): Promise<ValidatorView>
+  update (name: string, patch: ValidatorPatch, change?: ValidatorUpdate): Promise<ValidatorView>
   /** @throws DWA_JWT_VALIDATOR_IN_USE with the names of those that point to it, DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_JWT_READ_ONLY_VALIDATOR */
-  remove (name: string, change?: ValidatorChange): Promise<void>
+  remove (name: string, change?: ValidatorUpdate): Promise<void>
   /** Takes a cookie-mode validator's cookie off the browser: for log-out. @throws DWA_JWT_VALIDATOR_NOT_FOUND, DWA_STORE_UNAVAILABLE */
   clearCookie (reply: FastifyReply, name: string): Promise<void>
 }

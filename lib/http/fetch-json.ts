@@ -67,13 +67,13 @@ async function readJson (response: IncomingMessage, maxBytes: number): Promise<u
   }
 }
 
-const lookupGlobal: LookupFunction = (hostname, options, callback) => {
+/** A DNS look-up that fails when one of the addresses is not global. */
+export const lookupGlobal: LookupFunction = (hostname, options, callback) => {
   dnsLookup(hostname, { ...options, all: true }, (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => {
     const special = error === null ? addresses.find(({ address }) => isSpecialAddress(address)) : undefined
     const failure = error ?? (special === undefined ? null : new Error(`${hostname} resolves to ${special.address}, which is not global`))
     if (failure !== null) return callback(failure, '')
-    const first = addresses[0]
-    if (options.all === true || first === undefined) return callback(null, addresses)
-    callback(null, first.address, first.family)
+    const { address = '', family } = addresses[0] ?? {}
+    return options.all === true ? callback(null, addresses) : callback(null, address, family)
   })
 }

@@ -5,7 +5,7 @@ import type { JsonObject } from './compact-token.js'
 import type { CompiledValidator } from './compiled-validator.js'
 import { isCrossSite, type RequestOrigin } from './cookie-header.js'
 import type { CookieMode } from './cookie-mode.js'
-import { builtInUserId, type IdentityStrategy } from './identity.js'
+import { builtInUserId, readIdentity, type IdentityStrategy } from './identity.js'
 import type { RouteValue } from './route-value.js'
 import type { TokenResult } from './token-verifier.js'
 import type { ValidatorRegistry } from './validator-registry.js'
@@ -144,7 +144,8 @@ export class Authenticator<Request = unknown> {
     const ask = (option: 'userIdStrategies' | 'partnerIdStrategies', strategy: string): string | null | Promise<string | null> => {
       const registered = this.#options[option].get(strategy)
       if (registered === undefined) throw new errors.DWA_JWT_CONFIGURATION({ cause: new Error(`jwt.${option} has no "${strategy}" in this process`) })
-      return then(registered(claims, { request: credentials.request, validator: name }), (id) => id ?? null)
+      const answer: unknown = registered(claims, { request: credentials.request, validator: name })
+      return isThenable(answer) ? Promise.resolve(answer).then(readIdentity) : readIdentity(answer)
     }
     const user = userIdStrategy === 'static' || userIdStrategy === 'claim' ? builtInUserId(validator, claims) : ask('userIdStrategies', userIdStrategy)
     return then(user, (userId) => {
@@ -161,6 +162,11 @@ export class Authenticator<Request = unknown> {
 /** `use` with the value, at once when it is there. */
 function then<Value, Result> (value: Value | Promise<Value>, use: (value: Value) => Result | Promise<Result>): Result | Promise<Result> {
   return value instanceof Promise ? value.then(use) : use(value)
+}
+
+/** A promise of whatever make: a mongoose query is one too. */
+function isThenable (value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 function hasScopes (held: ReadonlySet<string>, needed: readonly string[] | undefined): boolean {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { secretSignatureCheck } from './algorithms.js'
 import { keysOfText } from './public-keys.js'
 import type { RemoteKeySet } from './remote-key-set.js'
@@ -17,6 +18,8 @@ export interface CompiledValidator {
   /** The validator's own cookie secret; null: derived from the store's key under `cookieKeyLabel`. */
   readonly cookieSecret: Buffer | null
   readonly cookieKeyLabel: string
+  /** SHA-256 of what tokens are verified with: a cookie does not outlive the key of the token it was made from. */
+  readonly keySource: string
 }
 
 export interface CompileInput {
@@ -45,6 +48,7 @@ export function compileValidator ({ id, version, fields, secrets, next }: Compil
       source: keySource(fields, secrets['secretKey'], (uri) => keySet(uri, id !== null))
     }, now),
     cookieSecret: secrets['cookieSecret'] === undefined ? null : Buffer.from(secrets['cookieSecret']),
+    keySource: createHash('sha256').update(JSON.stringify([algorithm, secrets['secretKey'], fields.publicKey, fields.publicKeyJwkUri])).digest('base64url'),
     cookieKeyLabel: id === null ? `jwt-cookie/code/${fields.name}` : `jwt-cookie/${id}`
   }
 }

@@ -34,7 +34,7 @@ export class CookieMode {
     if (token === null) return { refused: 'malformed' }
     const verify = (key: Buffer | null): CookieProof => key === null
       ? { refused: 'unknown_key' }
-      : verifyCookieToken(token, validator.name, key, validator.fields, this.#now())
+      : verifyCookieToken(token, validator, key, validator.fields, this.#now())
     const current = this.#key(validator)
     if (current.keyId === token.keyId) return verify(current.key)
     if (current.keyId === null || token.keyId === null) return { refused: 'unknown_key' }
@@ -45,7 +45,7 @@ export class CookieMode {
   renew (validator: CompiledValidator, claims: JsonObject): string {
     const { cookieMaxAge } = validator.fields
     const expires = Math.floor(this.#now() / 1000) + cookieMaxAge
-    return header(validator, signCookieToken(claims, validator.name, expires, this.#key(validator)), cookieMaxAge)
+    return header(validator, signCookieToken(claims, validator, expires, this.#key(validator)), cookieMaxAge)
   }
 
   /** The Set-Cookie header that takes the cookie away. */

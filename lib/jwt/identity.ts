@@ -1,3 +1,4 @@
+import { errors } from '../errors.js'
 import type { JsonObject } from './compact-token.js'
 import type { CompiledValidator } from './compiled-validator.js'
 
@@ -8,8 +9,20 @@ export interface StrategyContext<Request = unknown> {
   readonly validator: string
 }
 
-/** Finds an id from the claims; null or undefined: nobody. What it throws becomes a 500. */
-export type IdentityStrategy<Request = unknown> = (claims: JsonObject, context: StrategyContext<Request>) => string | null | undefined | Promise<string | null | undefined>
+/** Whom the claims name: a string, a whole number or an ObjectId; null, undefined and the empty string are nobody. */
+export type Identity = string | number | { toHexString (): string } | null | undefined
+
+/** Finds an id from the claims. What it throws, or an answer that is no identity, is a 500. */
+export type IdentityStrategy<Request = unknown> = (claims: JsonObject, context: StrategyContext<Request>) => Identity | PromiseLike<Identity>
+
+/** A strategy's answer as an id, null for nobody. @throws DWA_JWT_CONFIGURATION when it is no identity */
+export function readIdentity (answer: unknown): string | null {
+  if (answer === null || answer === undefined || answer === '') return null
+  if (typeof answer === 'string') return answer
+  if (typeof answer === 'number' && Number.isSafeInteger(answer)) return String(answer)
+  if (typeof answer === 'object' && 'toHexString' in answer && typeof answer.toHexString === 'function') return String(answer.toHexString())
+  throw new errors.DWA_JWT_CONFIGURATION({ cause: new TypeError(`a strategy answered with ${typeof answer}, which is no id`) })
+}
 
 /** The user id when a built-in strategy can tell it: a string, or null for nobody (static without staticUserId, absent claim). */
 export function builtInUserId (validator: CompiledValidator, claims: JsonObject): string | null {

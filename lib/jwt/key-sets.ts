@@ -8,6 +8,9 @@ export interface KeySetsOptions {
   readonly onFailure: (url: string, error: unknown) => void
 }
 
+/** More sets than this are not kept for sharing: their URLs may come and go with stored validators. */
+const maxSets = 1000
+
 /** The remote key sets of an app: validators that name the same URL share one. */
 export class KeySets {
   readonly #options: KeySetsOptions
@@ -24,6 +27,7 @@ export class KeySets {
     if (set === undefined) {
       const url = new URL(uri)
       set = new RemoteKeySet({ fetch: () => fetch(url, dynamic), now, onFailure: (error) => onFailure(url.origin + url.pathname, error) })
+      if (this.#sets.size >= maxSets) this.#sets.clear() // whoever uses one holds it
       this.#sets.set(key, set)
     }
     return set

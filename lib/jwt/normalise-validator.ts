@@ -51,6 +51,7 @@ function refuse (field: string, message: string): never {
 const defaults = Object.fromEntries(Object.entries(validatorSchema.properties).flatMap(([field, rule]) => 'default' in rule ? [[field, rule.default]] : []))
 
 function checkShape (given: { readonly [field: string]: unknown }): DefaultedValidator {
+  if (typeof given !== 'object' || given === null) refuse('', 'a validator must be an object')
   const present: { [field: string]: unknown } = { ...defaults, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== null)) }
   if (given['cookieName'] === null) present['cookieName'] = ''
   if (typeof present['name'] === 'string' && !isIdentifier(present['name'])) refuse('name', `Name "${present['name']}" is not a valid identifier.`)
@@ -106,7 +107,7 @@ function checkCookie (fields: ValidatorFields, cookieSecret: string | undefined,
   const { name, cookieName, cookiePath, cookieSecure, cookieSameSite } = fields
   if (cookieName === '') refuse('cookieName', `A cookie name must be provided on JWT validator ${name} because it has cookie mode enabled.`)
   if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/.test(cookieName)) refuse('cookieName', 'cookieName: is not a cookie name (RFC 6265 §4.1.1)')
-  if (!/^\/[\x20-\x3a\x3c-\x7e]*$/.test(cookiePath)) refuse('cookiePath', 'cookiePath: must start with / and hold printable ASCII without ;')
+  if (!/^\/[\x20-\x3a\x3d-\x7e]*$/.test(cookiePath)) refuse('cookiePath', 'cookiePath: must start with / and hold printable ASCII without ; and <')
   if (cookieSameSite === 'None' && !cookieSecure) refuse('cookieSameSite', 'cookieSameSite: None needs cookieSecure')
   if (/^__(host|secure)-/i.test(cookieName) && !cookieSecure) refuse('cookieName', 'cookieName: this prefix needs cookieSecure')
   if (/^__host-/i.test(cookieName) && cookiePath !== '/') refuse('cookieName', 'cookieName: __Host- needs the cookiePath /')

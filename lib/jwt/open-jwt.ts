@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import { errors } from '../errors.js'
 import { fetchJson } from '../http/fetch-json.js'
+import { isLoopbackHost } from '../http/private-address.js'
 import type { AuditLog } from '../log/audit-log.js'
 import type { Store } from '../store/store.js'
 import { Authenticator } from './authenticator.js'
@@ -37,7 +38,7 @@ export async function openJwt (options: JwtOptions<FastifyRequest>, store: Store
     fetch: (url, dynamic) => fetchJson(url, {
       timeoutMs: 5000,
       maxBytes: 512 * 1024,
-      allowSpecialAddress: !dynamic || options.allowInsecure === true || options.keySets?.allowPrivateAddresses === true
+      allowSpecialAddress: !dynamic || options.keySets?.allowPrivateAddresses === true || (options.allowInsecure === true && isLoopbackHost(url.hostname))
     }),
     now,
     onFailure (url, error) {
@@ -61,7 +62,7 @@ export async function openJwt (options: JwtOptions<FastifyRequest>, store: Store
   return {
     registry,
     cookies,
-    validators: new Validators({ declared, records, context, exclusively: (change) => store.exclusively('validators', change) }),
+    validators: new Validators({ declared, records, context, exclusively: (change) => store.exclusively('validators', change), onChange: (validator) => { registry.forget(validator) } }),
     authenticator: new Authenticator<FastifyRequest>({
       registry,
       cookies,

@@ -56,6 +56,7 @@ export function keysOfText (text: string, algorithm: PublicKeyAlgorithmName): Pu
   const value = parseJson(text)
   if (isJsonObject(value) && 'kty' in value) {
     if (privateMembers.some((member) => member in value)) throw new TypeError('holds private or secret key parts')
+    if (!isFor(value, algorithm)) throw new TypeError(`is not for verifying ${algorithm} signatures`)
     const check = fitting(keyOfJwk(value), algorithm)
     const own = value['kid']
     return { candidates: (kid) => own === undefined || kid === undefined || kid === own ? [check] : [] }
@@ -98,13 +99,16 @@ function fitting (key: KeyObject, algorithm: PublicKeyAlgorithmName): SignatureC
 
 /** The check for one member of a set, or null when the member is not for this algorithm. */
 function checkOfJwk (jwk: JsonObject, algorithm: PublicKeyAlgorithmName): SignatureCheck | null {
-  if (jwk['use'] !== undefined && jwk['use'] !== 'sig') return null
-  if (jwk['alg'] !== undefined && jwk['alg'] !== algorithm) return null
-  if (Array.isArray(jwk['key_ops']) && !jwk['key_ops'].includes('verify')) return null
-  if (privateMembers.some((member) => member in jwk)) return null
+  if (!isFor(jwk, algorithm) || privateMembers.some((member) => member in jwk)) return null
   try {
     return fitting(keyOfJwk(jwk), algorithm)
   } catch {
     return null // a member that does not fit is left out, RFC 7517 §5
   }
+}
+
+/** Whether the key's own `use`, `alg` and `key_ops` (RFC 7517 §4.2-4.4) let it verify signatures of this algorithm. */
+function isFor (jwk: JsonObject, algorithm: PublicKeyAlgorithmName): boolean {
+  const { use, alg, key_ops: operations } = jwk
+  return (use === undefined || use === 'sig') && (alg === undefined || alg === algorithm) && (!Array.isArray(operations) || operations.includes('verify'))
 }

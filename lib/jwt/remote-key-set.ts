@@ -75,7 +75,11 @@ export class RemoteKeySet {
 
   /** The newest set there is: fetched when there is none or it is too old, null when it cannot be had. */
   async latest (): Promise<KeySetSnapshot | null> {
-    if (this.fresh === null && (this.#inFlight !== null || this.#mayRetry())) await this.#fetch()
+    if (this.fresh === null && (this.#inFlight !== null || this.#mayRetry())) {
+      const fetching = this.#fetch()
+      // An endpoint that failed last time may hang this time: what can serve does not wait for it.
+      if (this.#failures === 0 || this.#age() >= maxStaleAge) await fetching
+    }
     return this.#age() < maxStaleAge ? this.#snapshot : null
   }
 

@@ -22,12 +22,13 @@ export class RouteGuard {
     this.#options = options
   }
 
-  /** The onRequest hook for one `config.auth` value. @param scopes null: the route's `config.scopes` */
-  hook (route: RouteValue, scopes: readonly string[] | null): RouteHook {
+  /** The onRequest hook for one `config.auth` value. @param scopes what is needed beside the route's `config.scopes` */
+  hook (route: RouteValue, scopes: readonly string[]): RouteHook {
     return (request, reply, done) => {
       try {
         if (this.#options.isSessionAuthenticated(request)) return this.#refuseSession(request, reply, done)
-        const credentials = new RequestCredentials(request, scopes ?? request.routeOptions.config.scopes ?? [])
+        const { scopes: ofRoute = [] } = request.routeOptions.config
+        const credentials = new RequestCredentials(request, scopes.length === 0 ? ofRoute : [...scopes, ...ofRoute])
         const outcome = this.#options.authenticator.decide(route, credentials)
         if (!(outcome instanceof Promise)) return this.#conclude(request, reply, outcome, done)
         outcome.then((decided) => { this.#conclude(request, reply, decided, done) }, (error: unknown) => { fail(request, error, done) })
@@ -53,6 +54,7 @@ export class RouteGuard {
     }
     const { error, challenge } = answerOf(refused)
     if (challenge !== null) reply.header('www-authenticate', challenge)
+    if (request.jwtValidator !== null) reply.removeHeader('set-cookie') // an earlier guard of the same route had let it pass
     if ('errors' in error && isDefaultErrorHandler(request)) {
       reply.code(401).send({ statusCode: 401, code: error.code, error: 'Unauthorized', message: error.message, errors: error.errors })
     } else {

@@ -1,9 +1,10 @@
-/** The default of `isSessionAuthenticated`: a user id or user in the session, as @fastify/session and @fastify/secure-session keep them. */
+/**
+ * The default of `isSessionAuthenticated`: a user id or a user in the session, as @fastify/session keeps them, or behind `get`, as @fastify/secure-session does.
+ * Members are read, never looked for with `in`: a session may be a proxy that answers to reading only.
+ */
 export function hasSignedInSession (request: object): boolean {
-  const session: unknown = 'session' in request ? request.session : undefined
+  const session: unknown = Reflect.get(request, 'session')
   if (typeof session !== 'object' || session === null) return false
-  const userId = 'userId' in session ? session.userId : undefined
-  const user = 'user' in session ? session.user : undefined
-  const stored: unknown = 'get' in session && typeof session.get === 'function' ? session.get('user') : undefined
-  return Boolean(userId ?? user ?? stored)
+  const get: unknown = Reflect.get(session, 'get')
+  return Boolean(Reflect.get(session, 'userId') ?? Reflect.get(session, 'user') ?? (typeof get === 'function' ? get.call(session, 'user') : undefined))
 }

@@ -1,7 +1,6 @@
 import type { Clock } from '../clock.js'
 import { errors, isAuthError } from '../errors.js'
 import type { ChangeFeed } from '../log/change-feed.js'
-import type { LogEntry } from '../log/log-entry.js'
 import type { RecordCollection, StoredRecord } from '../store/record-collection.js'
 import type { CompiledValidator, CompileInput } from './compiled-validator.js'
 import { byId, byName, readLink, sole, type ValidatorKey } from './validator-key.js'
@@ -35,7 +34,8 @@ const recheckMs = 1000
 /** How long a request waits for a re-read while a known validator could serve, in milliseconds. */
 const patienceMs = 250
 
-const changeEvents = new Set(['validator.created', 'validator.updated', 'validator.deleted'])
+/** More slots than this are never kept: names may come from callers. */
+const maxSlots = 20_000
 
 /**
  * The validators in use, compiled. Code-declared ones are always at hand; stored ones are read on first use and kept until
@@ -50,7 +50,9 @@ export class ValidatorRegistry {
 
   constructor (options: RegistryOptions) {
     this.#options = options
-    options.changes.subscribe((entry) => { if (changeEvents.has(entry.event)) this.#forget(entry) })
+    options.changes.subscribe(({ event, target }) => {
+      if (target?.type === 'validator' && event.startsWith('validator.')) this.forget({ id: target.id, name: target.name ?? null })
+    })
   }
 
   /**
@@ -112,10 +114,15 @@ export class ValidatorRegistry {
       const epoch = changes.live ? changes.epoch : null
       const confirmedAt = clock.now()
       const slot: Slot = { found: await this.#find(key), epoch, confirmedAt, triedAt: -Infinity }
-      if (invalidations === this.#invalidations) this.#slots.set(key.text, slot)
+      if (invalidations === this.#invalidations) this.#keep(key.text, slot)
       else if (tries < 3) continue // something changed while it was read: read again
       return slot
     }
+  }
+
+  #keep (text: string, slot: Slot): void {
+    if (this.#slots.size >= maxSlots) this.#slots.clear()
+    this.#slots.set(text, slot)
   }
 
   async #find (key: ValidatorKey): Promise<Slot['found']> {
@@ -151,13 +158,12 @@ export class ValidatorRegistry {
   }
 
   /** Drops what a changed, renamed, created or deleted validator may have been cached as. */
-  #forget ({ target }: LogEntry): void {
+  forget ({ id, name: changedName }: { readonly id: string | null, readonly name: string | null }): void {
     this.#invalidations++
-    const id = target?.id ?? ''
-    this.#compiled.delete(id)
+    this.#compiled.delete(id ?? '')
     for (const [name, { found }] of this.#slots) {
-      const same = 'verifier' in found ? found.id === id : name === byId(id).text
-      if (same || name === sole.text || name === byName(target?.name ?? '').text) this.#slots.delete(name)
+      const same = 'verifier' in found ? found.id !== null && found.id === id : name === byId(id ?? '').text
+      if (same || name === sole.text || name === byName(changedName ?? '').text) this.#slots.delete(name)
     }
   }
 }

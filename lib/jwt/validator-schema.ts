@@ -11,7 +11,7 @@ export const validatorSchema = {
   additionalProperties: false,
   required: ['name', 'signatureType', 'audience', 'issuer'],
   properties: {
-    name: { type: 'string', description: 'Identifier: Unicode letters, digits and `_`, not starting with a digit. Unique.' },
+    name: { type: 'string', maxLength: 128, description: 'Identifier: Unicode letters, digits and `_`, not starting with a digit. Unique.' },
     enabled: { type: 'boolean', default: true, description: 'A disabled validator answers like an unknown one.' },
     signatureType: { type: 'string', enum: ['secret', 'public_key'], description: 'Where the key comes from.' },
     secretKey: { type: 'string', maxLength: 4096, description: 'HMAC secret, required for `secret`; at least as many bytes as the hash. Write-only.' },
@@ -33,7 +33,7 @@ export const validatorSchema = {
     clockTolerance: { type: 'number', minimum: 0, maximum: 300, default: 0, description: 'Seconds, for exp, nbf and iat.' },
     typ: { type: 'string', minLength: 1, maxLength: 128, description: 'When set, the header\'s `typ` must match, in any letter case, with or without `application/`.' },
     userIdStrategy: { type: 'string', minLength: 1, default: 'static', description: '`static`, `claim`, or a name in `jwt.userIdStrategies`.' },
-    staticUserId: { type: 'string', minLength: 1, description: 'Required for `static`.' },
+    staticUserId: { type: 'string', minLength: 1, description: 'The user id of `static`. Required when `static` is named; a validator that names neither has no user.' },
     userIdClaim: { type: 'string', minLength: 1, default: 'sub', description: 'For `claim`.' },
     partnerIdStrategy: { type: 'string', minLength: 1, description: '`email`, or a name in `jwt.partnerIdStrategies`; absent: none.' },
     partnerIdRequired: { type: 'boolean', default: false, description: 'No partner is 401 instead of null.' },

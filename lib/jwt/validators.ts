@@ -15,10 +15,15 @@ export interface ValidatorsOptions {
   readonly context: NormaliseContext
   /** Runs a change that depends on other validators while no other process does. */
   readonly exclusively: <T>(change: () => Promise<T>) => Promise<T>
+  /** Told of every record that a change has touched or may have touched, whatever became of its audit entry. */
+  readonly onChange: (validator: { readonly id: string | null, readonly name: string }) => void
 }
 
-/** Who changes a validator, and optionally the version the change was made for: otherwise the newest is changed. */
-export interface ValidatorChange extends Change { readonly version?: number }
+/** Who changes a validator, and what its audit entry says beside the event. */
+export type ValidatorChange = Omit<Change, 'event'>
+
+/** A change of an existing validator, optionally of one version only: otherwise the newest is changed. */
+export type ValidatorUpdate = ValidatorChange & { readonly version?: number }
 
 type Stored = StoredRecord<StoredValidator>
 
@@ -30,13 +35,14 @@ export class Validators implements Omit<JwtValidators, 'clearCookie'> {
     this.#options = options
   }
 
-  async create (input: ValidatorInput, change: Change = {}): Promise<ValidatorView> {
+  async create (input: ValidatorInput, change: ValidatorChange = {}): Promise<ValidatorView> {
     const { declared, records, context, exclusively } = this.#options
     const normal = normaliseValidator(input, context)
     if (declared.has(normal.fields.name)) throw new errors.DWA_STORE_DUPLICATE(`Validator "${normal.fields.name}"`)
     return await exclusively(async () => {
       const link = await this.#checkedLink(normal.fields.name, normal)
-      return await this.#view(await records.create(toStored(normal, link), withMigrationNote(normal, change)))
+      const record = await this.#told({ id: null, name: normal.fields.name }, () => records.create(toStored(normal, link), noteOf(change, normal)))
+      return await this.#view(record)
     })
   }
 
@@ -54,25 +60,38 @@ export class Validators implements Omit<JwtValidators, 'clearCookie'> {
     return [...[...this.#options.declared.values()].map(declaredView), ...stored].sort((one, other) => one.name < other.name ? -1 : 1)
   }
 
-  async update (name: string, patch: ValidatorPatch, change: ValidatorChange = {}): Promise<ValidatorView> {
+  async update (name: string, given: ValidatorPatch, change: ValidatorUpdate = {}): Promise<ValidatorView> {
+    const patch: ValidatorPatch = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
     return await this.#options.exclusively(async () => {
       const record = await this.#editable(name)
-      const normal = normaliseValidator({ ...await this.#asGiven(record), ...patch }, this.#options.context)
+      const version = change.version ?? record.version
+      const isSwitch = Object.keys(patch).join() === 'enabled' && typeof patch.enabled === 'boolean'
+      // An emergency must not fail for what else may be wrong with the record.
+      if (isSwitch) return await this.#view(await this.#told({ id: record.id, name }, () => this.#options.records.update(record.id, version, { enabled: patch.enabled === true }, noteOf(change))))
+      const normal = normaliseValidator({ ...await this.#asGiven(record, patch), ...patch }, this.#options.context)
       if (normal.fields.name !== name) await this.#checkRename(name, normal.fields.name)
       const link = await this.#checkedLink(name, normal)
       const stored = toStored(normal, link)
-      const changed = await this.#options.records.update(record.id, change.version ?? record.version, difference(record, stored, patch), withMigrationNote(normal, change))
-      return await this.#view(changed)
+      return await this.#view(await this.#told({ id: record.id, name: normal.fields.name }, () => this.#options.records.update(record.id, version, difference(record, stored, patch), noteOf(change, normal))))
     })
   }
 
-  async remove (name: string, change: ValidatorChange = {}): Promise<void> {
+  async remove (name: string, change: ValidatorUpdate = {}): Promise<void> {
     await this.#options.exclusively(async () => {
       const record = await this.#editable(name)
       const users = [...await this.#pointingTo(byId(record.id)), ...this.#declaredPointingTo(name)]
       if (users.length > 0) throw new errors.DWA_JWT_VALIDATOR_IN_USE(name, users.join(', '))
-      await this.#options.records.remove(record.id, change.version ?? record.version, change)
+      await this.#told({ id: record.id, name }, () => this.#options.records.remove(record.id, change.version ?? record.version, noteOf(change)))
     })
+  }
+
+  /** Runs a write; what it may have changed is forgotten here even when its audit entry could not be stored. */
+  async #told<T> (validator: { readonly id: string | null, readonly name: string }, write: () => Promise<T>): Promise<T> {
+    try {
+      return await write()
+    } finally {
+      this.#options.onChange(validator)
+    }
   }
 
   async #editable (name: string): Promise<Stored> {
@@ -82,12 +101,12 @@ export class Validators implements Omit<JwtValidators, 'clearCookie'> {
     return record
   }
 
-  /** The record in the form it could have been created with. */
-  async #asGiven ({ id, fields }: Stored): Promise<{ [field: string]: unknown }> {
+  /** The record in the form it could have been created with. Secrets that the patch replaces all are not read: they may be unreadable. */
+  async #asGiven ({ id, fields, secretsSet }: Stored, patch: ValidatorPatch): Promise<{ [field: string]: unknown }> {
     const { nextLink, userIdStrategy, ...others } = fields
     return {
       ...others,
-      ...await this.#options.records.secrets(id),
+      ...(secretsSet.every((name) => Object.hasOwn(patch, name)) ? {} : await this.#options.records.secrets(id)),
       ...(userIdStrategy === 'static' && fields.staticUserId === undefined ? {} : { userIdStrategy }),
       nextValidator: nextLink === undefined ? undefined : await this.#linkedName(readLink(nextLink))
     }
@@ -187,7 +206,12 @@ function declaredView (declared: CompiledValidator): ValidatorView {
   }
 }
 
-/** A secret shorter than its hash is allowed for migration, and is written down. */
-function withMigrationNote ({ fields }: NormalValidator, change: Change): Change {
-  return fields.allowShortSecret ? { ...change, details: { ...change.details, allowShortSecret: true } } : change
+/** What the audit entry says. That a secret may be shorter than its hash, for migration, is written down. The event is not the caller's to choose: other processes go by it. */
+function noteOf ({ actor, requestId, message, details }: ValidatorChange, normal?: NormalValidator): ValidatorChange {
+  return {
+    ...(actor === undefined ? {} : { actor }),
+    ...(requestId === undefined ? {} : { requestId }),
+    ...(message === undefined ? {} : { message }),
+    ...(normal?.fields.allowShortSecret === true ? { details: { ...details, allowShortSecret: true } } : details === undefined ? {} : { details })
+  }
 }

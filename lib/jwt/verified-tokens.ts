@@ -38,12 +38,13 @@ export class VerifiedTokens<Owner extends object> {
       this.#young = new Map()
       this.#youngEntries = 0
     }
-    this.#young.set(text, { owner, verified, next: without(this.#young.get(text) ?? null, owner) })
-    this.#youngEntries++
+    const others = this.#young.get(text) ?? null
+    if (find(others, owner) === null) this.#youngEntries++
+    this.#young.set(text, { owner, verified, next: without(others, owner) })
   }
 }
 
-function find<Owner> (entry: Entry<Owner> | undefined, owner: Owner): VerifiedToken | null {
+function find<Owner> (entry: Entry<Owner> | null | undefined, owner: Owner): VerifiedToken | null {
   for (let one = entry ?? null; one !== null; one = one.next) {
     if (one.owner === owner) return one.verified
   }

@@ -54,11 +54,17 @@ export class RouteClaims<Served> {
 
 /** The package's one place where a route's `config.auth` and `config.webhook` are enforced (security.md 57). */
 export class RouteAuth {
+  /** Whether sessions were there before the guard: only then it can see them. */
+  readonly afterSessions: boolean
   /** Plugins that serve values of `config.webhook`; they verify the request themselves. */
   readonly webhook = new RouteClaims<true>('webhook')
   readonly #auth = new RouteClaims<RouteHook>('auth')
   readonly #seen = new Map<string, { readonly route: string, readonly key: 'auth' | 'webhook', readonly value: unknown }>()
   #every: string | undefined
+
+  constructor ({ afterSessions }: { readonly afterSessions: boolean }) {
+    this.afterSessions = afterSessions
+  }
 
   /** Adds a plugin that serves values of `config.auth`. @throws DWA_PLUGIN_ALREADY_REGISTERED */
   register (claimant: RouteClaimant<RouteHook>): void {

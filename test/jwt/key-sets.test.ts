@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { fetchJson } from '../../lib/http/fetch-json.js'
+import { fetchJson, lookupGlobal } from '../../lib/http/fetch-json.js'
 import { isLoopbackHost, isSpecialAddress } from '../../lib/http/private-address.js'
 import { KeySets } from '../../lib/jwt/key-sets.js'
 import { cooldown, maxAge, maxStaleAge, refreshAge, RemoteKeySet } from '../../lib/jwt/remote-key-set.js'
@@ -81,6 +81,10 @@ t.test('security 49: only global addresses, for literals and for names, unless a
   await t.rejects(fetchJson(new URL('https://[::1]/'), strict), /not global/)
   await t.rejects(fetchJson(new URL('https://does-not-exist.invalid/'), strict), /ENOTFOUND|EAI_AGAIN/)
   t.equal(requests, 0)
+  const lookup = (host: string, all: boolean) => new Promise((resolve) => { lookupGlobal(host, { all }, (...answer) => { resolve(answer) }) })
+  t.same(await lookup('8.8.8.8', true), [null, [{ address: '8.8.8.8', family: 4 }]], 'what was checked is what is connected to')
+  t.same(await lookup('8.8.8.8', false), [null, '8.8.8.8', 4])
+  t.match(await lookup('10.0.0.1', true), [{ message: /not global/ }, ''])
 })
 
 const first = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -158,6 +162,18 @@ t.test('while the endpoint is down the last good set serves for an hour after it
   state.down = false
   state.now += cooldown
   t.equal(await verify(first, 'k1'), 'accepted')
+})
+
+t.test('an endpoint that hangs after it failed holds nobody up while the last good set can serve', async (t) => {
+  const { state, verify } = keySet([jwk(first, 'k1')])
+  t.equal(await verify(first, 'k1'), 'accepted')
+  state.down = true
+  state.now += maxAge
+  t.equal(await verify(first, 'k1'), 'accepted')
+  state.gate = new Promise(() => {})
+  state.now += cooldown
+  for (let index = 0; index < 3; index++) t.equal(await verify(first, 'k1'), 'accepted')
+  t.equal(state.fetches, 3)
 })
 
 t.test('a set that was never had, is no set, or is too large refuses every token, and backs off', async (t) => {

@@ -96,6 +96,7 @@ t.test('a validator\'s publicKey may be PEM, a JWK or a JWK Set', async (t) => {
     [JSON.stringify({ keys: [jwkOf(ec('P-256').publicKey)] }), /no key that fits RS256/],
     [JSON.stringify(jwkOf(privateKey)), /private/],
     [String(privateKey.export({ format: 'pem', type: 'pkcs8' })), /private key/],
+    [JSON.stringify(jwkOf(publicKey, { use: 'enc' })), /not for verifying/], [JSON.stringify(jwkOf(publicKey, { alg: 'RS512' })), /not for verifying/], [JSON.stringify(jwkOf(publicKey, { key_ops: ['encrypt'] })), /not for verifying/],
     [JSON.stringify(jwkOf(ec('P-256').publicKey)), /RS256 needs a key of type rsa, not ec/]
   ]
   for (const [text, problem] of refused) t.throws(() => keysOfText(text, 'RS256'), problem, text.slice(0, 30))

@@ -1,11 +1,12 @@
 import cookie from 'cookie'
 import fc from 'fast-check'
-import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
+import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
-import type { JwtOptions } from '../../index.js'
+import mongoose from 'mongoose'
+import { jwt, store, type JwtOptions } from '../../index.js'
 import { cookieBinding } from '../../lib/jwt/cookie-token.js'
 import { signToken } from '../../testing/sign-token.js'
-import { bearer, buildApp, clockAt, issuer, secret, token, validator } from '../app.js'
+import { bearer, buildApp, clockAt, issuer, masterKey, secret, token, validator } from '../app.js'
 import { startTestMongo } from '../mongo.js'
 
 const { uri } = await startTestMongo(t)
@@ -21,6 +22,7 @@ async function appWith (t: Test, jwt: JwtOptions, values: Readonly<Record<string
     store: { collectionPrefix: `routes_${Math.random().toString(36).slice(2)}_` },
     ...more,
     routes (app) {
+      more.routes?.(app)
       for (const [url, config] of Object.entries(values)) {
         app.all(url, { config }, async ({ jwtPayload, jwtPartnerId, userId, jwtValidator }) => ({ jwtPayload, jwtPartnerId, userId, jwtValidator }))
       }
@@ -143,6 +145,7 @@ t.test('scopes: the validator\'s and the route\'s, from scope and scp; missing i
     validators: [validator('a', { requiredScopes: ['read'], nextValidator: 'b' }), validator('b')]
   }, { '/': { auth: 'jwt_a' }, '/write': { auth: 'jwt_a', scopes: ['write'] } })
   app.get('/function', { onRequest: app.requireAuth('jwt_b', { scopes: ['admin'] }) }, async () => 'in')
+  app.get('/both', { config: { scopes: ['read'] }, onRequest: app.requireAuth('jwt_b', { scopes: ['admin'] }) }, async () => 'in')
   const get = async (url: string, claims: object) => await app.inject({ url, headers: bearer(token({ ...claims })) })
   t.equal((await get('/', { scope: 'x read' })).statusCode, 200)
   t.equal((await get('/', { scp: ['read'] })).statusCode, 200)
@@ -152,18 +155,26 @@ t.test('scopes: the validator\'s and the route\'s, from scope and scp; missing i
   const once = bearer(token({ scope: 'read' }))
   for (const [url, status] of [['/', 200], ['/write', 403], ['/', 200], ['/write', 403]] as const) t.equal((await app.inject({ url, headers: once })).statusCode, status, 'a kept token is judged by each route')
   t.equal((await get('/function', { scope: 'admin' })).body, 'in')
+  t.equal((await get('/both', { scope: 'admin' })).statusCode, 403, 'the function\'s scopes and the route\'s add up')
+  t.equal((await get('/both', { scope: 'admin read' })).body, 'in')
   expectRefusal(t, await get('/function', {}), 'DWA_JWT_INSUFFICIENT_SCOPE', 'Bearer error="insufficient_scope", scope="admin"', 403)
   t.throws(() => app.requireAuth('nonsense'), { code: 'DWA_ROUTE_UNCLAIMED' })
   t.throws(() => app.requireAuth('jwt_1x'), { code: 'DWA_ROUTE_MALFORMED' })
 })
 
 t.test('user ids: static, claim and registered strategies', async (t) => {
+  const connection = await mongoose.createConnection(uri).asPromise()
+  t.teardown(() => connection.close())
+  const model = connection.model('User', new mongoose.Schema({ email: String }))
+  const ann = await model.create({ email: 'ann@x' })
   const app = await appWith(t, {
     validators: [
       validator('static_one', { userIdStrategy: 'static', staticUserId: 'robot' }),
       validator('nobody'),
       validator('claimed', { userIdStrategy: 'claim', userIdClaim: 'uid' }),
-      validator('registered', { userIdStrategy: 'upper' })
+      validator('registered', { userIdStrategy: 'upper' }),
+      validator('lazy', { userIdStrategy: 'lazy' }),
+      validator('given', { userIdStrategy: 'given' })
     ],
     userIdStrategies: {
       async upper (claims, { request, validator }) {
@@ -171,9 +182,12 @@ t.test('user ids: static, claim and registered strategies', async (t) => {
         t.equal(validator, 'registered')
         if (claims['sub'] === 'boom') throw new Error('strategy failed')
         return claims['sub'] === 'ghost' ? null : String(claims['sub']).toUpperCase()
-      }
+      },
+      // A mongoose query is no Promise, and runs only when it is awaited.
+      lazy: (claims) => model.findOne({ email: String(claims['email']) }).lean().transform((person) => person?._id),
+      given: (claims) => Object(claims['give'])
     }
-  }, { '/static_one': { auth: 'jwt_static_one' }, '/nobody': { auth: 'jwt_nobody' }, '/claimed': { auth: 'jwt_claimed' }, '/registered': { auth: 'jwt_registered' } })
+  }, { '/static_one': { auth: 'jwt_static_one' }, '/nobody': { auth: 'jwt_nobody' }, '/claimed': { auth: 'jwt_claimed' }, '/registered': { auth: 'jwt_registered' }, '/lazy': { auth: 'jwt_lazy' }, '/given': { auth: 'jwt_given' } })
   const get = async (url: string, claims: object = {}) => await app.inject({ url, headers: bearer(token({ ...claims })) })
   t.equal((await get('/static_one')).json().userId, 'robot')
   t.equal((await get('/nobody')).json().userId, null)
@@ -183,11 +197,13 @@ t.test('user ids: static, claim and registered strategies', async (t) => {
   t.equal((await get('/registered')).json().userId, 'U-1')
   expectRefusal(t, await get('/registered', { sub: 'ghost' }), 'DWA_JWT_USER_NOT_FOUND', invalid)
   t.equal((await get('/registered', { sub: 'boom' })).statusCode, 500, 'security 54: a strategy that throws never passes')
+  t.equal((await get('/lazy', { email: 'ann@x' })).json().userId, String(ann._id))
+  expectRefusal(t, await get('/lazy', { email: 'ghost@x' }), 'DWA_JWT_USER_NOT_FOUND', invalid)
+  for (const answer of [{}, [], true]) t.equal((await get('/given', { give: answer })).statusCode, 500, 'an answer that is no id never passes')
 })
 
 t.test('partners: found, not found, several, required', async (t) => {
   const people = [{ _id: 1, email: 'ann@x' }, { _id: 2, email: 'twin@x' }, { _id: 3, email: 'twin@x' }]
-  const mongoose = (await import('mongoose')).default
   const connection = await mongoose.createConnection(uri).asPromise()
   t.teardown(() => connection.close())
   const model = connection.model('Person', new mongoose.Schema({ _id: Number, email: String }))
@@ -318,8 +334,13 @@ t.test('security 51: an unsafe request that authenticates by cookie must not com
   t.equal((await post({ cookie: await signIn('loose'), 'sec-fetch-site': 'cross-site' }, '/loose')).statusCode, 200, 'cookieCsrf: false')
 })
 
+/** A session as @fastify/secure-session makes it: it answers to reading and to nothing else. */
+function readOnlyProxy (values: { readonly [key: string]: unknown }): object {
+  return new Proxy({}, { get: (_target, key) => typeof key === 'string' ? values[key] : undefined })
+}
+
 t.test('a signed-in session is refused first, with or without a token, on both kinds of route', async (t) => {
-  for (const session of [{ userId: 7 }, { user: { id: 1 } }, { get: (key: string) => key === 'user' ? 'ann' : undefined }]) {
+  for (const session of [{ userId: 7 }, { user: { id: 1 } }, { get: (key: string) => key === 'user' ? 'ann' : undefined }, readOnlyProxy({ userId: 7 })]) {
     const app = await appWith(t, { validators: [validator('demo')] }, { '/a': { auth: 'jwt_demo' }, '/b': { auth: 'public_or_jwt_demo' } }, {
       before (app) {
         app.decorateRequest('session', null as never)
@@ -347,6 +368,23 @@ t.test('a session plugin registered too late stops the boot', async (t) => {
   const app = await appWith(t, { validators: [validator('demo')] }, {})
   app.decorateRequest('session', null as never)
   await t.rejects(async () => await app.ready(), { code: 'DWA_JWT_LATE_SESSION' })
+
+  const between = Fastify()
+  t.teardown(() => between.close())
+  await between.register(store, { uri, secretKeys: [masterKey], collectionPrefix: 'between_' })
+  between.decorateRequest('session', null as never)
+  await between.register(jwt, {})
+  await t.rejects(async () => await between.ready(), { code: 'DWA_JWT_LATE_SESSION' }, 'between store and jwt is too late')
+
+  const child = await appWith(t, { validators: [validator('demo')] }, {}, {
+    routes (app) {
+      app.register(async (instance) => {
+        instance.decorateRequest('session', null as never)
+        instance.get('/', { config: { auth: 'jwt_demo' } }, async () => 'in')
+      })
+    }
+  })
+  await t.rejects(async () => await child.ready(), { code: 'DWA_JWT_LATE_SESSION' }, 'in a child it always is')
 })
 
 t.test('fuzz: no header and no cookie passes, none gives a 500', async (t) => {

@@ -190,24 +190,26 @@ t.test('security 51: cross-site is decided by Fetch Metadata, else by Origin', a
 t.test('a cookie token is bound to its validator and its key, and never passes as a Bearer token', async (t) => {
   const rules = { issuer: 'https://issuer', audience: ['api'], clockTolerance: 0 }
   const key = Buffer.from(secret)
-  const cookie = signCookieToken(claims, 'one', seconds + 1000, { keyId: 'k1', key })
-  const verify = (value: string, validator = 'one', withKey = key, at = now) => {
+  const one = { name: 'one', keySource: 'its key' }
+  const cookie = signCookieToken(claims, one, seconds + 1000, { keyId: 'k1', key })
+  const verify = (value: string, validator = one, withKey = key, at = now) => {
     const read = readCookieToken(value)
     if (read === null) return 'malformed'
     const result = verifyCookieToken(read, validator, withKey, rules, at)
     return 'refused' in result ? result.refused : result.claims
   }
   t.equal(readCookieToken(cookie)?.keyId, 'k1')
-  t.equal(readCookieToken(signCookieToken(claims, 'one', seconds + 1000, { keyId: null, key }))?.keyId, null)
+  t.equal(readCookieToken(signCookieToken(claims, one, seconds + 1000, { keyId: null, key }))?.keyId, null)
   for (const value of ['', 'x', good, signToken(claims, { secret, header: { typ: 'dwa-cookie+jwt', kid: 7 } })]) t.equal(readCookieToken(value), null)
   t.same(verify(cookie), { ...claims, exp: seconds + 1000 }, 'all claims, a new exp, the binding taken off')
-  t.equal(verify(cookie, 'two'), 'foreign_cookie')
-  t.equal(verify(cookie, 'one', Buffer.from(`${secret}x`)), 'signature')
-  t.equal(verify(cookie, 'one', key, now + 1_000_000), 'expired')
+  t.equal(verify(cookie, { ...one, name: 'two' }), 'foreign_cookie')
+  t.equal(verify(cookie, { ...one, keySource: 'another' }), 'foreign_cookie', 'a cookie does not outlive the key of the token it was made from')
+  t.equal(verify(cookie, one, Buffer.from(`${secret}x`)), 'signature')
+  t.equal(verify(cookie, one, key, now + 1_000_000), 'expired')
   t.equal(verify(good), 'malformed', 'a token of the validator\'s own secret')
   t.equal(verify(signToken({ ...claims, [cookieBinding]: 'one' }, { secret })), 'malformed', 'even with the binding')
   t.equal(verify(sign('{"alg":"HS256","typ":"dwa-cookie+jwt"}', '[]')), 'malformed')
-  t.equal(verify(signCookieToken({ ...claims, iss: 'https://evil' }, 'one', seconds + 1000, { keyId: null, key })), 'issuer')
+  t.equal(verify(signCookieToken({ ...claims, iss: 'https://evil' }, one, seconds + 1000, { keyId: null, key })), 'issuer')
   t.equal(reason(verifier().verify(cookie)), 'foreign_cookie', 'same secret, right issuer and audience: still no Bearer token')
 })
 
@@ -245,7 +247,7 @@ t.test('fuzz: no text is a token, a bearer header or a cookie, and none makes an
   t.doesNotThrow(() => fc.assert(fc.property(texts, (text) => {
     const result = one.verify(text)
     const read = readCookieToken(text)
-    const cookie = read === null ? { refused: true } : verifyCookieToken(read, 'one', key, rules, now)
+    const cookie = read === null ? { refused: true } : verifyCookieToken(read, { name: 'one', keySource: '' }, key, rules, now)
     readBearer(text)
     cookieValues(text, 'a')
     return !(result instanceof Promise) && 'refused' in result && 'refused' in cookie

@@ -129,7 +129,7 @@ t.test('a malformed validator is refused with its field, from code and at run ti
     [{ userIdStrategy: 'ghost' }, 'userIdStrategy', /not registered/], [{ userIdStrategy: 'static' }, 'staticUserId', /required/], [{ partnerIdStrategy: 'ghost' }, 'partnerIdStrategy', /not registered/], [{ partnerIdStrategy: 'email' }, 'partnerIdStrategy', /jwt\.partners/], [{ partnerIdRequired: true }, 'partnerIdRequired', /partnerIdStrategy/],
     [{ requiredScopes: ['a b'] }, 'requiredScopes[0]', /pattern/], [{ requiredScopes: 'a' }, 'requiredScopes', /array/],
     [{ cookieEnabled: true, cookieName: '' }, 'cookieName', 'A cookie name must be provided on JWT validator bad because it has cookie mode enabled.'], [{ cookieEnabled: true, cookieName: null }, 'cookieName', 'A cookie name must be provided on JWT validator bad because it has cookie mode enabled.'],
-    [{ cookieEnabled: true, cookieName: 'a b' }, 'cookieName', /RFC 6265/], [{ cookieEnabled: true, cookiePath: 'x' }, 'cookiePath', /start with/], [{ cookieEnabled: true, cookiePath: '/; Domain=x' }, 'cookiePath', /without ;/],
+    [{ cookieEnabled: true, cookieName: 'a b' }, 'cookieName', /RFC 6265/], [{ cookieEnabled: true, cookiePath: 'x' }, 'cookiePath', /start with/], [{ cookieEnabled: true, cookiePath: '/; Domain=x' }, 'cookiePath', /without ;/], [{ cookieEnabled: true, cookiePath: '/<a' }, 'cookiePath', /without ;/], [{ name: 'n'.repeat(129) }, 'name', /128/],
     [{ cookieEnabled: true, cookieSameSite: 'None', cookieSecure: false }, 'cookieSameSite', /cookieSecure/], [{ cookieEnabled: true, cookieName: '__Host-x', cookiePath: '/x' }, 'cookieName', /path|Path/i], [{ cookieEnabled: true, cookieName: '__Secure-x', cookieSecure: false }, 'cookieName', /cookieSecure/],
     [{ cookieEnabled: true, cookieSecret: 'short' }, 'cookieSecret', /32 bytes/], [{ cookieEnabled: true, cookieSecret: secret }, 'cookieSecret', /differ/], [{ cookieMaxAge: 0 }, 'cookieMaxAge', />= 1/], [{ cookieMaxAge: 1.5 }, 'cookieMaxAge', /integer/],
     [{ surprise: 1 }, 'surprise', /unknown field/], [JSON.parse('{"__proto__":{"enabled":false}}'), '__proto__', /unknown/]
@@ -146,6 +146,42 @@ t.test('a malformed validator is refused with its field, from code and at run ti
   await t.rejects(app.jwtValidators.update('good', { issuer: null }), { code: 'DWA_JWT_INVALID_VALIDATOR', field: 'issuer' })
   await t.rejects(app.jwtValidators.update('good', { secretAlgorithm: 'HS512' }), { code: 'DWA_JWT_INVALID_VALIDATOR', field: 'secretKey' }, 'the stored secret is judged by the new algorithm')
   t.match(await app.jwtValidators.get('good'), { version: 1 })
+})
+
+t.test('an emergency disable succeeds whatever else is wrong with the record, and undefined changes nothing', async (t) => {
+  const prefix = freshPrefix()
+  const able = await appWith(t, [], { userIdStrategies: { own: () => 'u' } }, prefix)
+  await able.jwtValidators.create(validator('foreign', { userIdStrategy: 'own' }))
+  await able.jwtValidators.create(validator('unreadable', { requiredScopes: ['read'], typ: 'at+jwt' }))
+  await able.store.connection.collection(able.store.collectionName('validators')).updateOne({ name: 'unreadable' }, { $set: { secretKey: 'v1.x.y.z.w' } })
+  const app = await appWith(t, ['jwt_unreadable'], {}, prefix)
+  for (const name of ['foreign', 'unreadable']) t.match(await app.jwtValidators.update(name, { enabled: false }), { enabled: false, version: 2 })
+  await t.rejects(app.jwtValidators.update('unreadable', { issuer: 'https://x' }), { code: 'DWA_STORE_UNREADABLE_SECRET' })
+  await app.jwtValidators.update('unreadable', { secretKey: `${secret}, new`, issuer, enabled: true })
+  t.equal(await ask(app, '/jwt_unreadable', token({ scope: 'read' }, { secret: `${secret}, new`, header: { typ: 'at+jwt' } })), '200 unreadable', 'a new secret repairs it')
+  const untouched = { enabled: undefined, requiredScopes: undefined, typ: undefined, clockTolerance: 1 } as unknown as ValidatorPatch
+  t.match(await app.jwtValidators.update('unreadable', untouched), { enabled: true, requiredScopes: ['read'], typ: 'at+jwt', clockTolerance: 1 })
+})
+
+t.test('the event of a change is not the caller\'s to choose: other processes go by it', async (t) => {
+  const app = await appWith(t, ['jwt_one'])
+  await app.jwtValidators.create(validator('one'))
+  t.equal(await ask(app, '/jwt_one', token()), '200 one')
+  await app.jwtValidators.update('one', { enabled: false }, { event: 'thing.else', requestId: 'r-1', message: 'stop', details: { why: 'leak' } } as object)
+  t.equal(await ask(app, '/jwt_one', token()), '500 DWA_JWT_VALIDATOR_NOT_FOUND')
+  t.match((await app.auditLog.find({ event: 'validator.updated' }))[0], { requestId: 'r-1', message: 'stop', details: { why: 'leak', changed: ['enabled'] } })
+})
+
+t.test('a cookie does not outlive the key of the token it was made from', async (t) => {
+  const app = await appWith(t, ['jwt_one'])
+  await app.jwtValidators.create(validator('one', { cookieEnabled: true }))
+  const cookie = String((await app.inject({ url: '/jwt_one', headers: bearer(token()) })).headers['set-cookie']).split(';')[0]
+  const byCookie = async (): Promise<number> => (await app.inject({ url: '/jwt_one', headers: { cookie } })).statusCode
+  t.equal(await byCookie(), 200)
+  await app.jwtValidators.update('one', { cookieMaxAge: 60 })
+  t.equal(await byCookie(), 200, 'other changes leave it alone')
+  await app.jwtValidators.update('one', { secretKey: `${secret}, new` })
+  t.equal(await byCookie(), 401)
 })
 
 t.test('names may be any identifier', async (t) => {
@@ -243,6 +279,7 @@ t.test('bare jwt works while exactly one validator exists', async (t) => {
   t.equal(await ask(declared, '/jwt', token()), '200 only')
   const disabled = await appWith(t, ['jwt', 'jwt_only'], { validators: [validator('only', { enabled: false })] })
   t.equal(await ask(disabled, '/jwt', token()), '500 DWA_JWT_VALIDATOR_NOT_FOUND')
+  await t.rejects(disabled.jwtValidators.create(null as never), { code: 'DWA_JWT_INVALID_VALIDATOR', message: 'a validator must be an object' })
   t.equal(await ask(disabled, '/jwt_only', token()), '500 DWA_JWT_VALIDATOR_NOT_FOUND')
 })
 
