@@ -11,11 +11,11 @@ export interface JwtOptions<Request = unknown> {
   readonly partnerIdStrategies?: { readonly [name: string]: IdentityStrategy<Request> }
   /** Where the strategy `email` looks: a mongoose model and its field (default `email`). */
   readonly partners?: { readonly model: PartnerModel, readonly emailField?: string }
-  /** Whether a request belongs to a signed-in session, which a protected route refuses. Default: `session.userId`, `session.user`. */
+  /** Whether a request belongs to a signed-in session, which a protected route refuses. Default: `session.userId`, `session.user`, `session.get('user')`. */
   readonly isSessionAuthenticated?: (request: Request) => boolean
   /** `{ every }`: routes without `config.auth` are treated as if they had this value. Default `opt-in`. */
   readonly protect?: 'opt-in' | { readonly every: string }
-  /** `max`: how many of the last used verified tokens are kept at least, and half of how many at most (default 10 000; 0: none). */
+  /** `max`: so many of the last used verified tokens are kept for sure, and never more than twice as many (default 10 000; 0: none). */
   readonly cache?: { readonly max?: number }
   /** Seconds a stored validator serves while MongoDB is away. Default 300. */
   readonly maxStaleSeconds?: number
