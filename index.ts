@@ -32,6 +32,15 @@ const docuwareAuth = Object.assign(fp(umbrella, { name: 'fastify-docuware-auth',
 export default docuwareAuth
 export { docuwareAuth, docuwareAuth as 'module.exports', errors, isAuthError, jwt, store }
 export type { AuthError, AuthErrorCode } from './lib/errors.js'
+export type { Clock } from './lib/clock.js'
+export type { Identity, IdentityStrategy, PartnerModel, StrategyContext } from './lib/jwt/identity.js'
 export type { ValidatorInput, ValidatorPatch, ValidatorView } from './lib/jwt/validator-schema.js'
-export type { JwtPayload, JwtValidators } from './types/jwt.js'
+export type { ValidatorChange, ValidatorUpdate } from './lib/jwt/validators.js'
+export type { AuditLog, LogQuery, Verification } from './lib/log/audit-log.js'
+export type { Head } from './lib/log/heads.js'
+export type { Actor, LogEntry, LogFields, LogLevel, Target } from './lib/log/log-entry.js'
+export type { Access, Caller } from './lib/store/access.js'
+export type { RouteClaimant, RouteHook } from './lib/store/route-auth.js'
+export type { Store } from './lib/store/store.js'
+export type { JwtPayload, JwtValidators, RequireAuthOptions } from './types/jwt.js'
 export type { JwtOptions, StoreOptions }

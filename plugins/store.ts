@@ -11,7 +11,7 @@ import { OpenedStore } from '../lib/store/open-store.js'
 import { readPublicUrl } from '../lib/store/public-url.js'
 import { RouteAuth } from '../lib/store/route-auth.js'
 import { storeOptionsSchema } from '../lib/store/store-options.js'
-import '../types/fastify.js'
+import '../types/store.js'
 
 /** Options of the `store` plugin. */
 export interface StoreOptions {

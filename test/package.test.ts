@@ -79,7 +79,7 @@ t.test('what is published imports nothing but its declared dependencies', async 
     .filter((name) => !name.startsWith('node:') && !declared.has(name.split('/', name.startsWith('@') ? 2 : 1).join('/')))
   t.strictSame([...new Set(foreign)], [])
   t.match(readFileSync(join(home, 'dist/plugins/jwt.d.ts'), 'utf8'), "import '../types/jwt.js'", 'its types reach Fastify\'s')
-  t.match(readFileSync(join(home, 'dist/plugins/store.d.ts'), 'utf8'), "import '../types/fastify.js'", 'its types reach Fastify\'s')
+  t.match(readFileSync(join(home, 'dist/plugins/store.d.ts'), 'utf8'), "import '../types/store.js'", 'its types reach Fastify\'s')
 })
 
 const story = `

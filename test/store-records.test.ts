@@ -4,6 +4,7 @@ import { OpenedStore } from '../lib/store/open-store.js'
 import type { RecordCollection } from '../lib/store/record-collection.js'
 import { startEmbeddedMongo } from '../testing/index.js'
 import { ManualClock } from './manual-clock.js'
+import { startProxy } from './mongo-proxy.js'
 import { startTestMongo } from './mongo.js'
 import { eventually, storeApp, thingKind, type StoreApp, type Thing } from './store-app.js'
 import { startWorker } from './workers/fork-worker.js'
@@ -170,13 +171,57 @@ t.test('the timer sweeps; an entry that was put into a record by hand is thrown 
   t.match(entries.filter(({ event }) => event === 'log.forged'), Array(3).fill({ level: 'error', target: { type: 'thing', id } }))
 })
 
-t.test('a sweep that fails is reported', async (t) => {
+t.test('whatever is put into an outbox by hand is thrown away, and keeps no entry of others from the log', async (t) => {
   const clock = new ManualClock()
   const context = await thingApp(t, { clock })
-  await context.things.create({ name: 'a' })
-  await raw(context).updateOne({ name: 'a' }, { $set: { outbox: [{ draft: { at: new Date(0), source: NaN }, mac: 'x', key: context.store.keyRing.current('x').keyId }] } })
+  const { app, store, things, uri } = context
+  await things.create({ name: 'a' })
+  const worker = startWorker(t, uri, 'die create')
+  t.same(await worker.exit, [null, 'SIGKILL'])
+  const key = store.keyRing.current('x').keyId
+  const at = new Date(0)
+  const poison: unknown[] = [null, 7, [null], [{ draft: { at } }], { draft: { at } }, { draft: { at: 'x', source: 's' }, mac: 'x', key }, { draft: { at, source: NaN }, mac: 'x', key }, { draft: { at, source: 's', details: { i: NaN } }, mac: 'x', key },
+    { draft: { at, source: 's' }, mac: ['x'], key }, { draft: { at, source: 's' }, mac: { $ne: null }, key }, { draft: { at, source: 's' }, mac: null, key }]
+  const waiting = (await raw(context).findOne({ name: 'created by the dead' }))?.['outbox']
+  await raw(context).updateOne({ name: 'a' }, { $set: { outbox: poison } })
+  await raw(context).updateOne({ name: 'created by the dead' }, { $set: { outbox: [...poison, ...waiting] } })
+  await raw(context).insertMany([{ name: 'no array', version: 1, outbox: { draft: { at } } }, { _id: 'odd' as never, name: 'no id', version: 1, outbox: [{ draft: { at } }] }])
+  const outboxes = async (): Promise<unknown[]> => await raw(context).find({ _id: { $type: 'objectId' } }).map(({ outbox }) => outbox as unknown).toArray()
+  clock.advance(10_000)
+  await eventually('they are gone', async () => (await outboxes()).every((outbox) => Array.isArray(outbox) && outbox.length === 0))
+  t.equal((await app.auditLog.find({ event: 'thing.created' })).length, 2, 'the entry of the dead is in the log')
+  t.equal((await app.auditLog.find({ event: 'log.forged' })).length, 2 * poison.length + 1)
+  await store.sweep()
+  t.equal((await app.auditLog.find({ event: 'log.forged' })).length, 2 * poison.length + 1)
+})
+
+t.test('a change whose maker died is in the log after five seconds, and as soon as the database is back', async (t) => {
+  const clock = new ManualClock()
+  const { uri } = await startTestMongo(t)
+  const proxy = await startProxy(t, uri)
+  const { app } = await storeApp(t, { uri: proxy.uri, clock })
+  app.store.records(thingKind)
+  const created = async (): Promise<number> => (await app.auditLog.find({ event: 'thing.created' })).length
+  const die = async (): Promise<void> => { await startWorker(t, uri, 'die create').exit }
+  await die()
+  clock.advance(10_000)
+  await eventually('the timer swept', async () => await created() === 1)
+  await app.store.connection.collection('dwa_things').updateOne({}, { $set: { name: 'another' } })
+  await proxy.cut()
+  await eventually('the loss is noticed', () => !app.store.available)
+  await die()
   clock.advance(60_000)
-  await eventually('it is reported', () => context.lines.some(({ message }) => message === 'undelivered audit entries remain'))
+  await proxy.open()
+  await eventually('the first connection swept', async () => await created().catch(() => 0) === 2)
+})
+
+t.test('a sweep that fails is reported', async (t) => {
+  const clock = new ManualClock()
+  const { store, uri, lines } = await thingApp(t, { clock })
+  t.same(await startWorker(t, uri, 'die create').exit, [null, 'SIGKILL'])
+  await store.log.close()
+  clock.advance(60_000)
+  await eventually('it is reported', () => lines.some(({ message }) => message === 'undelivered audit entries remain'))
 })
 
 t.test('a change whose entry cannot be logged is not reported as done', async (t) => {

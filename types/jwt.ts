@@ -31,12 +31,15 @@ export interface JwtValidators {
   clearCookie (reply: FastifyReply, name: string): Promise<void>
 }
 
+/** `scopes`: what a caller needs beside the route's `config.scopes`. */
+export interface RequireAuthOptions { readonly scopes?: readonly string[] }
+
 declare module 'fastify' {
   interface FastifyInstance {
     /** Validators, by the `jwt` plugin. */
     jwtValidators: JwtValidators
     /** An onRequest hook that does what `config: { auth: value, scopes }` does. @throws DWA_ROUTE_MALFORMED, DWA_ROUTE_UNCLAIMED */
-    requireAuth (value: string, options?: { readonly scopes?: readonly string[] }): onRequestHookHandler
+    requireAuth (value: string, options?: RequireAuthOptions): onRequestHookHandler
   }
 
   interface FastifyRequest {
@@ -48,10 +51,5 @@ declare module 'fastify' {
     userId: string | null
     /** The validator that accepted the token, or null. */
     jwtValidator: string | null
-  }
-
-  interface FastifyContextConfig {
-    /** Scopes a caller of the route needs beside what `auth` asks for. */
-    scopes?: string[]
   }
 }

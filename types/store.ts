@@ -18,6 +18,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** How callers of the route authenticate: `jwt_<validator>`, `public_or_jwt_<validator>`, `oauth_provider`; false opts out of `protect: { every }`. */
     auth?: string | false
+    /** Scopes a caller of the route needs beside what `auth` asks for. */
+    scopes?: readonly string[]
     /** The webhook source whose signature requests must carry. */
     webhook?: string
   }
