@@ -38,7 +38,8 @@ export interface StoreSettings {
 /** Milliseconds. The start waits no longer than this for MongoDB. */
 const connectLimit = 3000
 const retryInterval = 10_000
-const sweepInterval = 60_000
+/** A change is unknown to other processes while its entry waits in the record of a dead one: they look for it this often. */
+const sweepInterval = 5000
 
 /** The store of one app. */
 export class OpenedStore implements Store {
@@ -57,6 +58,7 @@ export class OpenedStore implements Store {
   #initialising: Promise<void> | null = null
   #closed = false
   #existingOnly = false
+  #sweeping = false
 
   /** @throws DWA_OPTIONS_INVALID when an address is malformed */
   constructor (settings: StoreSettings) {
@@ -149,7 +151,12 @@ export class OpenedStore implements Store {
     this.#existingOnly = existingOnly
     const databases = new Set([this.#database, this.#logDatabase])
     const connected = await Promise.all([...databases].map(async (database) => await database.connect(connectLimit)))
-    for (const database of databases) database.onReachable(() => { this.#initialiseLater() })
+    for (const database of databases) {
+      database.onReachable(() => {
+        this.#initialiseLater()
+        this.#sweepLater()
+      })
+    }
     if (connected.every(Boolean)) await this.#unlessAway(async () => { await this.#initialise() })
     this.#timers.push(
       every(clock, retryInterval, () => { this.#initialiseLater() }),
@@ -209,8 +216,11 @@ export class OpenedStore implements Store {
   }
 
   #sweepLater (): void {
-    if (!this.available) return
-    this.sweep().catch((error: unknown) => { this.#settings.logger.warn({ err: error }, 'undelivered audit entries remain') })
+    if (!this.available || this.#sweeping || this.#closed) return
+    this.#sweeping = true
+    this.sweep()
+      .catch((error: unknown) => { this.#settings.logger.warn({ reason: reasonOf(error) }, 'undelivered audit entries remain') })
+      .finally(() => { this.#sweeping = false })
   }
 
   async #readKeys (): Promise<DataKeys> {

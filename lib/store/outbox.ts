@@ -35,7 +35,7 @@ export interface OutboxOptions {
 }
 
 /** Milliseconds: younger entries are left to the process that made them. */
-const patience = 10_000
+const patience = 5000
 const sweepSize = 1000
 const keyLabel = 'outbox'
 
@@ -59,38 +59,72 @@ export class Outbox {
     await this.#drop(id, entry)
   }
 
-  /** Delivers what dead processes left behind. Several processes may sweep at once: the log takes each entry once. */
+  /**
+   * Delivers what dead processes left behind. Several processes may sweep at once: the log takes each entry once.
+   * What this package did not put there, of whatever shape, is thrown away, and keeps nobody else's entry from the log.
+   */
   async sweep (now: number): Promise<void> {
     const old = new Date(now - patience)
-    const records = await this.#options.model.find({ 'outbox.draft.at': { $lt: old } }, { outbox: 1 }).limit(sweepSize).lean()
-    for (const { _id, outbox = [] } of records) {
-      for (const entry of outbox) {
-        if (!await this.#isAuthentic(_id, entry)) {
-          await this.#options.onForged(_id.toHexString())
-          await this.#drop(_id, entry)
-        } else if (entry.draft.at < old) {
-          await this.deliver(_id, entry)
-        }
+    const records = await this.#options.model.find({ _id: { $type: 'objectId' }, 'outbox.draft.at': { $lt: old } }, { outbox: 1 }).limit(sweepSize).lean()
+    for (const { _id, outbox } of records) await this.#sweepRecord(_id, outbox, old)
+  }
+
+  async #sweepRecord (id: mongo.ObjectId, outbox: unknown, old: Date): Promise<void> {
+    if (!Array.isArray(outbox)) {
+      await this.#options.onForged(id.toHexString())
+      await this.#tidy(id, { $set: { outbox: [] } }, { outbox: { $not: { $type: 'array' } } })
+      return
+    }
+    const found: unknown[] = outbox
+    for (const entry of found) {
+      const authentic = await this.#authentic(id, entry)
+      if (authentic === null) {
+        await this.#options.onForged(id.toHexString())
+        await this.#drop(id, entry)
+      } else if (authentic.draft.at < old) {
+        await this.deliver(id, authentic)
       }
     }
   }
 
-  async #drop (id: mongo.ObjectId, { mac = null }: { readonly mac?: unknown }): Promise<void> {
-    const { model } = this.#options
-    const left = await model.findOneAndUpdate({ _id: id }, { $pull: { outbox: { mac } } }, { returnDocument: 'after', projection: { version: 1, outbox: 1 } }).lean()
-    if (left !== null && left.version === undefined) await model.deleteOne({ _id: id, version: { $exists: false }, outbox: { $size: 0 } })
+  /** Whatever a forger wrote is a value here, and never an operator. */
+  async #drop (id: mongo.ObjectId, entry: unknown): Promise<void> {
+    const element = typeof entry === 'object' && entry !== null && !Array.isArray(entry) ? { mac: { $eq: 'mac' in entry ? entry.mac : null } } : { $eq: entry }
+    await this.#tidy(id, { $pull: { outbox: element } })
   }
 
-  async #isAuthentic (id: mongo.ObjectId, entry: OutboxEntry): Promise<boolean> {
-    const key = typeof entry.key === 'string' ? await this.#options.keyRing.find(keyLabel, entry.key) : null
-    if (key === null || typeof entry.mac !== 'string') return false
-    const expected = Buffer.from(this.#mac(id, entry.draft, key))
-    const found = Buffer.from(entry.mac)
-    return expected.length === found.length && timingSafeEqual(expected, found)
+  async #tidy (id: mongo.ObjectId, update: mongo.Document, condition: mongo.Filter<mongo.Document> = {}): Promise<void> {
+    const { collection } = this.#options.model
+    const left = await collection.findOneAndUpdate({ ...condition, _id: id }, update, { returnDocument: 'after', projection: { version: 1, outbox: 1 }, writeConcern: { w: 'majority' } })
+    if (left !== null && left['version'] === undefined) await collection.deleteOne({ _id: id, version: { $exists: false }, outbox: { $size: 0 } }, { writeConcern: { w: 'majority' } })
+  }
+
+  /** The entry if this package put it there, or null. */
+  async #authentic (id: mongo.ObjectId, entry: unknown): Promise<OutboxEntry | null> {
+    if (!isOutboxEntry(entry)) return null
+    const key = await this.#options.keyRing.find(keyLabel, entry.key)
+    return key !== null && this.#fits(id, entry, key) ? entry : null
+  }
+
+  #fits (id: mongo.ObjectId, { draft, mac }: OutboxEntry, key: Buffer): boolean {
+    try {
+      const expected = Buffer.from(this.#mac(id, draft, key))
+      const found = Buffer.from(mac)
+      return expected.length === found.length && timingSafeEqual(expected, found)
+    } catch {
+      return false // it holds what JSON cannot say, and no draft does
+    }
   }
 
   #mac (id: mongo.ObjectId, draft: LogDraft, key: Buffer): string {
     const signed = { ...draft, at: draft.at.getTime(), record: `${this.#options.collection}/${id.toHexString()}` }
     return createHmac('sha256', key).update('fastify-docuware-auth/outbox/v1\n').update(canonicalJson(signed)).digest('base64url')
   }
+}
+
+/** Whether it has the shape; its `mac` vouches for the rest of the draft. */
+function isOutboxEntry (value: unknown): value is OutboxEntry {
+  if (typeof value !== 'object' || value === null || !('mac' in value && typeof value.mac === 'string' && 'key' in value && typeof value.key === 'string' && 'draft' in value)) return false
+  const { draft } = value
+  return typeof draft === 'object' && draft !== null && 'at' in draft && draft.at instanceof Date && 'source' in draft && typeof draft.source === 'string'
 }
