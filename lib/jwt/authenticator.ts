@@ -1,5 +1,5 @@
 import { errors } from '../errors.js'
-import { readBearer, type BearerCredential } from './bearer.js'
+import { readBearer } from './bearer.js'
 import { scopesOf, type RefusalReason } from './claims.js'
 import type { JsonObject } from './compact-token.js'
 import type { CompiledValidator } from './compiled-validator.js'
@@ -7,7 +7,6 @@ import { isCrossSite, type RequestOrigin } from './cookie-header.js'
 import type { CookieMode } from './cookie-mode.js'
 import { builtInUserId, readIdentity, type IdentityStrategy } from './identity.js'
 import type { RouteValue } from './route-value.js'
-import type { TokenResult } from './token-verifier.js'
 import type { ValidatorRegistry } from './validator-registry.js'
 import type { VerifiedTokens } from './verified-tokens.js'
 
@@ -66,7 +65,6 @@ export interface AuthenticatorOptions<Request> {
 /** A walk along a chain. */
 interface Walk<Request> {
   readonly credentials: Credentials<Request>
-  readonly bearer: BearerCredential
   readonly refusals: ValidatorRefusal[]
 }
 
@@ -89,16 +87,16 @@ export class Authenticator<Request = unknown> {
     return then(this.#options.registry.find(route.validator), (first) => {
       const { authorization, cookie } = credentials
       if (route.public && authorization === undefined && !this.#options.cookies.isPresent(first, cookie)) return 'anonymous'
-      return this.#ask(first, { credentials, bearer: readBearer(authorization), refusals: [] })
+      return this.#ask(first, { credentials, refusals: [] })
     })
   }
 
   #ask (validator: CompiledValidator, walk: Walk<Request>): Outcome | Promise<Outcome> {
-    return then(this.#prove(validator, walk), (proof) => 'reason' in proof ? this.#goOn(proof, walk) : this.#accept(validator, proof, walk.credentials))
+    return then(this.#prove(validator, walk.credentials), (proof) => 'reason' in proof ? this.#goOn(proof, walk) : this.#accept(validator, proof, walk.credentials))
   }
 
-  #goOn (refused: ValidatorRefusal, { credentials, bearer, refusals }: Walk<Request>): Outcome | Promise<Outcome> {
-    const walk = { credentials, bearer, refusals: [...refusals, refused] }
+  #goOn (refused: ValidatorRefusal, { credentials, refusals }: Walk<Request>): Outcome | Promise<Outcome> {
+    const walk = { credentials, refusals: [...refusals, refused] }
     const { next } = refused.validator
     if (next === null) return walk
     return then(this.#options.registry.find(next), (validator) => {
@@ -107,21 +105,20 @@ export class Authenticator<Request = unknown> {
     })
   }
 
-  #prove (validator: CompiledValidator, { bearer, credentials }: Walk<Request>): Proof | ValidatorRefusal | Promise<Proof | ValidatorRefusal> {
+  /** What was verified before is found by the whole header, before that is even looked into. */
+  #prove (validator: CompiledValidator, credentials: Credentials<Request>): Proof | ValidatorRefusal | Promise<Proof | ValidatorRefusal> {
+    const { authorization } = credentials
+    if (typeof authorization === 'string') {
+      const kept = this.#options.verified.get(validator, authorization)
+      if (kept !== null && validator.verifier.holds(kept, this.#options.now())) return { claims: kept.claims, scopes: kept.scopes, via: 'header' }
+    }
+    const bearer = readBearer(authorization)
     if (bearer === 'malformed') return { validator, code: 'DWA_JWT_MALFORMED_AUTHORIZATION', reason: 'malformed' }
     if (bearer === 'missing') return this.#proveByCookie(validator, credentials)
-    return then(this.#verify(validator, bearer.token), (result): Proof | ValidatorRefusal => 'refused' in result
-      ? { validator, code: 'DWA_JWT_INVALID_TOKEN', reason: result.refused }
-      : { claims: result.claims, scopes: result.scopes, via: 'header' })
-  }
-
-  #verify (validator: CompiledValidator, token: string): TokenResult | Promise<TokenResult> {
-    const { verified, now } = this.#options
-    const kept = verified.get(validator, token)
-    if (kept !== null && validator.verifier.holds(kept, now())) return kept
-    return then(validator.verifier.verify(token), (result) => {
-      if (!('refused' in result)) verified.set(validator, token, result)
-      return result
+    return then(validator.verifier.verify(bearer.token), (result): Proof | ValidatorRefusal => {
+      if ('refused' in result) return { validator, code: 'DWA_JWT_INVALID_TOKEN', reason: result.refused }
+      this.#options.verified.set(validator, String(authorization), result)
+      return { claims: result.claims, scopes: result.scopes, via: 'header' }
     })
   }
 
