@@ -195,9 +195,15 @@ t.test('the log\'s model and collection object refuse every update and delete wi
     bulkSave: async () => await model.bulkSave([new model({ event: 'x' })]), // eslint-disable-line new-cap -- mongoose models are classes
     'collection.deleteMany': async () => await model.collection.deleteMany({}),
     'collection.drop': async () => { await model.collection.drop() },
+    'aggregate with $out': async () => await model.aggregate([{ $out: 'dwa_log' }]),
+    'aggregate with $merge': async () => await model.aggregate([{ $match: {} }, { $merge: { into: 'dwa_log' } }]),
+    'connection.bulkWrite': async () => await store.connection.bulkWrite([{ model: 'dwa_log', name: 'deleteMany', filter: {} }]),
+    'connection.bulkWrite, unordered': async () => await store.connection.bulkWrite([{ model: 'dwa_log', name: 'updateMany', filter: {}, update: { $set: { event: 'x' } } }], { ordered: false }),
+    'connection.dropCollection': async () => { await store.connection.dropCollection('dwa_log') },
     'connection.collection': async () => await store.connection.collection('dwa_log').updateMany({}, { $set: { event: 'x' } })
   }
   for (const [name, attempt] of Object.entries(attempts)) await t.rejects((async () => { await attempt() })(), { code: 'DWA_LOG_IMMUTABLE' }, name)
+  t.same(await model.aggregate([{ $group: { _id: '$event' } }, { $sort: { _id: 1 } }]), [{ _id: 'log.opened' }, { _id: 'thing.seen' }], 'reading is what it is for')
   t.match(await log.verify(), { ok: true, entries: 2 })
 })
 

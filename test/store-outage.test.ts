@@ -120,14 +120,63 @@ t.test('the app\'s own connection is used, waited for, and never closed', async 
   const connection = mongoose.createConnection(uri)
   t.teardown(() => connection.close())
   const { app } = await storeApp(t, { connection })
-  t.equal(app.store.connection, connection)
   await app.store.records<Thing>(thingKind).create({ name: 'a' })
+  t.same(Object.keys(connection.models), [], 'none of its models are here')
   await app.close()
   t.equal(connection.readyState, 1)
   t.equal(await connection.collection('dwa_things').countDocuments(), 1)
   const { app: second } = await storeApp(t, { connection })
   t.equal((await second.store.records<Thing>(thingKind).list()).length, 1, 'a second app on the same connection')
   t.match(await second.auditLog.verify(), { ok: true, chains: 2 })
+})
+
+t.test('two apps on one connection do without the app\'s mongoose settings, and come back when it was closed and opened again', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const own = new mongoose.Mongoose({ sanitizeFilter: true })
+  own.plugin((schema) => { schema.pre('find', function () { this.setQuery({ ...this.getQuery(), tenant: 1 }) }) })
+  const connection = await own.createConnection(uri, { dbName: 'elsewhere' }).asPromise()
+  t.teardown(() => connection.close())
+  const client = connection.getClient()
+  const events = ['serverDescriptionChanged', 'serverHeartbeatSucceeded'] as const
+  const listeners = (): number[] => [...events.map((event) => client.listenerCount(event)), connection.listenerCount('connected'), connection.listenerCount('close')]
+  const before = listeners()
+  const apps = [await storeApp(t, { connection }), await storeApp(t, { connection })]
+  const things = apps.map(({ app }) => app.store.records<Thing>(thingKind))
+  await things[0]?.create({ name: 'a' })
+  for (const each of things) {
+    t.equal((await each.list()).length, 1)
+    t.equal(await each.count(5), 1)
+  }
+  t.equal(await connection.collection('dwa_things').countDocuments(), 1, 'in the database of the app\'s connection')
+  t.equal(apps[0]?.app.store.connection.name, 'elsewhere')
+  await connection.close()
+  for (const { app } of apps) t.notOk(app.store.available)
+  await t.rejects(async () => { await things[0]?.list() }, { code: 'DWA_STORE_UNAVAILABLE' })
+  await connection.openUri(uri, { dbName: 'elsewhere' })
+  for (const [index, { app }] of apps.entries()) {
+    t.ok(app.store.available)
+    t.equal((await things[index]?.list())?.length, 1)
+    await eventually('an entry is written', async () => await app.auditLog.append('thing.seen').then(() => true, () => false))
+  }
+  t.same(listeners().slice(0, 2), before.slice(0, 2), 'the old client is let go')
+  await apps[0]?.app.store.connection.close()
+  t.equal(connection.readyState, 1, 'not even so it is closed')
+  for (const { app } of apps) await app.close()
+  t.equal(connection.readyState, 1)
+  t.same(listeners(), before)
+})
+
+t.test('everything is read from the primary, whatever the address or the app\'s connection says', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const address = `${uri}${uri.includes('?') ? '&' : '?'}readPreference=secondaryPreferred&readPreferenceTags=dc:a&maxStalenessSeconds=120`
+  const connection = await mongoose.createConnection(address).asPromise()
+  t.teardown(() => connection.close())
+  t.equal(connection.db?.collection('x').readPreference?.mode, 'secondaryPreferred')
+  for (const source of [{ uri: address }, { connection }]) {
+    const { app: { store } } = await storeApp(t, source)
+    t.equal(store.connection.db?.readPreference?.mode, 'primary')
+    t.equal(store.connection.db?.collection('dwa_log').readPreference?.mode, 'primary')
+  }
 })
 
 t.test('a connection that the app opens later is taken when it stands', async (t) => {

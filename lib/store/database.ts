@@ -2,6 +2,7 @@ import mongoose, { type Connection, type mongo } from 'mongoose'
 import { errors, isAuthError } from '../errors.js'
 import type { Clock } from '../clock.js'
 import { reasonOf, type Logger } from './logger.js'
+import { SharedConnection } from './shared-connection.js'
 import { isOutage, unavailable } from './unavailable.js'
 
 /** An address to connect to, or the app's own connection. */
@@ -20,14 +21,16 @@ const connectOptions = {
   bufferCommands: false,
   autoIndex: false,
   autoCreate: false,
+  readPreference: 'primary',
   appName: 'fastify-docuware-auth'
-}
+} as const
 
-/** A MongoDB connection that comes and goes. Opened here, it is closed here; the app's own is never closed. */
+/** A MongoDB connection that comes and goes, and reads from the primary. Opened here, it is closed here; the app's own is shared and never closed. */
 export class Database {
   readonly connection: Connection
   readonly #option: string
   readonly #uri: string | null
+  readonly #shared: SharedConnection | null
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #listeners: Array<() => void> = []
@@ -48,14 +51,17 @@ export class Database {
     this.#logger = logger
     if ('connection' in source) {
       this.#uri = null
-      this.connection = source.connection
+      this.#shared = new SharedConnection(source.connection)
+      this.connection = this.#shared.connection
     } else {
-      this.#uri = source.uri
       checkAddress(source.uri, option)
+      this.#uri = withoutReadPreference(source.uri)
+      this.#shared = null
       this.connection = new mongoose.Mongoose().createConnection()
       this.connection.on('error', () => {}) // every failure is also a rejection of openUri, and logged there
     }
     this.connection.on('connected', this.#connected)
+    this.#shared?.open()
   }
 
   /** Whether MongoDB answered last time it was asked. */
@@ -113,8 +119,8 @@ export class Database {
     this.#closed = true
     clearInterval(this.#watch)
     this.connection.off('connected', this.#connected)
-    if (this.#uri === null) return
-    await this.connection.destroy(true)
+    if (this.#shared === null) await this.connection.destroy(true)
+    else this.#shared.close()
   }
 
   async #open (uri: string): Promise<void> {
@@ -156,6 +162,13 @@ export class Database {
     })
     cancel()
   }
+}
+
+/** Whatever the address says: a secondary may not know yet what was just written, and tags do not go with the primary. */
+function withoutReadPreference (uri: string): string {
+  const [address = '', query = ''] = uri.split('?', 2)
+  const rest = query.split('&').filter((parameter) => !/^(?:readPreference|readPreferenceTags|maxStalenessSeconds)=/i.test(parameter))
+  return `${address}?${rest.join('&')}`
 }
 
 function checkAddress (uri: string, option: string): void {
