@@ -1,8 +1,10 @@
 import t, { type Test } from 'tap'
 import mongoose from 'mongoose'
 import { systemClock } from '../lib/clock.js'
+import { TailedChangeFeed } from '../lib/log/change-feed.js'
 import { followLog } from '../lib/log/follow.js'
 import type { LogEntry } from '../lib/log/log-entry.js'
+import { logCollection } from '../lib/log/log-collection.js'
 import { Database } from '../lib/store/database.js'
 import { OpenedStore } from '../lib/store/open-store.js'
 import type { StoreOptions } from '../plugins/store.js'
@@ -164,10 +166,10 @@ t.test('a tail whose place is evicted while it looks for it begins again with th
 })
 
 t.test('eviction by size during a tail', async (t) => {
-  const { app: { auditLog } } = await logApp(t, { log: { size: 200_000 } })
+  const { app: { auditLog } } = await logApp(t, { log: { size: 1 << 20 } })
   const tail = collect(auditLog.tail())
   for (let round = 0; round < 10; round++) {
-    await Promise.all(Array.from({ length: 100 }, async (_, i) => await auditLog.append('thing.seen', { details: { i: round * 100 + i, text: 'a long story '.repeat(20) } })))
+    await Promise.all(Array.from({ length: 100 }, async (_, i) => await auditLog.append('thing.seen', { details: { i: round * 100 + i, text: 'a long story '.repeat(70) } })))
   }
   await eventually('the last arrived', () => numbers(tail.seen).includes(999))
   const seen = numbers(tail.seen).map(Number)
@@ -235,4 +237,94 @@ t.test('a process that starts later knows the heads since the newest checkpoint,
   const heads = JSON.stringify(newest?.details['heads'])
   t.ok(heads.includes(after.hash), 'what came after the checkpoint')
   t.equal((JSON.parse(heads) as unknown[]).length, 3)
+})
+
+t.test('what has not the shape of an entry is passed over by find, tail and feed', async (t) => {
+  const { app, uri, lines } = await logApp(t)
+  const { auditLog, store } = app
+  const tail = collect(auditLog.tail())
+  const fed: string[] = []
+  store.changes.subscribe(({ event }) => { fed.push(event) })
+  await auditLog.append('thing.seen', { details: { i: 0 } })
+  const raw = store.connection.db?.collection<Record<string, unknown>>('dwa_log')
+  await raw?.insertMany([{ _id: 'evil' }, { chain: 'x', seq: 'y' }, { chain: 'x', seq: 1, at: new Date(), event: 'thing.seen', level: 'info', details: null, key: 'k', hash: 'h', prev: null }] as never)
+  const other = await storeApp(t, { uri })
+  await other.app.auditLog.append('thing.seen', { details: { i: 1 } })
+  await eventually('the next entry arrives', () => fed.filter((event) => event === 'thing.seen').length === 2 && numbers(tail.seen).length === 2)
+  t.same(numbers(tail.seen), [0, 1])
+  t.same(numbers(await auditLog.find({ limit: 2, event: 'thing.seen' })), [1, 0], 'a page is full all the same')
+  t.equal((await auditLog.find()).length, 4)
+  await raw?.insertOne({ _id: 'newest of all', chain: 'x', seq: 'z' } as never)
+  const late = await storeApp(t, { uri })
+  t.ok(late.app.store.changes.live)
+  t.notOk(lines.some(({ level }) => level === 'error'))
+})
+
+t.test('the change feed ignores entries and checkpoints that were not sealed by this package, and says so once', async (t) => {
+  const { app, uri, lines } = await logApp(t)
+  if (!(app.store instanceof OpenedStore)) throw new Error('another store')
+  const fed: string[] = []
+  app.store.changes.subscribe(({ event }) => { fed.push(event) })
+  const key = app.store.keyRing.current('x').keyId
+  const forged = { at: new Date(), event: 'thing.forged', level: 'error', actor: null, target: null, requestId: null, message: null, details: {}, prev: null, hash: 'x' }
+  const heads = [{ chain: 'invented', seq: 7, hash: 'x', count: 7, at: Date.now() + 1e6 }]
+  await app.store.connection.db?.collection('dwa_log').insertMany([{ ...forged, chain: 'f', seq: 1, key }, { ...forged, chain: 'f', seq: 2, key: 'unknown' }, { ...forged, chain: 'f', seq: 3, key: 'unknown' }, { ...forged, event: 'log.checkpoint', chain: 'f', seq: 4, key, details: { heads } }])
+  const other = await storeApp(t, { uri })
+  if (!(other.app.store instanceof OpenedStore)) throw new Error('another store')
+  await other.app.auditLog.append('thing.genuine')
+  await eventually('the genuine one arrives', () => fed.includes('thing.genuine'))
+  t.notOk(fed.includes('thing.forged'))
+  t.equal(lines.filter(({ level, message }) => level === 'warn' && message === 'the audit log holds an entry that was not written by this package: verify it').length, 1)
+  for (const { log } of [app.store, other.app.store]) {
+    await log.checkpoint()
+    const [newest] = await log.find({ event: 'log.checkpoint', limit: 1 })
+    t.notMatch(JSON.stringify(newest?.details), /invented|"f"/)
+  }
+})
+
+t.test('a process whose clock is an hour behind is heard by those that resume and those that start', async (t) => {
+  const { app: first, uri } = await logApp(t)
+  const resumeAt = await first.auditLog.append('thing.seen', { details: { i: 0 } })
+  await first.close()
+  const { app } = await storeApp(t, { uri })
+  const fed: unknown[] = []
+  app.store.changes.subscribe(({ event, details }) => { if (event === 'thing.seen') fed.push(details['i']) })
+  const tail = collect(app.auditLog.tail({ after: resumeAt.id }))
+  const behind = await storeApp(t, { uri, clock: { ...systemClock, now: () => Date.now() - 3_600_000 } })
+  await behind.app.auditLog.append('thing.seen', { details: { i: 1 } })
+  await eventually('it is heard', () => fed.length === 1 && numbers(tail.seen).length === 1)
+  t.same([fed, numbers(tail.seen)], [[1], [1]])
+})
+
+t.test('the change feed goes on after whatever went wrong, in a new epoch', async (t) => {
+  const { app, uri } = await logApp(t)
+  if (!(app.store instanceof OpenedStore)) throw new Error('another store')
+  const database = new Database({ uri }, 'store.uri', systemClock, app.log)
+  t.teardown(() => database.close())
+  await database.connect(3000)
+  const { keyRing } = app.store
+  let failures = 0
+  const errors: string[] = []
+  const feed = new TailedChangeFeed({
+    database,
+    collection: () => logCollection(database.db, 'dwa_log'),
+    clock: systemClock,
+    logger: { info () {}, warn () {}, error (_details, message) { errors.push(message) } },
+    keyRing: { async find (label, keyId) { if (failures-- > 0) throw new RangeError('mine'); return await keyRing.find(label, keyId) } },
+    ownChain: 'another',
+    onHead () {}
+  })
+  t.teardown(() => { feed.stop() })
+  const epochs: number[] = []
+  feed.onEpoch(() => { epochs.push(feed.epoch) })
+  await feed.start(3000)
+  const fed: unknown[] = []
+  feed.subscribe(({ details }) => { fed.push(details['i']) })
+  failures = 1
+  await app.auditLog.append('thing.seen', { details: { i: 0 } })
+  await eventually('it began again', () => feed.epoch === 2 && feed.live)
+  await app.auditLog.append('thing.seen', { details: { i: 1 } })
+  await eventually('the next one arrives', () => fed.includes(1))
+  t.same(epochs, [1, 2])
+  t.same(errors, ['the change feed was interrupted, beginning again'])
 })

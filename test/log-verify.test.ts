@@ -115,6 +115,7 @@ const tamperings: Tampering[] = [
     },
     expected: bad(/altered/, 6)
   },
+  { what: 'something inserted that is no entry', tamper: async ({ raw }) => await raw.insertOne({ _id: 'evil' } as never), expected: bad(/has not the shape of an entry/, 0) },
   { what: 'everything deleted', tamper: async ({ raw }) => await raw.deleteMany({}), expected: bad(/it was removed: the log is empty/) },
   { what: 'values that JSON cannot say', tamper: async ({ raw }) => await raw.updateOne({ 'details.i': 4 }, { $set: { details: { i: NaN }, chain: 7, at: 'x' } }), expected: { ok: false } }
 ]
@@ -123,6 +124,8 @@ for (const { what, tamper, expected } of tamperings) {
   t.test(`verify: ${what}`, async (t) => {
     const context = await logApp(t)
     await write(context, 8)
+    context.clock.advance(60_000)
+    await context.log.append('thing.heard')
     context.clock.advance(3_600_000)
     await visitor(t, context)
     await context.log.checkpoint()
@@ -157,6 +160,7 @@ t.test('verify: anchors kept outside the database tell of a log that was rewritt
   const context = await logApp(t)
   const { log, lines, raw } = context
   await write(context, 5)
+  context.clock.advance(1000)
   await log.checkpoint()
   const anchors = lines.filter(({ message }) => message === 'audit log checkpoint').flatMap(({ details }) => readHeads(details))
   t.match(await log.verify({ anchors }), { ok: true })
@@ -201,6 +205,28 @@ t.test('verify: a chain that begins with a reference to something before it is b
   await context.raw.deleteMany({ chain: 'x' })
   await context.raw.insertMany([forged(2, 'p'), forged(1, null)])
   t.match(await context.log.verify(), bad(/it is out of order/, 1))
+})
+
+t.test('verify: a batch that waited long for the database makes no younger entry of others a removed one', async (t) => {
+  const { seal } = await import('../lib/log/seal.js')
+  const { ownDraft } = await import('../lib/log/log-draft.js')
+  const { verifyLog } = await import('../lib/log/verify.js')
+  const { default: mongoose } = await import('mongoose')
+  const { app: { store }, raw } = await logApp(t)
+  const { db } = store.connection
+  if (db === undefined) throw new Error('not connected')
+  const { keyId, key } = store.keyRing.current('audit-log')
+  const minute = (number: number): number => Date.UTC(2026, 0, 1) + number * 60_000
+  const entry = (at: number, seq: number, prev: string | null) => seal(new mongoose.mongo.ObjectId(mongoose.mongo.ObjectId.generate(at / 1000)), ownDraft(at, 'thing.seen', {}), { chain: 'waited', seq, prev }, keyId, key)
+  const waited = entry(minute(0), 5, 'before')
+  const next = entry(minute(31), 6, waited.hash)
+  await db.createCollection('crafted', { capped: true, size: 1 << 20, max: 2 })
+  const collection = db.collection<typeof waited>('crafted')
+  await collection.insertMany([waited, next])
+  const verify = async (at: number): Promise<Verification> => await verifyLog({ db, collection, keyRing: store.keyRing, anchors: [{ chain: 'other', seq: 3, hash: 'h', count: 3, at }] })
+  t.match(await verify(minute(25)), { ok: true })
+  t.match(await verify(minute(50)), bad(/it was removed/, 3))
+  t.ok(raw)
 })
 
 t.test('verify: a log that is overwritten while it is read is read again, three times at most', async (t) => {

@@ -45,6 +45,11 @@ t.test('the first entry says who writes; entries follow one another without gaps
   t.match(opened, { event: 'log.opened', seq: 1, prev: null, details: { pid: process.pid, host: String, version: /^\d+\.\d+\.\d+/, schema: 1, privileges: 'shared credential', collection: { size: 64 * 1024 * 1024 } } })
   t.match(await log.verify(), { ok: true, entries: 1201, chains: 1, unanchoredFront: false })
   await t.rejects(log.append('no event name'), TypeError)
+  for (const event of ['log.verified', 'key.rotated']) {
+    await t.rejects(log.append(event), TypeError, 'the package\'s own')
+    t.throws(() => { log.record(event) }, TypeError)
+    t.throws(() => { log.sample('k', event) }, TypeError)
+  }
 })
 
 t.test('two processes write two chains at once', async (t) => {

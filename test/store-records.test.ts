@@ -77,6 +77,7 @@ t.test('32. nothing but plain values reaches a filter or a record', async (t) =>
   await t.rejects(things.create(odd({ name: 'x', more: 1 })), { code: 'DWA_STORE_INVALID_RECORD', message: 'more: unknown option' })
   await t.rejects(things.create(odd({})), { code: 'DWA_STORE_INVALID_RECORD', message: 'name: is required' })
   await t.rejects(things.create(odd(null)), TypeError)
+  await t.rejects(things.create({ name: 'x' }, { event: 'log.verified' }), TypeError)
   for (const id of ['', 'x'.repeat(24), '000000000000000000000000', '{"$ne":null}']) {
     t.equal(await things.get(id), null)
     await t.rejects(things.update(id, 1, { colour: 'x' }), { code: 'DWA_STORE_NOT_FOUND', statusCode: 404 })

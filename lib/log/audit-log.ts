@@ -28,7 +28,7 @@ export interface AuditLog {
   /**
    * Resolves with the entry when it is stored. When it rejects with DWA_STORE_UNAVAILABLE, the entry was not stored and will not be, with one exception:
    * if it was under way when the connection broke, it is in the log once, now or as soon as the database is back.
-   * @throws DWA_STORE_UNAVAILABLE, DWA_LOG_CLOSED
+   * @throws DWA_STORE_UNAVAILABLE, DWA_LOG_CLOSED, and TypeError for an event of the package's own areas `log` and `key`
    */
   append (event: string, fields?: LogFields): Promise<LogEntry>
   /** For hot paths: returns at once; kept in a bounded spool until written, and what overflows is counted in a `log.gap` entry. */

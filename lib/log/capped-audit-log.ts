@@ -9,15 +9,15 @@ import { packageVersion } from '../version.js'
 import type { AuditLog, LogQuery, Verification } from './audit-log.js'
 import { TailedChangeFeed } from './change-feed.js'
 import { pageFilter, readEntryId } from './find.js'
-import { followLog } from './follow.js'
+import { followLog, newestEntry } from './follow.js'
 import { Heads, headOf, type Head } from './heads.js'
 import { ensureLogCollection, logCollection, type LogCollectionState, type LogSize } from './log-collection.js'
-import { draftEntry, ownDraft, type LogDraft } from './log-draft.js'
+import { draftEntry, ownDraft, refuseReserved, type LogDraft } from './log-draft.js'
 import type { LogEntry, LogFields } from './log-entry.js'
 import { LogWriter } from './log-writer.js'
 import { excessPrivileges } from './privileges.js'
 import { Sampler } from './sampler.js'
-import { logSchemaVersion, toLogEntry, type LogDocument } from './seal.js'
+import { isLogDocument, logSchemaVersion, toLogEntry, type LogDocument } from './seal.js'
 import { againWhenOverwritten, verifyLog } from './verify.js'
 
 /** Milliseconds between looks at whether a checkpoint is due, and the longest an idle writer goes without one. */
@@ -68,7 +68,7 @@ export class CappedAuditLog implements AuditLog {
         this.changes.publish(document)
       }
     })
-    this.changes = new TailedChangeFeed({ database, collection, clock, logger, ownChain: this.#writer.chain, onHead: (head) => { this.#heads.note(head) } })
+    this.changes = new TailedChangeFeed({ database, collection, clock, logger, keyRing, ownChain: this.#writer.chain, onHead: (head) => { this.#heads.note(head) } })
     this.#sampler = new Sampler((event, fields) => { this.record(event, fields) }, clock)
   }
 
@@ -89,21 +89,30 @@ export class CappedAuditLog implements AuditLog {
   }
 
   async append (event: string, fields: LogFields = {}): Promise<LogEntry> {
+    refuseReserved(event)
     return toLogEntry(await this.#writer.append(this.draft(event, fields)))
   }
 
   record (event: string, fields: LogFields = {}): void {
+    refuseReserved(event)
     this.#writer.spool(this.draft(event, fields))
   }
 
   sample (key: string, event: string, fields: LogFields = {}): void {
+    refuseReserved(event)
     this.#sampler.sample(key, event, fields)
   }
 
   async find (query: LogQuery = {}): Promise<LogEntry[]> {
     const { filter, limit } = pageFilter(query)
-    const documents = await this.#options.database.run(async () => await this.#collection.find(filter).sort({ _id: -1 }).limit(limit).toArray())
-    return documents.map(toLogEntry)
+    return await this.#options.database.run(async () => {
+      const found: LogEntry[] = []
+      for await (const document of this.#collection.find(filter).sort({ _id: -1 }).batchSize(limit)) {
+        if (isLogDocument(document)) found.push(toLogEntry(document))
+        if (found.length === limit) break
+      }
+      return found
+    })
   }
 
   tail ({ after, signal }: { readonly after?: string, readonly signal?: AbortSignal } = {}): AsyncIterable<LogEntry> {
@@ -113,7 +122,7 @@ export class CappedAuditLog implements AuditLog {
 
   async verify ({ anchors = [] }: { readonly anchors?: readonly Head[] } = {}): Promise<Verification> {
     const result = await this.#verifyNow(anchors)
-    await this.append('log.verified', { level: result.ok ? 'info' : 'error', details: { ...result } })
+    await this.deliver(this.draft('log.verified', { level: result.ok ? 'info' : 'error', details: { ...result } }))
     return result
   }
 
@@ -170,8 +179,7 @@ export class CappedAuditLog implements AuditLog {
   /** Where the log ends as the caller asks, not as he begins to read. */
   async #newest (): Promise<mongo.ObjectId | 'newest' | 'oldest'> {
     try {
-      const newest = await this.#options.database.run(async () => await this.#collection.find({}, { projection: { _id: 1 } }).sort({ $natural: -1 }).limit(1).next())
-      return newest?._id ?? 'oldest'
+      return (await newestEntry(this.#options.database, this.#collection))?._id ?? 'oldest'
     } catch {
       return 'newest' // the tail itself waits for the database
     }

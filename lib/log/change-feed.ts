@@ -1,11 +1,12 @@
 import type { mongo } from 'mongoose'
 import type { Clock } from '../clock.js'
 import type { Database } from '../store/database.js'
+import type { KeyRing } from '../store/key-ring.js'
 import { reasonOf, type Logger } from '../store/logger.js'
 import { followLog } from './follow.js'
 import { headOf, readHeads, type Head } from './heads.js'
 import type { LogEntry } from './log-entry.js'
-import { toLogEntry, type LogDocument } from './seal.js'
+import { isIntact, isLogDocument, logKeyLabel, toLogEntry, type LogDocument } from './seal.js'
 
 /**
  * The log's tail as the other plugins use it: what changed, in this and every other process.
@@ -24,12 +25,17 @@ export interface ChangeFeed {
 
 /** Milliseconds without an answer after which entries cannot be said to arrive. */
 const silence = 2500
+const restartDelay = 250
+/** So many of the newest checkpoints are looked at for one that is genuine, and so many unknown key ids are remembered. */
+const checkpointsTried = 100
+const unknownKeysKept = 1000
 
 export interface TailedFeedOptions {
   readonly database: Database
   readonly collection: () => mongo.Collection<LogDocument>
   readonly clock: Clock
   readonly logger: Logger
+  readonly keyRing: Pick<KeyRing, 'find'>
   /** The chain of this process: its entries are published when they are stored, and passed over when the tail brings them. */
   readonly ownChain: string
   /** Called for the head of every chain, as it moves. */
@@ -44,7 +50,12 @@ export class TailedChangeFeed implements ChangeFeed {
   #stands = false
   #epoch = 0
   #lastAnswer = -Infinity
+  readonly #epochListeners: Array<() => void> = []
+  readonly #unknownKeys = new Set<string>()
   #started = false
+  #forgeryReported = false
+  /** After which entry to begin again. */
+  #place: mongo.ObjectId | 'oldest' | null = null
 
   constructor (options: TailedFeedOptions) {
     this.#options = options
@@ -67,6 +78,11 @@ export class TailedChangeFeed implements ChangeFeed {
     return () => { this.#listeners.delete(listener) }
   }
 
+  /** Runs `listener` whenever a new epoch begins. */
+  onEpoch (listener: () => void): void {
+    this.#epochListeners.push(listener)
+  }
+
   /** Hands an entry to every listener. One that throws is reported and keeps nothing from the others. */
   publish (document: LogDocument): void {
     if (this.#listeners.size === 0) return
@@ -86,7 +102,7 @@ export class TailedChangeFeed implements ChangeFeed {
     this.#started = true
     await new Promise<void>((resolve) => {
       const cancel = this.#options.clock.after(limit, resolve)
-      this.#follow(() => {
+      this.#keepFollowing(() => {
         cancel()
         resolve()
       }).catch((error: unknown) => { this.#options.logger.error({ err: error }, 'the change feed ended') })
@@ -98,17 +114,32 @@ export class TailedChangeFeed implements ChangeFeed {
     this.#stop.abort()
   }
 
-  async #follow (onStand: () => void): Promise<void> {
+  async #keepFollowing (onStand: () => void): Promise<void> {
+    const { clock, logger } = this.#options
+    while (!this.#stop.signal.aborted) {
+      try {
+        this.#place ??= await this.#newestCheckpoint()
+        await this.#follow(this.#place, onStand)
+      } catch (error) {
+        this.#stands = false
+        logger.error({ err: error }, 'the change feed was interrupted, beginning again')
+        await new Promise<void>((resolve) => { clock.after(restartDelay, resolve) })
+      }
+    }
+  }
+
+  async #follow (from: mongo.ObjectId | 'oldest', onStand: () => void): Promise<void> {
     const { database, collection, clock, logger, ownChain, onHead } = this.#options
     const entries = followLog({
       database,
       collection,
       clock,
       signal: this.#stop.signal,
-      from: await this.#newestCheckpoint(),
+      from,
       onStand: () => {
         this.#epoch++
         this.#stands = true
+        for (const listener of this.#epochListeners) listener()
         onStand()
       },
       onLost: (reason) => {
@@ -118,7 +149,8 @@ export class TailedChangeFeed implements ChangeFeed {
       onBeat: () => { this.#lastAnswer = clock.now() }
     })
     for await (const document of entries) {
-      if (document.chain === ownChain) continue
+      this.#place = document._id
+      if (document.chain === ownChain || !await this.#isGenuine(document)) continue
       onHead(headOf(document))
       if (this.#epoch > 0) this.publish(document) // before the first stand nobody can have cached anything
     }
@@ -128,13 +160,26 @@ export class TailedChangeFeed implements ChangeFeed {
   async #newestCheckpoint (): Promise<mongo.ObjectId | 'oldest'> {
     const { database, collection, logger, onHead } = this.#options
     try {
-      const checkpoint = await database.run(async () => await collection().find({ event: 'log.checkpoint' }).sort({ _id: -1 }).limit(1).next())
-      for (const head of readHeads(checkpoint?.details)) onHead(head)
-      if (checkpoint !== null) onHead(headOf(checkpoint))
-      return checkpoint?._id ?? 'oldest'
+      const newest = await database.run(async () => await collection().find({ event: 'log.checkpoint' }).sort({ _id: -1 }).limit(checkpointsTried).toArray())
+      for (const checkpoint of newest) {
+        if (!isLogDocument(checkpoint) || !await this.#isGenuine(checkpoint)) continue
+        for (const head of [...readHeads(checkpoint.details), headOf(checkpoint)]) onHead(head)
+        return checkpoint._id
+      }
     } catch (error) {
       logger.warn({ reason: reasonOf(error) }, 'the newest checkpoint could not be read, the whole log is')
-      return 'oldest'
     }
+    return 'oldest'
+  }
+
+  /** Whether the entry was sealed with one of the database's keys. The first one that was not is reported. */
+  async #isGenuine (document: LogDocument): Promise<boolean> {
+    const { keyRing, logger } = this.#options
+    const key = this.#unknownKeys.has(document.key) ? null : await keyRing.find(logKeyLabel, document.key)
+    if (key === null && this.#unknownKeys.size < unknownKeysKept) this.#unknownKeys.add(document.key) // a key is in the ring before anything is sealed with it
+    if (key !== null && isIntact(document, key)) return true
+    if (!this.#forgeryReported) logger.warn({ id: document._id.toHexString(), chain: document.chain, seq: document.seq }, 'the audit log holds an entry that was not written by this package: verify it')
+    this.#forgeryReported = true
+    return false
   }
 }

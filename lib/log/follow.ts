@@ -1,10 +1,8 @@
-import mongoose, { type mongo } from 'mongoose'
+import type { mongo } from 'mongoose'
 import type { Clock } from '../clock.js'
 import type { Database } from '../store/database.js'
-import type { LogDocument } from './seal.js'
+import { isLogDocument, isObjectId, type LogDocument } from './seal.js'
 
-/** Ids of several processes are not in log order: a tail that resumes looks this far back, in milliseconds of the ids' time, for its place. */
-const overlap = 600_000
 const retryDelay = 250
 const awaitTime = 800
 
@@ -23,7 +21,10 @@ export interface FollowOptions {
   readonly onBeat?: () => void
 }
 
-/** Entries in log order, each once, until `signal` aborts; across lost connections and evicted positions. */
+/**
+ * Entries in log order, each once, until `signal` aborts; across lost connections and evicted positions. What has not the shape of an entry is passed over.
+ * A tail that resumes reads from the front to its place: the time in an id is the writer's, and no clock says what comes behind.
+ */
 export async function * followLog (options: FollowOptions): AsyncGenerator<LogDocument, void, undefined> {
   const { database, collection, clock, signal } = options
   let place = options.from
@@ -32,22 +33,20 @@ export async function * followLog (options: FollowOptions): AsyncGenerator<LogDo
     const stop = (): void => { closeQuietly(cursor) }
     signal.addEventListener('abort', stop)
     try {
-      const newest = await database.run(async () => await collection().find({}, { projection: { _id: 1 } }).sort({ $natural: -1 }).limit(1).next())
+      const newest = await newestEntry(database, collection())
       if (place === 'newest') place = newest?._id ?? 'oldest'
       let skipTo = place === 'oldest' ? null : await findPlace(options, place)
       let standAt = newest?._id ?? null
-      const filter = skipTo === null ? {} : { _id: { $gte: overlapStart(skipTo) } }
-      cursor = collection().find(filter, { tailable: true, awaitData: true, maxAwaitTimeMS: awaitTime, batchSize: 1000 })
+      cursor = collection().find({}, { tailable: true, awaitData: true, maxAwaitTimeMS: awaitTime, batchSize: 1000 })
       while (!signal.aborted) {
         const document = await cursor.tryNext()
-        const caughtUp = standAt !== null && document?._id.equals(standAt) === true
-        if (document !== null) {
-          if (skipTo === null) {
-            place = document._id
-            yield document
-          } else if (document._id.equals(skipTo)) {
-            skipTo = null
-          }
+        const id = isObjectId(document?._id) ? document._id : null
+        const caughtUp = standAt !== null && id?.equals(standAt) === true
+        if (skipTo !== null) {
+          if (id?.equals(skipTo) === true) skipTo = null
+        } else if (isLogDocument(document)) {
+          place = document._id
+          yield document
         }
         if (skipTo !== null && (caughtUp || document === null)) throw new Error('The place in the log was evicted while it was looked for')
         if (caughtUp || (document === null && standAt !== null)) {
@@ -73,9 +72,9 @@ async function findPlace ({ database, collection }: FollowOptions, place: mongo.
   return found === null ? null : place
 }
 
-function overlapStart (place: mongo.ObjectId): mongo.ObjectId {
-  const seconds = Math.max(0, Math.floor((place.getTimestamp().getTime() - overlap) / 1000))
-  return mongoose.mongo.ObjectId.createFromTime(seconds)
+/** The id at which the log ends. */
+export async function newestEntry (database: Database, collection: mongo.Collection<LogDocument>): Promise<{ readonly _id: mongo.ObjectId } | null> {
+  return await database.run(async () => await collection.find({ _id: { $type: 'objectId' } }, { projection: { _id: 1 } }).sort({ $natural: -1 }).limit(1).next())
 }
 
 async function pause (clock: Clock, signal: AbortSignal): Promise<void> {

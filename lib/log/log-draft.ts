@@ -42,6 +42,11 @@ export function draftEntry (at: number, event: string, fields: LogFields, person
   }
 }
 
+/** What the log says about itself and the keys, nobody else can say. @throws TypeError */
+export function refuseReserved (event: string): void {
+  if (/^(?:log|key)\./.test(event)) throw new TypeError(`"${event}": events of the areas log and key are the package's own`)
+}
+
 /** An entry of the log about itself: `details` is neither redacted nor cut. */
 export function ownDraft (at: number, event: string, details: { readonly [name: string]: Json }, level: LogLevel = 'info'): LogDraft {
   return { at: new Date(at), event, level, actor: { type: 'app', id: null }, target: null, requestId: null, message: null, details }

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import type { mongo } from 'mongoose'
+import mongoose, { type mongo } from 'mongoose'
 import { canonicalJson } from './canonical-json.js'
 import type { LogDraft } from './log-draft.js'
 import type { LogEntry } from './log-entry.js'
@@ -28,6 +28,19 @@ export interface LogDocument extends LogDraft, Link {
 export function seal (id: mongo.ObjectId, draft: LogDraft, link: Link, keyId: string, key: Buffer): LogDocument {
   const unsigned = { _id: id, ...draft, ...link, key: keyId }
   return { ...unsigned, hash: sealOf(unsigned, key) }
+}
+
+/** Whether a document of the collection has the shape of an entry: whoever may insert may insert anything. */
+export function isLogDocument (value: unknown): value is LogDocument {
+  if (typeof value !== 'object' || value === null || !('_id' in value && isObjectId(value._id))) return false
+  const { chain, seq, prev, at, event, level, details, key, hash }: Partial<Record<keyof LogDocument, unknown>> = value
+  return [chain, event, level, key, hash].every((text) => typeof text === 'string') && Number.isSafeInteger(seq) && (prev === null || typeof prev === 'string') &&
+    at instanceof Date && typeof details === 'object' && details !== null
+}
+
+/** An id that the log's own writers make. */
+export function isObjectId (value: unknown): value is mongo.ObjectId {
+  return value instanceof mongoose.mongo.ObjectId
 }
 
 /** Whether the entry is as it was sealed. */

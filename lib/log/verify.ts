@@ -3,7 +3,7 @@ import type { KeyRing } from '../store/key-ring.js'
 import type { Verification } from './audit-log.js'
 import { readHeads, type Head } from './heads.js'
 import { readLogCollection } from './log-collection.js'
-import { isIntact, logKeyLabel, type LogDocument } from './seal.js'
+import { isIntact, isLogDocument, logKeyLabel, type LogDocument } from './seal.js'
 
 /** Clocks differ by less than this, in milliseconds. */
 const skew = 600_000
@@ -67,7 +67,9 @@ class Walk {
   /** Every anchor by its place: unlike a checkpoint, it binds even somebody who has the keys. */
   readonly #anchors = new Map<string, Head[]>()
   readonly #keys = new Map<string, Buffer | null>()
-  #oldest = Infinity
+  /** A time, in milliseconds, before which the oldest surviving entry was stored: an id says when an entry was sealed, and it may have waited long. */
+  #frontStored = Infinity
+  readonly #firstTimes = new Map<string, number>()
   readonly chains = new Map<string, ChainState>()
   entries = 0
   flaw: Flaw | null = null
@@ -86,9 +88,10 @@ class Walk {
     this.flaw ??= flaw
   }
 
-  async visit (document: LogDocument): Promise<void> {
-    if (this.entries === 0) this.#oldest = document._id.getTimestamp().getTime()
+  async visit (document: unknown): Promise<void> {
     this.entries++
+    if (!isLogDocument(document)) return this.blame(flawOf(document, 'it has not the shape of an entry'))
+    this.#bound(document)
     const chain = String(document.chain)
     const { seq } = document
     const problem = await this.#problemOf(document, this.chains.get(chain))
@@ -100,6 +103,14 @@ class Walk {
       state.seq = Number(seq)
       state.hash = document.hash
     }
+  }
+
+  /** A process seals nothing new before what it sealed earlier is stored: its second batch is younger than the storing of its first, and so than that of the front. */
+  #bound ({ chain, _id }: LogDocument): void {
+    const time = _id.getTimestamp().getTime()
+    const first = this.#firstTimes.get(chain)
+    if (first === undefined) this.#firstTimes.set(chain, time)
+    else if (time > first) this.#frontStored = Math.min(this.#frontStored, time)
   }
 
   async #problemOf (document: LogDocument, before: ChainState | undefined): Promise<string | null> {
@@ -134,7 +145,7 @@ class Walk {
         this.blame({ chain: head.chain, seq: state.seq + 1, problem: `the end of the chain was cut off: a checkpoint has seen it up to ${head.seq}` })
       } else if (state !== undefined && head.seq === state.first - 1 && state.firstPrev !== head.hash) {
         this.blame({ chain: head.chain, seq: state.first, problem: 'it does not follow the entry that a checkpoint has seen before it' })
-      } else if ((state === undefined || head.seq < state.first) && head.at > this.#oldest + skew) {
+      } else if ((state === undefined || head.seq < state.first) && head.at > this.#frontStored + skew) {
         this.blame({ chain: head.chain, seq: head.seq, problem: 'it was removed: older entries of other chains are still there' })
       } else if (state === undefined && this.entries === 0) {
         this.blame({ chain: head.chain, seq: head.seq, problem: 'it was removed: the log is empty' })
@@ -167,11 +178,17 @@ function keepNewest (newest: Map<string, Head>, heads: readonly Head[]): void {
   }
 }
 
+/** A flaw at a document that may be anything. */
+function flawOf (document: unknown, problem: string): Flaw {
+  const { chain, seq }: { chain?: unknown, seq?: unknown } = Object(document)
+  return { chain: typeof chain === 'string' ? chain : '', seq: typeof seq === 'number' ? seq : 0, problem }
+}
+
 /** A flaw unless the collection is as full as one that evicts. */
 async function missingFront ({ db, collection }: VerifySubject): Promise<Flaw | null> {
   const state = await readLogCollection(db, collection.collectionName)
   const full = state === null || state.size >= state.maxSize * fullShare || (state.max > 0 && state.count >= state.max * fullShare)
   if (full) return null
   const first = await collection.find({}).sort({ $natural: 1 }).limit(1).next()
-  return { chain: first?.chain ?? '', seq: first?.seq ?? 0, problem: 'entries before it were deleted: the collection is not full, so nothing was evicted (or it was made larger since)' }
+  return flawOf(first, 'entries before it were deleted: the collection is not full, so nothing was evicted (or it was made larger since)')
 }

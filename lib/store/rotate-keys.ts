@@ -40,7 +40,7 @@ export async function rotateKeys (store: OpenedStore, { masterKeys, dataKey, kin
   const { current, changed } = await store.run(async () => await rewrapKeyRing(collection<KeyRingDocument>('keys'), masterKeys, dataKey, new Date(now())))
   await store.keyRing.reload()
   if (changed) {
-    await store.log.append('key.rotated', { actor: { type: 'system', id: null }, details: { current, wrappedBy: masterKeys[0].fingerprint, newDataKey: dataKey } })
+    await store.log.deliver(store.log.draft('key.rotated', { actor: { type: 'system', id: null }, details: { current, wrappedBy: masterKeys[0].fingerprint, newDataKey: dataKey } }))
   }
   const unreadable = new Set<string>()
   let reencrypted = 0

@@ -2,7 +2,7 @@ import type { SchemaObject } from 'ajv'
 import mongoose, { type Model, type mongo } from 'mongoose'
 import type { Clock } from '../clock.js'
 import { errors } from '../errors.js'
-import type { LogDraft } from '../log/log-draft.js'
+import { refuseReserved, type LogDraft } from '../log/log-draft.js'
 import type { LogFields } from '../log/log-entry.js'
 import { findDisagreement } from '../options.js'
 import type { KeyRing } from './key-ring.js'
@@ -180,6 +180,7 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
 
   #entry (verb: 'created' | 'updated' | 'deleted', id: mongo.ObjectId, name: unknown, changed: readonly string[], change: Change): OutboxEntry {
     const { event, actor, requestId, message, details } = change
+    if (event !== undefined) refuseReserved(event)
     const draft = this.#options.draft(event ?? `${this.kind.area}.${verb}`, {
       ...(actor === undefined ? {} : { actor }),
       ...(requestId === undefined ? {} : { requestId }),
