@@ -10,7 +10,7 @@ import { readMasterKey, type MasterKey } from '../lib/store/master-key.js'
 import { OpenedStore } from '../lib/store/open-store.js'
 import { readPublicUrl } from '../lib/store/public-url.js'
 import { RouteAuth } from '../lib/store/route-auth.js'
-import { storeOptionsSchema } from '../lib/store/store-options.js'
+import { defaultPrefix, logSettings, storeOptionsSchema } from '../lib/store/store-options.js'
 import '../types/store.js'
 
 /** Options of the `store` plugin. */
@@ -56,9 +56,9 @@ async function storePlugin (app: FastifyInstance, options: StoreOptions): Promis
   const opened = new OpenedStore({
     source: readSource(options),
     masterKeys: readMasterKeys(options.secretKeys),
-    collectionPrefix: options.collectionPrefix ?? 'dwa_',
+    collectionPrefix: options.collectionPrefix ?? defaultPrefix,
     publicUrl: options.publicUrl === undefined ? null : readPublicUrl(options.publicUrl, 'store.publicUrl'),
-    log: { size: 64 * 1024 * 1024, personalData: false, requireInsertOnly: false, spool: 1000, ...log },
+    log: logSettings(log),
     clock: options.clock ?? systemClock,
     logger: app.log
   })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { RouteHook } from '../lib/store/route-auth.js'
+import { logSettings } from '../lib/store/store-options.js'
 import { store, type StoreOptions } from '../plugins/store.js'
 import { packageVersion } from '../lib/version.js'
 import { readFile } from 'node:fs/promises'
@@ -23,7 +24,7 @@ t.test('options are checked, with their path', async (t) => {
     [{ uri: dead, collectionPrefix: 'a$b' }, 'store.collectionPrefix: must match pattern "^[A-Za-z0-9_.-]{0,40}$"'],
     [{ uri: dead, access: odd('me') }, 'store.access: must be a function'],
     [{ uri: dead, more: 1 } as Partial<StoreOptions>, 'store.more: unknown option'],
-    [{ uri: dead, log: { size: 1 } }, 'store.log.size: must be >= 4096'],
+    [{ uri: dead, log: { size: 1 } }, 'store.log.size: must be >= 1048576'],
     [{ uri: dead, log: { max: 0 } }, 'store.log.max: must be >= 1'],
     [{ uri: dead, log: odd({ sizes: 1 }) }, 'store.log.sizes: unknown option'],
     [{ uri: dead, log: { uri: 'nonsense' } }, 'store.log.uri: is not a MongoDB address'],
@@ -40,6 +41,14 @@ t.test('options are checked, with their path', async (t) => {
     t.teardown(() => app.close())
     await t.rejects(async () => { await app.register(store, { secretKeys: [masterKey], ...options }) }, { code: 'DWA_OPTIONS_INVALID', message }, message)
   }
+})
+
+t.test('an option that is undefined has its default', async (t) => {
+  const undefinedLog = { size: undefined, max: undefined, uri: undefined, personalData: undefined, requireInsertOnly: undefined, spool: undefined }
+  const { personalData, requireInsertOnly, size, spool } = logSettings(undefinedLog)
+  t.same({ personalData, requireInsertOnly, size, spool }, { personalData: false, requireInsertOnly: false, size: 64 * 1024 * 1024, spool: 1000 })
+  t.same(logSettings(undefinedLog), logSettings())
+  t.same(logSettings({ size: 1 << 20, max: 7, uri: 'x', personalData: true, requireInsertOnly: true, spool: 1 }), { size: 1 << 20, max: 7, uri: 'x', personalData: true, requireInsertOnly: true, spool: 1 })
 })
 
 t.test('the public URL has one spelling', async (t) => {

@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import type { ParseArgsConfig } from 'node:util'
 import { readMasterKey, type MasterKey } from '../store/master-key.js'
+import { defaultPrefix } from '../store/store-options.js'
 import { UsageError, type Terminal } from './terminal.js'
 
 /** Options shared by the commands that open a database. */
 export const databaseOptions = {
   uri: { type: 'string' },
-  prefix: { type: 'string', default: 'dwa_' },
+  prefix: { type: 'string', default: defaultPrefix },
   key: { type: 'string', multiple: true },
   'key-file': { type: 'string', multiple: true },
   json: { type: 'boolean', default: false },

@@ -3,6 +3,7 @@ import { systemClock } from '../clock.js'
 import { recordKinds } from '../record-kinds.js'
 import type { Logger } from '../store/logger.js'
 import { OpenedStore } from '../store/open-store.js'
+import { logSettings } from '../store/store-options.js'
 import { rotateKeys as rotate } from '../store/rotate-keys.js'
 import { databaseHelp, databaseOptions, readAddress, readKeys } from './database-arguments.js'
 import { UsageError, type Terminal } from './terminal.js'
@@ -29,7 +30,7 @@ export async function rotateKeys (args: string[], terminal: Terminal): Promise<n
     masterKeys,
     collectionPrefix: values.prefix,
     publicUrl: null,
-    log: { size: 64 * 1024 * 1024, personalData: false, requireInsertOnly: false, spool: 1000 },
+    log: logSettings(),
     clock: systemClock,
     logger: complaining(terminal)
   })

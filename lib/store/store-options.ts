@@ -1,3 +1,5 @@
+import type { StoreSettings } from './open-store.js'
+
 /** JSON schema of the store plugin's options. */
 export const storeOptionsSchema = {
   type: 'object',
@@ -14,7 +16,7 @@ export const storeOptionsSchema = {
       type: 'object',
       additionalProperties: false,
       properties: {
-        size: { type: 'integer', minimum: 4096, maximum: 1e15, default: 67108864 },
+        size: { type: 'integer', minimum: 1048576, maximum: 1e15, default: 67108864 },
         max: { type: 'integer', minimum: 1, maximum: 2147483647 },
         uri: { type: 'string', minLength: 1 },
         personalData: { type: 'boolean', default: false },
@@ -25,3 +27,19 @@ export const storeOptionsSchema = {
     clock: { type: 'object' }
   }
 } as const
+
+/** The prefix of every collection, unless another is given. */
+export const defaultPrefix = storeOptionsSchema.properties.collectionPrefix.default
+
+/** The log's options with their defaults, also in place of an explicit `undefined`. */
+export function logSettings (options: { readonly [Name in keyof StoreSettings['log']]?: StoreSettings['log'][Name] | undefined } = {}): StoreSettings['log'] {
+  const { size, personalData, requireInsertOnly, spool } = storeOptionsSchema.properties.log.properties
+  return {
+    size: options.size ?? size.default,
+    personalData: options.personalData ?? personalData.default,
+    requireInsertOnly: options.requireInsertOnly ?? requireInsertOnly.default,
+    spool: options.spool ?? spool.default,
+    ...(options.max === undefined ? {} : { max: options.max }),
+    ...(options.uri === undefined ? {} : { uri: options.uri })
+  }
+}
