@@ -9,9 +9,11 @@ export const errors = {
   DWA_OPTIONS_INVALID: createError<[path: string, problem: string, options?: ErrorOptions]>('DWA_OPTIONS_INVALID', '%s: %s', 500),
   /** A plugin was registered twice, or two plugins claim the same `config.auth` value. */
   DWA_PLUGIN_ALREADY_REGISTERED: createError<[plugin: string]>('DWA_PLUGIN_ALREADY_REGISTERED', '%s is already registered on this app', 500),
+  /** `store` was registered in a child context: it could not protect the routes outside. */
+  DWA_STORE_NOT_AT_ROOT: createError('DWA_STORE_NOT_AT_ROOT', 'fastify-docuware-auth/store must be registered on the root, not in a child context: routes outside would stay open', 500),
   /** `config.auth` or `config.webhook` names something no registered plugin serves (security.md 57). */
   DWA_ROUTE_UNCLAIMED: createError<[route: string, key: string, value: string]>('DWA_ROUTE_UNCLAIMED', 'Route %s: no registered plugin serves config.%s %s', 500),
-  /** `config.auth` is not a string, or not of the form its plugin documents. */
+  /** `config.auth` is not a string, or not of the form its plugin documents; or `config.scopes` is no list of scopes, or nothing on the route checks them. */
   DWA_ROUTE_MALFORMED: createError<[route: string, problem: string]>('DWA_ROUTE_MALFORMED', 'Route %s: %s', 500),
   /** `access` found nobody, and the route needs a role. */
   DWA_ACCESS_UNAUTHENTICATED: createError('DWA_ACCESS_UNAUTHENTICATED', 'Sign in to do this', 401),
@@ -45,6 +47,10 @@ export const errors = {
   DWA_LOG_PRIVILEGES: createError<[excess: string]>('DWA_LOG_PRIVILEGES', 'The log\'s credential may do more than insert and find: %s', 500),
   /** A filter of `find` or `tail` is not of the documented type; the message names it. */
   DWA_LOG_INVALID_QUERY: createError<[field: string, problem: string]>('DWA_LOG_INVALID_QUERY', '%s: %s', 400),
+  /** The log's collection does not exist, and cannot be created by the log's own credential; the message has the command that does. */
+  DWA_LOG_MISSING: createError<[collection: string, command: string]>('DWA_LOG_MISSING', 'The collection %s does not exist, and the credential of store.log.uri may not create it. Run: %s', 500),
+  /** MongoDB will never take this entry (too large, or a rule of the collection); it is counted in a `log.gap` entry. */
+  DWA_LOG_ENTRY_REFUSED: createError<[reason: string]>('DWA_LOG_ENTRY_REFUSED', 'The database refuses the entry: %s', 500),
   /** The app is closing; nothing more is recorded. */
   DWA_LOG_CLOSED: createError('DWA_LOG_CLOSED', 'The audit log is closed', 503),
 

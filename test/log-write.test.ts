@@ -1,5 +1,10 @@
 import t, { type Test } from 'tap'
+import { systemClock } from '../lib/clock.js'
 import type { CappedAuditLog } from '../lib/log/capped-audit-log.js'
+import { logCollection } from '../lib/log/log-collection.js'
+import { LogWriter } from '../lib/log/log-writer.js'
+import type { LogDocument } from '../lib/log/seal.js'
+import { Database } from '../lib/store/database.js'
 import { OpenedStore } from '../lib/store/open-store.js'
 import type { StoreOptions } from '../plugins/store.js'
 import { ManualClock } from './manual-clock.js'
@@ -117,6 +122,35 @@ t.test('an entry that cannot be stored is refused, and the log waits for better 
   await t.rejects(log.append('thing.seen'), { code: 'DWA_STORE_UNAVAILABLE' })
   await context.app.close()
   t.match(lines.find(({ message }) => message === 'the audit log was closed without its last entries'), { level: 'error', details: { lost: 1 } })
+})
+
+t.test('an entry that MongoDB will never take is refused and counted, and those behind it go on', async (t) => {
+  const { store, log, app } = await logApp(t)
+  const { db } = store.connection
+  if (db === undefined) throw new Error('not connected')
+  const database = new Database({ connection: store.connection }, 'store.connection', systemClock, app.log)
+  t.teardown(() => database.close())
+  const real = logCollection(db, 'dwa_log')
+  const picky: typeof real = Object.assign(Object.create(real), {
+    async insertMany (documents: LogDocument[], options: object) {
+      const index = documents.findIndex(({ event, message }) => message === 'too large' || (refuseGaps && event === 'log.gap'))
+      await real.insertMany(index === -1 ? documents : documents.slice(0, index), options).catch((error: unknown) => { if (index !== 0) throw error })
+      if (index !== -1) throw Object.assign(new Error('object to insert exceeds cappedMaxSize'), { code: 2, writeErrors: [{ index, code: 2 }] })
+    }
+  })
+  let refuseGaps = false
+  const writer = new LogWriter({ database, collection: () => picky, keyRing: store.keyRing, clock: systemClock, logger: app.log, spoolSize: 10, onStored () {} })
+  const draft = (message: string) => log.draft('thing.seen', { message })
+  await writer.open(draft('first'))
+  const results = await Promise.allSettled(['a', 'too large', 'b', 'too large', 'c'].map(async (message) => await writer.append(draft(message))))
+  t.match(results, [{ status: 'fulfilled', value: { seq: 2 } }, { status: 'rejected', reason: { code: 'DWA_LOG_ENTRY_REFUSED', message: /exceeds cappedMaxSize/ } }, { value: { seq: 3 } }, { status: 'rejected' }, { value: { seq: 4 } }])
+  await writer.append(draft('later'))
+  t.match((await log.find({ event: 'log.gap' })).map(({ details }) => details['count']), [2])
+  refuseGaps = true
+  await t.rejects(writer.append(draft('too large')), { code: 'DWA_LOG_ENTRY_REFUSED' })
+  await writer.append(draft('last'))
+  t.ok(await writer.close([]))
+  t.match(await log.verify(), { ok: true, chains: 2 })
 })
 
 t.test('closing writes what waits, a last checkpoint, and log.closed; the app\'s own log says the same', async (t) => {

@@ -192,16 +192,39 @@ export class LogWriter {
       await database.run(async () => await collection().insertMany(this.#sealed.map(({ document }) => document), { ordered: true, writeConcern: { w: 'majority' } }))
       this.#markStored(this.#sealed.length)
     } catch (error) {
-      if (!isDuplicateKey(error)) throw error
+      const refused = isRefusedForGood(error)
+      if (!refused && !isDuplicateKey(error)) throw error
       this.#markStored(failedIndex(error))
-      await this.#passDuplicate(error)
+      if (refused) this.#dropFirst(error)
+      else await this.#passDuplicate(error)
     }
+  }
+
+  /** MongoDB will never take the first entry: it is refused and counted, and the others go on without it. */
+  #dropFirst (error: unknown): void {
+    const [first] = this.#sealed
+    if (first === undefined) return
+    this.#options.logger.error({ event: first.draft.event, reason: reasonOf(error) }, 'an entry of the audit log was refused for good')
+    if (first.draft.event !== 'log.gap') {
+      this.#lost++
+      this.#lostSince ??= first.draft.at
+    }
+    this.#resealBehind(first)
+    first.reject(new errors.DWA_LOG_ENTRY_REFUSED(reasonOf(error)))
+  }
+
+  /** The first one takes no place in the chain after all. */
+  #resealBehind ({ document }: Sealed): void {
+    const behind = this.#sealed.slice(1)
+    this.#seq = document.seq - 1
+    this.#prev = document.prev
+    this.#sealed = this.#sealAll(behind)
   }
 
   /** The first of the batch collided: with itself, stored by an earlier attempt, or with another process that delivered the same outbox entry. */
   async #passDuplicate (collision: unknown): Promise<void> {
     const { database, collection } = this.#options
-    const [first, ...behind] = this.#sealed
+    const [first] = this.#sealed
     if (first === undefined) throw collision
     const { seq, source } = first.document
     const stored = await database.run(async () => await collection().find({ chain: this.chain, seq: { $gte: seq } }, { projection: { hash: 1 } }).sort({ seq: 1 }).toArray())
@@ -212,9 +235,7 @@ export class LogWriter {
     }
     const delivered = source === undefined ? null : await database.run(async () => await collection().findOne({ source }))
     if (delivered === null) throw collision
-    this.#seq = first.document.seq - 1
-    this.#prev = first.document.prev
-    this.#sealed = this.#sealAll(behind)
+    this.#resealBehind(first)
     first.resolve(delivered)
   }
 
@@ -241,6 +262,13 @@ export class LogWriter {
 }
 
 function ignore (): void {}
+
+/** BadValue (larger than the capped collection), DocumentValidationFailure, BSONObjectTooLarge: about this very document, whenever it is sent. */
+const permanent = new Set<unknown>([2, 121, 10334])
+
+function isRefusedForGood (error: unknown): boolean {
+  return error instanceof Error && 'writeErrors' in error && [error.writeErrors].flat().length > 0 && 'code' in error && permanent.has(error.code)
+}
 
 /** With `ordered`, the one write error of a batch says how many went before it. */
 function failedIndex (error: unknown): number {
