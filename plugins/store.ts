@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Connection } from 'mongoose'
 import { systemClock, type Clock } from '../lib/clock.js'
-import { errors } from '../lib/errors.js'
+import { errors, isAuthError } from '../lib/errors.js'
 import { checkOptions } from '../lib/options.js'
 import { requireCaller, type Access } from '../lib/store/access.js'
 import type { DatabaseSource } from '../lib/store/database.js'
@@ -49,6 +49,7 @@ const pluginName = 'fastify-docuware-auth/store'
 
 async function storePlugin (app: FastifyInstance, options: StoreOptions): Promise<void> {
   checkOptions('store', storeOptionsSchema, options)
+  if (isChild(app)) throw new errors.DWA_STORE_NOT_AT_ROOT()
   if (app.hasDecorator('store')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
   const { log = {}, access = () => null } = options
   if (log.requireInsertOnly === true && log.uri === undefined) throw new errors.DWA_OPTIONS_INVALID('store.log.requireInsertOnly', 'needs store.log.uri: the store\'s own credential must be able to do more')
@@ -69,8 +70,11 @@ async function storePlugin (app: FastifyInstance, options: StoreOptions): Promis
   app.decorate('store', opened)
   app.decorate('auditLog', opened.log)
   app.decorate('routeAuth', routeAuth)
-  app.decorate('requireRole', (role) => (request, _reply, done) => {
-    requireCaller(access, request, role).then(() => { done() }, done)
+  app.decorate('requireRole', (role) => (request, reply, done) => {
+    requireCaller(access, request, role).then(() => { done() }, (error: unknown) => {
+      if (isAuthError(error, 'DWA_ACCESS_UNAUTHENTICATED')) reply.header('www-authenticate', 'Session') // RFC 9110 §11.6.1; how to sign in is the app's affair
+      done(error instanceof Error ? error : new errors.DWA_ACCESS_FAILED({ cause: error }))
+    })
   })
 
   app.addHook('onRequest', routeAuth.guard)
@@ -79,6 +83,12 @@ async function storePlugin (app: FastifyInstance, options: StoreOptions): Promis
     routeAuth.check()
     await opened.ensureKinds()
   })
+}
+
+/** Fastify makes a child context by `Object.create` of its parent. @see https://fastify.dev/docs/latest/Reference/Encapsulation/ */
+function isChild (app: FastifyInstance): boolean {
+  const parent: unknown = Object.getPrototypeOf(app)
+  return typeof parent === 'object' && parent !== null && 'addHook' in parent
 }
 
 function readSource ({ uri, connection }: StoreOptions): DatabaseSource {

@@ -136,6 +136,7 @@ t.test('requireRole: 401 for nobody, 403 without the role, and closed when acces
     const answer = await app.inject({ url: '/system', headers: { 'x-caller': caller } })
     t.equal(answer.statusCode, status, caller)
     if (code !== undefined) t.equal(answer.json().code, code)
+    t.equal(answer.headers['www-authenticate'], status === 401 ? 'Session' : undefined)
     t.notMatch(answer.body, /directory/)
   }
   const { app: bare } = await storeApp(t, { uri })
@@ -170,6 +171,53 @@ t.test('57. a config.auth or config.webhook that nobody claims stops the boot, w
   app.routeAuth.every('gone')
   t.throws(() => { app.routeAuth.every('other') }, { code: 'DWA_PLUGIN_ALREADY_REGISTERED' })
   await t.rejects(async () => { await app.ready() }, { code: 'DWA_ROUTE_UNCLAIMED', message: /every route/ })
+})
+
+t.test('57. config.scopes that nothing checks, or that are no scopes, stop the boot', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const odd = (value: unknown): never => value as never
+  const cases: Array<[object, RegExp | null]> = [
+    [{ config: { scopes: ['read'] } }, /^Route GET \/x: config\.scopes is checked by nothing/],
+    [{ config: { scopes: ['read'], auth: false } }, /checked by nothing/],
+    [{ config: { scopes: ['read'] }, onRequest: [] }, /checked by nothing/],
+    [{ config: { auth: 'test', scopes: odd('read') } }, /config\.scopes must be an array of scopes/],
+    [{ config: { auth: 'test', scopes: ['read', ''] } }, /array of scopes/],
+    [{ config: { auth: 'test', scopes: ['a b'] } }, /array of scopes/],
+    [{ config: { auth: 'test', scopes: odd([1]) } }, /array of scopes/],
+    [{ config: { auth: 'test', scopes: ['read', 'https://x/y:z'] } }, null],
+    [{ config: { scopes: ['read'] }, onRequest: letIn }, null],
+    [{ config: { scopes: ['read'] }, onRequest: [letIn] }, null]
+  ]
+  for (const [options, message] of cases) {
+    const { app } = await storeApp(t, { uri })
+    app.routeAuth.register(claimant)
+    app.get('/x', options, async () => 'in')
+    if (message === null) await app.ready()
+    else await t.rejects(async () => { await app.ready() }, { code: 'DWA_ROUTE_MALFORMED', message }, JSON.stringify(options))
+  }
+  const { app } = await storeApp(t, { uri })
+  app.routeAuth.register(claimant)
+  app.routeAuth.every('test')
+  app.get('/x', { config: { scopes: ['read'] } }, async () => 'in')
+  await app.ready()
+})
+
+t.test('57. routes that differ by a constraint only are all checked', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const { app } = await storeApp(t, { uri })
+  app.routeAuth.register(claimant)
+  app.get('/x', { constraints: { host: 'a.example.com' }, config: { auth: 'tset' } }, async () => 'in')
+  app.get('/x', { constraints: { host: 'b.example.com' }, config: { auth: 'test' } }, async () => 'in')
+  await t.rejects(async () => { await app.ready() }, { code: 'DWA_ROUTE_UNCLAIMED' })
+})
+
+t.test('57. the store is registered on the root only, where no route is outside of it', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = Fastify()
+  t.teardown(() => app.close())
+  app.register(async (child) => { await child.register(store, { uri, secretKeys: [masterKey] }) })
+  app.get('/x', { config: { auth: 'test' } }, async () => 'in')
+  await t.rejects(async () => { await app.ready() }, { code: 'DWA_STORE_NOT_AT_ROOT' })
 })
 
 t.test('57. claimed values are enforced on every route, before and after, above and below', async (t) => {

@@ -52,6 +52,19 @@ export class RouteClaims<Served> {
   }
 }
 
+/** What `check` looks at. */
+interface SeenRoute {
+  readonly route: string
+  readonly auth: unknown
+  readonly webhook: unknown
+  readonly scopes: unknown
+  /** Whether it has an onRequest hook of its own. */
+  readonly hooked: boolean
+}
+
+/** RFC 6749 §3.3. */
+const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+
 /** The package's one place where a route's `config.auth` and `config.webhook` are enforced (security.md 57). */
 export class RouteAuth {
   /** Whether sessions were there before the guard: only then it can see them. */
@@ -59,7 +72,7 @@ export class RouteAuth {
   /** Plugins that serve values of `config.webhook`; they verify the request themselves. */
   readonly webhook = new RouteClaims<true>('webhook')
   readonly #auth = new RouteClaims<RouteHook>('auth')
-  readonly #seen = new Map<string, { readonly route: string, readonly key: 'auth' | 'webhook', readonly value: unknown }>()
+  #seen: SeenRoute[] = []
   #every: string | undefined
 
   constructor ({ afterSessions }: { readonly afterSessions: boolean }) {
@@ -78,19 +91,30 @@ export class RouteAuth {
   }
 
   /** Notes a route for `check`. */
-  see (options: Pick<RouteOptions, 'method' | 'url' | 'config'>): void {
-    const route = `${[options.method].flat().join(',')} ${options.url}`
-    for (const key of ['auth', 'webhook'] as const) {
-      const value: unknown = options.config?.[key]
-      if (value !== undefined && value !== false) this.#seen.set(`${key} ${route}`, { route, key, value })
-    }
+  see ({ method, url, config = {}, onRequest = [] }: Pick<RouteOptions, 'method' | 'url' | 'config' | 'onRequest'>): void {
+    const { auth, webhook, scopes } = config
+    if ([auth, webhook, scopes].every((value) => value === undefined)) return
+    this.#seen.push({ route: `${[method].flat().join(',')} ${url}`, auth, webhook, scopes, hooked: [onRequest].flat().length > 0 })
   }
 
-  /** Finds who serves each route seen. @throws DWA_ROUTE_UNCLAIMED, DWA_ROUTE_MALFORMED */
+  /** Finds who serves each route seen. @throws DWA_ROUTE_UNCLAIMED, DWA_ROUTE_MALFORMED, also for `config.scopes` that nothing checks */
   check (): void {
-    for (const { route, key, value } of this.#seen.values()) this.#claims(key).find(value, route)
+    for (const seen of this.#seen) {
+      for (const key of ['auth', 'webhook'] as const) {
+        if (seen[key] !== undefined && seen[key] !== false) this.#claims(key).find(seen[key], seen.route)
+      }
+      this.#checkScopes(seen)
+    }
     if (this.#every !== undefined) this.#auth.find(this.#every, 'every route')
-    this.#seen.clear()
+    this.#seen = []
+  }
+
+  /** Scopes that nothing checks would leave a route open that looks closed. */
+  #checkScopes ({ route, auth, scopes, hooked }: SeenRoute): void {
+    if (scopes === undefined) return
+    if (!Array.isArray(scopes) || !scopes.every((scope) => typeof scope === 'string' && scopeToken.test(scope))) throw new errors.DWA_ROUTE_MALFORMED(route, 'config.scopes must be an array of scopes')
+    const guarded = auth === undefined ? this.#every !== undefined : auth !== false
+    if (!guarded && !hooked) throw new errors.DWA_ROUTE_MALFORMED(route, 'config.scopes is checked by nothing: it needs config.auth, or an onRequest hook of the route\'s own')
   }
 
   /** The onRequest hook of the whole package. */
