@@ -4,11 +4,13 @@ import type { Verification } from '../lib/log/audit-log.js'
 import type { CappedAuditLog } from '../lib/log/capped-audit-log.js'
 import { readHeads, type Head } from '../lib/log/heads.js'
 import { againWhenOverwritten } from '../lib/log/verify.js'
+import { readMasterKey } from '../lib/store/master-key.js'
 import { OpenedStore } from '../lib/store/open-store.js'
+import { rotateKeys } from '../lib/store/rotate-keys.js'
 import type { StoreOptions } from '../plugins/store.js'
 import { ManualClock } from './manual-clock.js'
 import { startTestMongo } from './mongo.js'
-import { storeApp, type StoreApp } from './store-app.js'
+import { masterKey, storeApp, type StoreApp } from './store-app.js'
 
 interface LogApp extends StoreApp { readonly uri: string, readonly log: CappedAuditLog, readonly clock: ManualClock, readonly raw: mongo.Collection<Record<string, unknown>> }
 
@@ -227,6 +229,32 @@ t.test('verify: a batch that waited long for the database makes no younger entry
   t.match(await verify(minute(25)), { ok: true })
   t.match(await verify(minute(50)), bad(/it was removed/, 3))
   t.ok(raw)
+})
+
+t.test('verify: a new chain sealed with a data key that was replaced long ago is broken; old entries of that key are not', async (t) => {
+  const { seal } = await import('../lib/log/seal.js')
+  const { ownDraft } = await import('../lib/log/log-draft.js')
+  const { default: mongoose } = await import('mongoose')
+  const context = await logApp(t)
+  const { app: { store }, clock, log, raw } = context
+  if (!(store instanceof OpenedStore)) throw new Error('another store')
+  await write(context, 2)
+  const old = store.keyRing.current('audit-log')
+  const insert = async (chain: string): Promise<void> => {
+    const id = new mongoose.mongo.ObjectId(mongoose.mongo.ObjectId.generate(clock.now() / 1000))
+    await raw.insertOne({ ...seal(id, ownDraft(clock.now(), 'thing.seen', {}), { chain, seq: 1, prev: null }, old.keyId, old.key) })
+  }
+  await rotateKeys(store, { masterKeys: [readMasterKey(masterKey, 'key')], dataKey: true, kinds: [], now: clock.now.bind(clock) })
+  t.equal(store.keyRing.retiredAt(old.keyId), clock.now())
+  t.equal(store.keyRing.retiredAt(store.keyRing.current('x').keyId), null)
+  clock.advance(60_000)
+  await write(context, 1)
+  await insert('still under way')
+  t.match(await log.verify(), { ok: true })
+  clock.advance(3_600_000)
+  await write(context, 1)
+  await insert('brand-new')
+  t.match(await log.verify(), { ok: false, firstBad: { chain: 'brand-new', problem: /data key that had been replaced/ } })
 })
 
 t.test('verify: a log that is overwritten while it is read is read again, three times at most', async (t) => {

@@ -7,8 +7,9 @@ import { readMasterKey, unwrapKey, wrapKey } from '../lib/store/master-key.js'
 import { OpenedStore } from '../lib/store/open-store.js'
 import { rotateKeys } from '../lib/store/rotate-keys.js'
 import { ManualClock } from './manual-clock.js'
+import { startProxy } from './mongo-proxy.js'
 import { startTestMongo } from './mongo.js'
-import { masterKey, otherMasterKey, storeApp, thingKind, type Thing } from './store-app.js'
+import { eventually, masterKey, otherMasterKey, storeApp, thingKind, type Thing } from './store-app.js'
 import { startWorker } from './workers/fork-worker.js'
 
 const first = readMasterKey(masterKey, 'key')
@@ -110,8 +111,8 @@ t.test('56. the key ring is created once, rewrapped as a whole, and only by comp
   t.throws(() => openKeyRing(created, [second]), { code: 'DWA_STORE_WRONG_KEY' })
   t.throws(() => openKeyRing({ ...created, current: 'gone' }, [first]), { code: 'DWA_STORE_WRONG_KEY' })
 
-  t.same(await rewrapKeyRing(ring, [first, second], false, now), { current: created.current, changed: false })
-  t.same(await rewrapKeyRing(ring, [second, first], false, now), { current: created.current, changed: true })
+  t.same(await rewrapKeyRing(ring, [first, second], false, now), { current: created.current, version: 1, changed: false })
+  t.same(await rewrapKeyRing(ring, [second, first], false, now), { current: created.current, version: 2, changed: true })
   const rewrapped = await readKeyRing(ring)
   if (rewrapped === null) throw new Error('gone')
   t.same(openKeyRing(rewrapped, [second]).keys, openKeyRing(created, [first]).keys, 'the data key is the same')
@@ -190,6 +191,27 @@ t.test('56. keys rotate under load by two processes: nothing is unreadable, noth
   t.equal(dataKeyIdOf(String(stored?.['pin'])), store.keyRing.current('test').keyId)
   t.match(await app.auditLog.verify(), { ok: true }, 'entries of the old data keys still verify')
   t.equal((await app.auditLog.find({ event: 'key.rotated' })).length, 4)
+})
+
+t.test('56. a rotation whose maker died before he told of it is heard of when the tail begins anew, and told of by the next run', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const proxy = await startProxy(t, uri)
+  const { app } = await storeApp(t, { uri: proxy.uri })
+  const { store } = app
+  if (!(store instanceof OpenedStore)) throw new Error('another store')
+  const options = { kinds: [thingKind], now: Date.now, masterKeys: [first] as const, dataKey: false }
+  t.match(await rotateKeys(store, options), { changed: false })
+  t.equal((await app.auditLog.find({ event: 'key.rotated' })).length, 0, 'a ring that never changed needs no word')
+  const { current } = await rewrapKeyRing(store.connection.collection<KeyRingDocument>('dwa_keys'), [first], true, new Date())
+  t.not(store.keyRing.current('x').keyId, current)
+  await proxy.cut()
+  await eventually('the loss is noticed', () => !store.available)
+  await proxy.open()
+  await eventually('the new key is used', () => store.keyRing.current('x').keyId === current)
+  for (let run = 0; run < 2; run++) {
+    t.match(await rotateKeys(store, options), { changed: false, current })
+    t.match((await app.auditLog.find({ event: 'key.rotated' })).map(({ details }) => details), [{ current, wrappedBy: first.fingerprint }])
+  }
 })
 
 t.test('56. a stored secret that cannot be read is named, and kept as it is', async (t) => {

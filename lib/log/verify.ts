@@ -13,7 +13,7 @@ const fullShare = 0.9
 export interface VerifySubject {
   readonly db: mongo.Db
   readonly collection: mongo.Collection<LogDocument>
-  readonly keyRing: Pick<KeyRing, 'find'>
+  readonly keyRing: Pick<KeyRing, 'find' | 'retiredAt'>
   /** Heads known from outside the database: earlier lines of the app's log, and the running process's own. */
   readonly anchors: readonly Head[]
 }
@@ -70,6 +70,8 @@ class Walk {
   /** A time, in milliseconds, before which the oldest surviving entry was stored: an id says when an entry was sealed, and it may have waited long. */
   #frontStored = Infinity
   readonly #firstTimes = new Map<string, number>()
+  /** The latest time of any intact entry so far. */
+  #newest = -Infinity
   readonly chains = new Map<string, ChainState>()
   entries = 0
   flaw: Flaw | null = null
@@ -117,6 +119,8 @@ class Walk {
     const key = await this.#key(String(document.key))
     if (key === null) return 'its data key is not in the key ring'
     if (!isIntact(document, key)) return 'it was altered: its hash does not fit'
+    if (this.#newest > (this.#keyRing.retiredAt(document.key) ?? Infinity) + skew) return 'it was sealed with a data key that had been replaced'
+    this.#newest = Math.max(this.#newest, document._id.getTimestamp().getTime())
     if (before === undefined) {
       if (document.seq === 1 && document.prev !== null) return 'it is the first of its chain and names one before it'
     } else if (document.seq !== before.seq + 1) {

@@ -13,7 +13,13 @@ export interface KeyRingDocument {
 }
 
 /** The unwrapped ring. */
-export interface DataKeys { readonly version: number, readonly current: string, readonly keys: ReadonlyMap<string, Buffer> }
+export interface DataKeys {
+  readonly version: number
+  readonly current: string
+  readonly keys: ReadonlyMap<string, Buffer>
+  /** When each key but the newest was replaced by the next, milliseconds since 1970. */
+  readonly retired?: ReadonlyMap<string, number>
+}
 
 type Ring = mongo.Collection<KeyRingDocument>
 
@@ -43,22 +49,26 @@ export function openKeyRing (document: KeyRingDocument, masters: readonly Master
     keys.set(wrapped.id, key)
   }
   if (!keys.has(document.current)) throw new errors.DWA_STORE_WRONG_KEY()
-  return { version: document.version, current: document.current, keys }
+  const retired = new Map(document.keys.slice(1).flatMap(({ createdAt }, index) => {
+    const before = document.keys[index]
+    return before === undefined ? [] : [[before.id, createdAt.getTime()] as const]
+  }))
+  return { version: document.version, current: document.current, keys, retired }
 }
 
 /**
  * Wraps every data key with the first master key, and adds a new data key for new writes if asked.
- * @returns the id of the current data key, and whether anything changed
+ * @returns the id of the current data key, the ring's version, and whether anything changed
  * @throws DWA_STORE_WRONG_KEY, and DWA_STORE_CONFLICT when others change the ring again and again
  */
-export async function rewrapKeyRing (ring: Ring, masters: readonly [MasterKey, ...MasterKey[]], addDataKey: boolean, now: Date): Promise<{ current: string, changed: boolean }> {
+export async function rewrapKeyRing (ring: Ring, masters: readonly [MasterKey, ...MasterKey[]], addDataKey: boolean, now: Date): Promise<{ current: string, version: number, changed: boolean }> {
   for (let attempt = 0; attempt < 10; attempt++) {
     const document = await readKeyRing(ring)
     if (document === null) throw new errors.DWA_STORE_NOT_FOUND('The key ring')
     const next = rewrapped(document, masters, addDataKey, now)
-    if (next === null) return { current: document.current, changed: false }
+    if (next === null) return { current: document.current, version: document.version, changed: false }
     const { modifiedCount } = await ring.updateOne({ _id: 'key-ring', version: document.version }, { $set: next, $inc: { version: 1 } }, { writeConcern: { w: 'majority' } })
-    if (modifiedCount === 1) return { current: next.current, changed: true }
+    if (modifiedCount === 1) return { current: next.current, version: document.version + 1, changed: true }
   }
   throw new errors.DWA_STORE_CONFLICT('The key ring')
 }

@@ -16,6 +16,8 @@ export interface KeyRing {
   current (label: string): DerivedKey
   /** The same from the data key with that id, null when there is none; an unknown id re-reads the ring, at most once a second. */
   find (label: string, keyId: string): Promise<Buffer | null>
+  /** When a newer data key took the place of the one with that id, milliseconds since 1970; null when none did. */
+  retiredAt (keyId: string): number | null
   /** AES-256-GCM under the current data key; `binding` (`validators/<id>/secretKey`) is authenticated, so a value cannot be moved. */
   encrypt (text: string, binding: string): Promise<string>
   /** @throws DWA_STORE_UNREADABLE_SECRET */
@@ -65,6 +67,10 @@ export class LoadedKeyRing implements KeyRing {
     if (known !== null) return known
     await this.#reread()
     return this.#keys === null ? null : this.#derive(this.#keys, label, keyId)
+  }
+
+  retiredAt (keyId: string): number | null {
+    return this.#keys?.retired?.get(keyId) ?? null
   }
 
   async encrypt (text: string, binding: string): Promise<string> {

@@ -83,8 +83,9 @@ export class OpenedStore implements Store {
     })
     registerLogModel(this.connection, this.collectionName('log'))
     this.log.changes.subscribe((entry) => {
-      if (entry.event === 'key.rotated') this.keyRing.reload().catch((error: unknown) => { logger.warn({ err: error }, 'the key ring could not be read again') })
+      if (entry.event === 'key.rotated') this.#reloadKeys()
     })
+    this.log.changes.onEpoch(() => { this.#reloadKeys() }) // whoever rotated may have died before he said so
   }
 
   get connection (): Connection {
@@ -221,6 +222,10 @@ export class OpenedStore implements Store {
     this.sweep()
       .catch((error: unknown) => { this.#settings.logger.warn({ reason: reasonOf(error) }, 'undelivered audit entries remain') })
       .finally(() => { this.#sweeping = false })
+  }
+
+  #reloadKeys (): void {
+    this.keyRing.reload().catch((error: unknown) => { this.#settings.logger.warn({ reason: reasonOf(error) }, 'the key ring could not be read again') })
   }
 
   async #readKeys (): Promise<DataKeys> {

@@ -37,10 +37,11 @@ const rounds = 5
  */
 export async function rotateKeys (store: OpenedStore, { masterKeys, dataKey, kinds, now }: RotateOptions): Promise<Rotation> {
   const collection = <Document extends mongo.Document>(name: string): mongo.Collection<Document> => store.connection.collection<Document>(store.collectionName(name))
-  const { current, changed } = await store.run(async () => await rewrapKeyRing(collection<KeyRingDocument>('keys'), masterKeys, dataKey, new Date(now())))
+  const { current, version, changed } = await store.run(async () => await rewrapKeyRing(collection<KeyRingDocument>('keys'), masterKeys, dataKey, new Date(now())))
   await store.keyRing.reload()
-  if (changed) {
-    await store.log.deliver(store.log.draft('key.rotated', { actor: { type: 'system', id: null }, details: { current, wrappedBy: masterKeys[0].fingerprint, newDataKey: dataKey } }))
+  const wrappedBy = masterKeys[0].fingerprint
+  if (changed || (version > 1 && !await isAnnounced(store, current, wrappedBy))) {
+    await store.log.deliver(store.log.draft('key.rotated', { actor: { type: 'system', id: null }, details: { current, wrappedBy, newDataKey: dataKey } }))
   }
   const unreadable = new Set<string>()
   let reencrypted = 0
@@ -52,6 +53,12 @@ export async function rotateKeys (store: OpenedStore, { masterKeys, dataKey, kin
     }
   }
   return { current, changed, reencrypted, unreadable: [...unreadable] }
+}
+
+/** Whether the others were told of the ring as it is: an earlier run may have died before it told them. */
+async function isAnnounced (store: OpenedStore, current: string, wrappedBy: string): Promise<boolean> {
+  const [newest] = await store.log.find({ event: 'key.rotated', limit: 1 })
+  return newest?.details['current'] === current && newest.details['wrappedBy'] === wrappedBy
 }
 
 /** @returns how many secrets were encrypted anew */
