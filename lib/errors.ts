@@ -47,8 +47,8 @@ export const errors = {
   DWA_LOG_PRIVILEGES: createError<[excess: string]>('DWA_LOG_PRIVILEGES', 'The log\'s credential may do more than insert and find: %s', 500),
   /** A filter of `find` or `tail` is not of the documented type; the message names it. */
   DWA_LOG_INVALID_QUERY: createError<[field: string, problem: string]>('DWA_LOG_INVALID_QUERY', '%s: %s', 400),
-  /** The log's collection does not exist, and cannot be created by the log's own credential; the message has the command that does. */
-  DWA_LOG_MISSING: createError<[collection: string, command: string]>('DWA_LOG_MISSING', 'The collection %s does not exist, and the credential of store.log.uri may not create it. Run: %s', 500),
+  /** The log's collection does not exist and may not be created; the message has the command that does. */
+  DWA_LOG_MISSING: createError<[collection: string, command: string]>('DWA_LOG_MISSING', 'The collection %s does not exist, and these credentials may not create it. Run: %s', 500),
   /** MongoDB will never take this entry (too large, or a rule of the collection); it is counted in a `log.gap` entry. */
   DWA_LOG_ENTRY_REFUSED: createError<[reason: string]>('DWA_LOG_ENTRY_REFUSED', 'The database refuses the entry: %s', 500),
   /** The app is closing; nothing more is recorded. */

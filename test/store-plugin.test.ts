@@ -121,6 +121,34 @@ t.test('the log\'s own credential: nothing beyond inserting and finding, or a wa
   await t.rejects(storeApp(t, { uri: open.uri, log: { uri: open.uri, requireInsertOnly: true } }), { code: 'DWA_LOG_PRIVILEGES', message: /no user is signed in/ })
 })
 
+t.test('log.uri may name another database: the log is created there, by its own credential, or the command is named', async (t) => {
+  const { startEmbeddedMongo } = await import('../testing/index.js')
+  const { MongoClient } = await import('mongodb')
+  const open = await startEmbeddedMongo()
+  t.teardown(() => open.stop())
+  const elsewhere = (address: string): URL => Object.assign(new URL(address), { pathname: '/elsewhere' })
+  const { app } = await storeApp(t, { uri: open.uri, log: { uri: elsewhere(open.uri).href } })
+  await app.auditLog.append('thing.seen')
+  const { client } = app.store.connection as unknown as { client: InstanceType<typeof MongoClient> }
+  t.equal(await client.db('elsewhere').collection('dwa_log').countDocuments(), 2)
+  t.same(await client.db().listCollections({ name: 'dwa_log' }).toArray(), [], 'and none in the main one')
+
+  const guarded = await startEmbeddedMongo({ auth: true })
+  t.teardown(() => guarded.stop())
+  const admin = new MongoClient(guarded.uri)
+  t.teardown(() => admin.close())
+  const db = admin.db('elsewhere')
+  await db.command({ createRole: 'auditWriter', privileges: [{ resource: { db: 'elsewhere', collection: 'dwa_log' }, actions: ['insert', 'find', 'listIndexes', 'collStats'] }], roles: [] })
+  await db.command({ createUser: 'narrow', pwd: 'narrow', roles: ['auditWriter'] })
+  const narrow = elsewhere(guarded.uri)
+  narrow.username = narrow.password = 'narrow'
+  narrow.searchParams.set('authSource', 'elsewhere')
+  await t.rejects(storeApp(t, { uri: guarded.uri, log: { uri: narrow.href, size: 1 << 20 } }), {
+    code: 'DWA_LOG_MISSING',
+    message: /Run: db\.getSiblingDB\("elsewhere"\)\.createCollection\("dwa_log", \{"capped":true,"size":1048576\}\)$/
+  })
+})
+
 t.test('requireRole: 401 for nobody, 403 without the role, and closed when access fails', async (t) => {
   const { uri } = await startTestMongo(t)
   const callers: Record<string, unknown> = { ann: { id: 'u1', name: 'Ann', roles: ['docuware'] }, root: { id: 'u2', roles: ['system'] }, nobody: null, undef: undefined, odd: { id: 1, roles: [] }, odder: { id: 'x', roles: 'system' }, oddest: 'system' }

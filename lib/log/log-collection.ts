@@ -40,24 +40,32 @@ export async function readLogCollection (db: mongo.Db, name: string): Promise<Lo
  * Creates the capped collection and its indexes unless they are there. Several processes may do so at once.
  * @param reader the log's own connection, which may do no more than insert and find
  * @param creator a connection that may create
- * @throws DWA_LOG_NOT_CAPPED
+ * @throws DWA_LOG_NOT_CAPPED, DWA_LOG_MISSING
  */
 export async function ensureLogCollection (reader: mongo.Db, creator: mongo.Db, name: string, size: LogSize): Promise<LogCollectionState> {
   let found = await readLogCollection(reader, name)
   // For a collection that does not exist, some servers give empty statistics in place of an error.
-  if (found === null || (!found.capped && found.count === 0)) {
-    try {
-      await creator.createCollection(name, { capped: true, ...size })
-    } catch (error) {
-      if (!hasCode(error, 48)) throw error // NamespaceExists: another process was first
-    }
+  // Another database than the store's is none of the store's credential's business.
+  const makers = reader.databaseName === creator.databaseName ? new Set([creator, reader]) : [reader]
+  for (const maker of makers) {
+    if (found !== null && (found.capped || found.count > 0)) break
+    await createCapped(maker, name, size)
     found = await readLogCollection(reader, name)
   }
   if (found?.capped !== true) {
     throw new errors.DWA_LOG_NOT_CAPPED(name, `db.runCommand({ convertToCapped: "${name}", size: ${size.size} })`)
   }
-  await ensureIndexes(reader.collection(name), creator.collection(name))
+  await ensureIndexes(reader.collection(name), (reader.databaseName === creator.databaseName ? creator : reader).collection(name))
   return found
+}
+
+async function createCapped (db: mongo.Db, name: string, size: LogSize): Promise<void> {
+  try {
+    await db.createCollection(name, { capped: true, ...size })
+  } catch (error) {
+    if (hasCode(error, 13)) throw new errors.DWA_LOG_MISSING(name, `db.getSiblingDB("${db.databaseName}").createCollection("${name}", ${JSON.stringify({ capped: true, ...size })})`)
+    if (!hasCode(error, 48)) throw error // NamespaceExists: another process was first
+  }
 }
 
 async function ensureIndexes (reader: mongo.Collection, creator: mongo.Collection): Promise<void> {
