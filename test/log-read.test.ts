@@ -242,7 +242,7 @@ t.test('a process that starts later knows the heads since the newest checkpoint,
 t.test('what has not the shape of an entry is passed over by find, tail and feed', async (t) => {
   const { app, uri, lines } = await logApp(t)
   const { auditLog, store } = app
-  const tail = collect(auditLog.tail())
+  const tail = collect(auditLog.tail({ after: (await auditLog.append('thing.begun')).id }))
   const fed: string[] = []
   store.changes.subscribe(({ event }) => { fed.push(event) })
   await auditLog.append('thing.seen', { details: { i: 0 } })
@@ -253,7 +253,7 @@ t.test('what has not the shape of an entry is passed over by find, tail and feed
   await eventually('the next entry arrives', () => fed.filter((event) => event === 'thing.seen').length === 2 && numbers(tail.seen).length === 2)
   t.same(numbers(tail.seen), [0, 1])
   t.same(numbers(await auditLog.find({ limit: 2, event: 'thing.seen' })), [1, 0], 'a page is full all the same')
-  t.equal((await auditLog.find()).length, 4)
+  t.equal((await auditLog.find()).length, 5)
   await raw?.insertOne({ _id: 'newest of all', chain: 'x', seq: 'z' } as never)
   const late = await storeApp(t, { uri })
   t.ok(late.app.store.changes.live)

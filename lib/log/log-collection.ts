@@ -46,25 +46,31 @@ export async function ensureLogCollection (reader: mongo.Db, creator: mongo.Db, 
   let found = await readLogCollection(reader, name)
   // For a collection that does not exist, some servers give empty statistics in place of an error.
   // Another database than the store's is none of the store's credential's business.
-  const makers = reader.databaseName === creator.databaseName ? new Set([creator, reader]) : [reader]
-  for (const maker of makers) {
+  const [first, ...others] = reader.databaseName === creator.databaseName ? [creator, reader] as const : [reader] as const
+  let maker: mongo.Db = first
+  for (const candidate of [first, ...others]) {
     if (found !== null && (found.capped || found.count > 0)) break
-    await createCapped(maker, name, size)
+    maker = candidate
+    const made = await createCapped(maker, name, size)
     found = await readLogCollection(reader, name)
+    if (!made && found !== null) break
   }
   if (found?.capped !== true) {
     throw new errors.DWA_LOG_NOT_CAPPED(name, `db.runCommand({ convertToCapped: "${name}", size: ${size.size} })`)
   }
-  await ensureIndexes(reader.collection(name), (reader.databaseName === creator.databaseName ? creator : reader).collection(name))
+  await ensureIndexes(reader.collection(name), maker.collection(name))
   return found
 }
 
-async function createCapped (db: mongo.Db, name: string, size: LogSize): Promise<void> {
+/** @returns false when there is such a collection, capped or not: another process may have been first */
+async function createCapped (db: mongo.Db, name: string, size: LogSize): Promise<boolean> {
   try {
     await db.createCollection(name, { capped: true, ...size })
+    return true
   } catch (error) {
     if (hasCode(error, 13)) throw new errors.DWA_LOG_MISSING(name, `db.getSiblingDB("${db.databaseName}").createCollection("${name}", ${JSON.stringify({ capped: true, ...size })})`)
-    if (!hasCode(error, 48)) throw error // NamespaceExists: another process was first
+    if (!hasCode(error, 48)) throw error // NamespaceExists
+    return false
   }
 }
 
