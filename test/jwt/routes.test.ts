@@ -234,7 +234,7 @@ function cookieOf (response: LightMyRequestResponse): string {
 }
 
 t.test('cookie mode: set, accepted, renewed, and bound to its validator', async (t) => {
-  let now = Date.now() + 60_000
+  let now = Date.now() + 60_000 // ahead of the clock that tokens are signed by
   const app = await appWith(t, {
     validators: [
       validator('shop', { audience: 'api,second', cookieEnabled: true, cookieName: 'shop', cookieMaxAge: 3600, userIdStrategy: 'claim' }),
