@@ -107,17 +107,15 @@ export class ValidatorRegistry {
     return true
   }
 
-  async #load (key: ValidatorKey): Promise<Slot> {
+  async #load (key: ValidatorKey, tries = 1): Promise<Slot> {
     const { changes, clock } = this.#options
-    for (let tries = 1; ; tries++) {
-      const invalidations = this.#invalidations
-      const epoch = changes.live ? changes.epoch : null
-      const confirmedAt = clock.now()
-      const slot: Slot = { found: await this.#find(key), epoch, confirmedAt, triedAt: -Infinity }
-      if (invalidations === this.#invalidations) this.#keep(key.text, slot)
-      else if (tries < 3) continue // something changed while it was read: read again
-      return slot
-    }
+    const invalidations = this.#invalidations
+    const epoch = changes.live ? changes.epoch : null
+    const confirmedAt = clock.now()
+    const slot: Slot = { found: await this.#find(key), epoch, confirmedAt, triedAt: -Infinity }
+    if (invalidations === this.#invalidations) this.#keep(key.text, slot)
+    else if (tries < 3) return await this.#load(key, tries + 1) // something changed while it was read
+    return slot
   }
 
   #keep (text: string, slot: Slot): void {
