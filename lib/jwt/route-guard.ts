@@ -25,16 +25,18 @@ export class RouteGuard {
   /** The onRequest hook for one `config.auth` value. @param scopes what is needed beside the route's `config.scopes` */
   hook (route: RouteValue, scopes: readonly string[]): RouteHook {
     return (request, reply, done) => {
+      let outcome: Outcome | Promise<Outcome>
       try {
         if (this.#options.isSessionAuthenticated(request)) return this.#refuseSession(request, reply, done)
         const { scopes: ofRoute = [] } = request.routeOptions.config
         const credentials = new RequestCredentials(request, scopes.length === 0 ? ofRoute : [...scopes, ...ofRoute])
-        const outcome = this.#options.authenticator.decide(route, credentials)
-        if (!(outcome instanceof Promise)) return this.#conclude(request, reply, outcome, done)
-        outcome.then((decided) => { this.#conclude(request, reply, decided, done) }, (error: unknown) => { fail(request, error, done) })
+        outcome = this.#options.authenticator.decide(route, credentials)
       } catch (error) {
-        fail(request, error, done)
+        return fail(request, error, done)
       }
+      // Outside the try: what goes wrong behind `done` is not this guard's to report, and `done` is called once.
+      if (!(outcome instanceof Promise)) return this.#conclude(request, reply, outcome, done)
+      outcome.then((decided) => { this.#conclude(request, reply, decided, done) }, (error: unknown) => { fail(request, error, done) })
     }
   }
 
