@@ -2,18 +2,23 @@ import type { VerifiedToken } from './token-verifier.js'
 
 interface Entry<Owner> {
   readonly owner: Owner
+  readonly text: string
   readonly verified: VerifiedToken
   readonly next: Entry<Owner> | null
 }
 
+/** Characters of a token's end, all of its signature: to find it by them costs a fraction of hashing the whole. The whole is compared then. */
+const tailLength = 24
+
 /**
  * Verified tokens by their whole text and the compiled validator that accepted them (one object for each id and revision,
- * so a changed validator finds nothing). Two generations of at most `max` entries each: when the young one is full the old one goes,
- * and a hit in the old one moves back to the young one. So the `max` last used are always there, and never more than twice as many;
- * an insert costs a map insert, a hit in the young one a map look-up. Only successes are kept: bad tokens cannot evict good ones.
+ * so a changed validator finds nothing). A token is kept from the second time it is verified: one that comes once costs no memory and evicts nothing.
+ * Two generations of at most `max` entries each: when the young one is full the old one goes, and a hit in the old one moves back to the young one.
+ * So the `max` last used are always there, and never more than twice as many. Only successes are kept: bad tokens cannot evict good ones.
  */
 export class VerifiedTokens<Owner extends object> {
   readonly #max: number
+  readonly #seen: SeenTails
   #young = new Map<string, Entry<Owner>>()
   #old = new Map<string, Entry<Owner>>()
   #youngEntries = 0
@@ -21,38 +26,75 @@ export class VerifiedTokens<Owner extends object> {
   /** @param max entries of a generation; 0 keeps nothing */
   constructor (max: number) {
     this.#max = max
+    this.#seen = new SeenTails(max)
   }
 
   get (owner: Owner, text: string): VerifiedToken | null {
-    const young = find(this.#young.get(text), owner)
+    const tail = text.slice(-tailLength)
+    const young = find(this.#young.get(tail), owner, text)
     if (young !== null) return young
-    const old = find(this.#old.get(text), owner)
-    if (old !== null) this.set(owner, text, old)
+    const old = find(this.#old.get(tail), owner, text)
+    if (old !== null) this.#keep(owner, text, tail, old)
     return old
   }
 
+  /** Notes a token that was just verified. */
   set (owner: Owner, text: string, verified: VerifiedToken): void {
     if (this.#max === 0) return
+    const tail = text.slice(-tailLength)
+    if (this.#seen.has(tail)) this.#keep(owner, text, tail, verified)
+    else this.#seen.add(tail)
+  }
+
+  #keep (owner: Owner, text: string, tail: string, verified: VerifiedToken): void {
     if (this.#youngEntries >= this.#max) {
       this.#old = this.#young
       this.#young = new Map()
       this.#youngEntries = 0
     }
-    const others = this.#young.get(text) ?? null
-    if (find(others, owner) === null) this.#youngEntries++
-    this.#young.set(text, { owner, verified, next: without(others, owner) })
+    const others = this.#young.get(tail) ?? null
+    if (find(others, owner, text) === null) this.#youngEntries++
+    this.#young.set(tail, { owner, text, verified, next: without(others, owner, text) })
   }
 }
 
-function find<Owner> (entry: Entry<Owner> | null | undefined, owner: Owner): VerifiedToken | null {
+/** Which tails were there lately: one 32-bit fingerprint a slot, the last one wins. A mistake keeps a token one use too early or too late. */
+class SeenTails {
+  readonly #fingerprints: Uint32Array
+  readonly #mask: number
+
+  constructor (max: number) {
+    this.#mask = 2 ** Math.ceil(Math.log2(Math.max(1, max) * 4)) - 1
+    this.#fingerprints = new Uint32Array(this.#mask + 1)
+  }
+
+  has (tail: string): boolean {
+    const hash = fingerprint(tail)
+    return this.#fingerprints[hash & this.#mask] === hash
+  }
+
+  add (tail: string): void {
+    const hash = fingerprint(tail)
+    this.#fingerprints[hash & this.#mask] = hash
+  }
+}
+
+/** FNV-1a, 32 bits, never 0. */
+function fingerprint (text: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
+  return (hash >>> 0) || 1
+}
+
+function find<Owner> (entry: Entry<Owner> | null | undefined, owner: Owner, text: string): VerifiedToken | null {
   for (let one = entry ?? null; one !== null; one = one.next) {
-    if (one.owner === owner) return one.verified
+    if (one.owner === owner && one.text === text) return one.verified
   }
   return null
 }
 
-function without<Owner> (entry: Entry<Owner> | null, owner: Owner): Entry<Owner> | null {
+function without<Owner> (entry: Entry<Owner> | null, owner: Owner, text: string): Entry<Owner> | null {
   if (entry === null) return null
-  const next = without(entry.next, owner)
-  return entry.owner === owner ? next : { ...entry, next }
+  const next = without(entry.next, owner, text)
+  return entry.owner === owner && entry.text === text ? next : { ...entry, next }
 }

@@ -213,26 +213,43 @@ t.test('a cookie token is bound to its validator and its key, and never passes a
   t.equal(reason(verifier().verify(cookie)), 'foreign_cookie', 'same secret, right issuer and audience: still no Bearer token')
 })
 
-t.test('verified tokens are kept for one owner, bounded, and forgotten oldest first', async (t) => {
+t.test('verified tokens are kept from their second use on, for one owner, bounded, and forgotten oldest first', async (t) => {
   const token: VerifiedToken = { claims: {}, scopes: new Set(), expiresAt: 1, snapshot: null }
   const [one, two] = [{}, {}]
   const kept = new VerifiedTokens<object>(5)
+  const use = (owner: object, text: string, verified = token): void => {
+    kept.set(owner, text, verified)
+    kept.set(owner, text, verified)
+  }
+  kept.set(one, 'a', token)
+  t.equal(kept.get(one, 'a'), null, 'seen once')
   kept.set(one, 'a', token)
   t.equal(kept.get(one, 'a'), token)
   t.equal(kept.get(two, 'a'), null, 'security 48: another validator, or another revision of it, finds nothing')
   const other = { ...token }
   kept.set(two, 'a', other)
   t.same([kept.get(one, 'a') === token, kept.get(two, 'a') === other], [true, true])
-  for (let index = 0; index < 5; index++) kept.set(one, `b${index}`, token)
+  for (let index = 0; index < 5; index++) use(one, `b${index}`)
   t.equal(kept.get(one, 'a'), token, 'used again, so it is young again')
-  for (let index = 0; index < 9; index++) kept.set(one, `c${index}`, token)
+  for (let index = 0; index < 9; index++) use(one, `c${index}`)
   t.equal(kept.get(one, 'b0'), null)
-  kept.set(one, 'a', token)
+  use(one, 'a')
   kept.set(one, 'a', other)
   t.equal(kept.get(one, 'a'), other, 'the newer result')
   const off = new VerifiedTokens<object>(0)
   off.set(one, 'a', token)
+  off.set(one, 'a', token)
   t.equal(off.get(one, 'a'), null)
+})
+
+t.test('security 48: the whole token is compared, however alike two of them end', async (t) => {
+  const token: VerifiedToken = { claims: {}, scopes: new Set(), expiresAt: 1, snapshot: null }
+  const kept = new VerifiedTokens<object>(5)
+  const owner = {}
+  const [first, second, third] = ['x', 'y', 'z'].map((start) => start + 'the very same signature, to the last character')
+  for (const text of [first, first, second, second]) kept.set(owner, String(text), { ...token, claims: { text } })
+  t.same([first, second].map((text) => kept.get(owner, String(text))?.claims), [{ text: first }, { text: second }])
+  t.equal(kept.get(owner, String(third)), null)
 })
 
 t.test('fuzz: no text is a token, a bearer header or a cookie, and none makes anything throw', async (t) => {
