@@ -47,14 +47,15 @@ async function pack (): Promise<{ tarball: string, files: string[], size: number
   return { tarball: join(copy, packed.filename), size: packed.size, files: packed.files.map(({ path }: { path: string }) => path) }
 }
 
-/** A folder with the package and what it declares to need, and nothing else. */
+/** A folder with the package and what it declares to need, and nothing else: optional peers are absent. */
 async function install (tarball: string): Promise<string> {
   const app = join(scratch, 'app')
   const home = join(app, 'node_modules', 'fastify-docuware-auth')
   mkdirSync(home, { recursive: true })
   await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', home], app)
-  const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
+  const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'))
   for (const name of Object.keys({ ...dependencies, ...peerDependencies })) {
+    if (peerDependenciesMeta[name]?.optional === true) continue
     mkdirSync(dirname(join(app, 'node_modules', name)), { recursive: true })
     symlinkSync(join(root, 'node_modules', name), join(app, 'node_modules', name))
   }

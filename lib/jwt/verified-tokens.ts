@@ -58,32 +58,35 @@ export class VerifiedTokens<Owner extends object> {
   }
 }
 
-/** Which tails were there lately: one 32-bit fingerprint a slot, the last one wins. A mistake keeps a token one use too early or too late. */
+/** Which tails were there lately: the last `max`, never more than twice as many, by a fingerprint each. A mistake only keeps a token from its first use. */
 class SeenTails {
-  readonly #fingerprints: Uint32Array
-  readonly #mask: number
+  readonly #max: number
+  #young = new Set<number>()
+  #old = new Set<number>()
 
   constructor (max: number) {
-    this.#mask = 2 ** Math.ceil(Math.log2(Math.max(1, max) * 4)) - 1
-    this.#fingerprints = new Uint32Array(this.#mask + 1)
+    this.#max = max
   }
 
   has (tail: string): boolean {
-    const hash = fingerprint(tail)
-    return this.#fingerprints[hash & this.#mask] === hash
+    const one = fingerprint(tail)
+    return this.#young.has(one) || this.#old.has(one)
   }
 
   add (tail: string): void {
-    const hash = fingerprint(tail)
-    this.#fingerprints[hash & this.#mask] = hash
+    if (this.#young.size >= this.#max) {
+      this.#old = this.#young
+      this.#young = new Set()
+    }
+    this.#young.add(fingerprint(tail))
   }
 }
 
-/** FNV-1a, 32 bits, never 0. */
+/** 30 bits of FNV-1a: a number that a Set holds without allocating. */
 function fingerprint (text: string): number {
   let hash = 0x811c9dc5
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
-  return (hash >>> 0) || 1
+  return hash & 0x3fffffff
 }
 
 function find<Owner> (entry: Entry<Owner> | null | undefined, owner: Owner, text: string): VerifiedToken | null {
