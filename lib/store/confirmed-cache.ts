@@ -1,0 +1,115 @@
+import type { Clock } from '../clock.js'
+import { isAuthError } from '../errors.js'
+import type { ChangeFeed } from '../log/change-feed.js'
+
+interface Slot<Value> {
+  readonly value: Value
+  /** The change feed's epoch under which it was read; null when the feed was not live then. */
+  readonly epoch: number | null
+  /** When it was last known to be what the database says, milliseconds since 1970. */
+  confirmedAt: number
+  /** When a re-read was last tried in vain. */
+  triedAt: number
+}
+
+export interface ConfirmedCacheOptions {
+  readonly changes: Pick<ChangeFeed, 'live' | 'epoch' | 'completeUntil'>
+  readonly clock: Clock
+  /** Milliseconds a value serves without the database confirming it. */
+  readonly maxStaleMs: number
+}
+
+/** Between re-reads of one value while the change feed is not live, in milliseconds. */
+const recheckMs = 1000
+
+/** How long a caller waits for a re-read while a known value could serve, in milliseconds. */
+const patienceMs = 250
+
+/** More slots than this are never kept: keys may come from callers. */
+const maxSlots = 20_000
+
+/**
+ * Values read from the database, kept until the change feed says they changed (its subscriber calls `forget`).
+ * While the feed is not live they are re-read on use, at most once a second; while the database is away the last known one serves for `maxStaleMs`.
+ */
+export class ConfirmedCache<Value> {
+  readonly #options: ConfirmedCacheOptions
+  readonly #slots = new Map<string, Slot<Value>>()
+  readonly #loading = new Map<string, Promise<Slot<Value>>>()
+  #invalidations = 0
+
+  constructor (options: ConfirmedCacheOptions) {
+    this.#options = options
+  }
+
+  /** The value under `key`; a promise only when the database has to be asked. Rejects with what `load` rejects with. */
+  get (key: string, load: () => Promise<Value>): Value | Promise<Value> {
+    const kept = this.#slots.get(key)
+    return kept !== undefined && this.#isUsable(kept) ? kept.value : this.#slot(key, load).then(({ value }) => value)
+  }
+
+  /** Drops the values that `isMeant` says, and whatever is being read at the moment. */
+  forget (isMeant: (key: string, value: Value) => boolean): void {
+    this.#invalidations++
+    for (const [key, { value }] of this.#slots) {
+      if (isMeant(key, value)) this.#slots.delete(key)
+    }
+  }
+
+  async #slot (key: string, load: () => Promise<Value>): Promise<Slot<Value>> {
+    const kept = this.#slots.get(key)
+    const now = this.#options.clock.now()
+    const servable = kept !== undefined && now - this.#confirmedAt(kept) <= this.#options.maxStaleMs
+    if (servable && now - kept.triedAt < recheckMs) return kept
+    let loading = this.#loading.get(key)
+    if (loading === undefined) this.#loading.set(key, loading = this.#load(key, load).finally(() => this.#loading.delete(key)))
+    if (!servable) return await loading
+    try {
+      const reread = await Promise.race([loading, this.#patience()])
+      if (reread !== undefined) return reread
+    } catch (error) {
+      if (!isAuthError(error, 'DWA_STORE_UNAVAILABLE')) throw error
+    }
+    // Forgotten meanwhile means changed meanwhile: then the old one must not serve.
+    if (this.#slots.get(key) !== kept) return await loading
+    kept.triedAt = now
+    return kept
+  }
+
+  async #patience (): Promise<undefined> {
+    await new Promise<void>((resolve) => { this.#options.clock.after(patienceMs, resolve) })
+    return undefined
+  }
+
+  /** While the feed stood that was live when the slot was read, it confirmed the slot by its silence. */
+  #confirmedAt ({ epoch, confirmedAt }: Slot<Value>): number {
+    const { changes } = this.#options
+    return epoch === changes.epoch ? Math.max(confirmedAt, changes.completeUntil) : confirmedAt
+  }
+
+  /** Confirmed within the last second, or by the feed, which would have told of a change. */
+  #isUsable (slot: Slot<Value>): boolean {
+    const { changes, clock } = this.#options
+    const now = clock.now()
+    if (now - slot.confirmedAt < recheckMs) return true
+    if (slot.epoch !== changes.epoch || !changes.live) return false
+    slot.confirmedAt = now
+    return true
+  }
+
+  async #load (key: string, load: () => Promise<Value>, tries = 1): Promise<Slot<Value>> {
+    const { changes, clock } = this.#options
+    const invalidations = this.#invalidations
+    const epoch = changes.live ? changes.epoch : null
+    const confirmedAt = clock.now()
+    const slot: Slot<Value> = { value: await load(), epoch, confirmedAt, triedAt: -Infinity }
+    if (invalidations === this.#invalidations) this.#keep(key, slot)
+    else if (tries < 3) return await this.#load(key, load, tries + 1) // something changed while it was read
+    return slot
+  }
+
+  #keep (key: string, slot: Slot<Value>): void {
+    if (this.#slots.size >= maxSlots) this.#slots.clear()
+    this.#slots.set(key, slot)
+  }
+}
