@@ -78,7 +78,28 @@ export const errors = {
   /** A validator that others point to by `nextValidator` was to be deleted. */
   DWA_JWT_VALIDATOR_IN_USE: createError<[name: string, by: string]>('DWA_JWT_VALIDATOR_IN_USE', 'Validator %s is the next validator of %s', 409),
   /** A code-declared validator was to be changed at run time. */
-  DWA_JWT_READ_ONLY_VALIDATOR: createError<[name: string]>('DWA_JWT_READ_ONLY_VALIDATOR', 'Validator %s is declared in code and cannot be changed at run time', 409)
+  DWA_JWT_READ_ONLY_VALIDATOR: createError<[name: string]>('DWA_JWT_READ_ONLY_VALIDATOR', 'Validator %s is declared in code and cannot be changed at run time', 409),
+
+  /** DocuWare refused a request; `status`, `docuwareMessage`, `method` and `path` are on the error (isDocuWareHttpError narrows to it). */
+  DWA_DOCUWARE_HTTP: createError<[status: number, message: string]>('DWA_DOCUWARE_HTTP', 'DocuWare answered %s%s', 502),
+  /** DocuWare has no free licence for the connection's user. A new token would not help. */
+  DWA_DOCUWARE_LICENCES: createError<[message: string]>('DWA_DOCUWARE_LICENCES', 'DocuWare has no free licence: %s', 503),
+  /** The old logon by user name and password is gone from this DocuWare. */
+  DWA_DOCUWARE_LEGACY_LOGON: createError<[path: string]>('DWA_DOCUWARE_LEGACY_LOGON', 'DocuWare has no logon at %s any more: the connection\'s token is all a request needs', 502),
+  /** HTML, XML or something else came where JSON was expected; the message names it. */
+  DWA_DOCUWARE_NOT_JSON: createError<[found: string, status: number]>('DWA_DOCUWARE_NOT_JSON', 'DocuWare answered %s (status %s) where JSON was expected', 502),
+  /** The answer is JSON of another shape than documented, or too large. */
+  DWA_DOCUWARE_UNEXPECTED_ANSWER: createError<[found: string]>('DWA_DOCUWARE_UNEXPECTED_ANSWER', 'DocuWare answered %s', 502),
+  /** No connection, or it broke before the answer was complete. */
+  DWA_DOCUWARE_UNREACHABLE: createError<[reason: string, options?: ErrorOptions]>('DWA_DOCUWARE_UNREACHABLE', 'DocuWare cannot be reached: %s', 503),
+  /** No answer in time; for files: nothing came, or was taken, for that long. */
+  DWA_DOCUWARE_TIMEOUT: createError<[ms: number]>('DWA_DOCUWARE_TIMEOUT', 'DocuWare did not answer within %s ms', 504),
+  /** A link, a redirect or a path leads away from the connection's platform: the token is not sent there. */
+  DWA_DOCUWARE_FOREIGN_ORIGIN: createError<[origin: string, target: string]>('DWA_DOCUWARE_FOREIGN_ORIGIN', 'The token for %s is not sent to %s', 502),
+  /** The request would have to be sent again, and its body was a stream that has been read; `cause` is why. */
+  DWA_DOCUWARE_BODY_USED: createError<[options?: ErrorOptions]>('DWA_DOCUWARE_BODY_USED', 'The request has to be sent again and its body is a stream that was read already: pass a Buffer, a Blob or a function that opens the stream', 502),
+  /** A request to DocuWare that cannot be made as it was asked for. */
+  DWA_DOCUWARE_INVALID_REQUEST: createError<[problem: string]>('DWA_DOCUWARE_INVALID_REQUEST', '%s', 400)
 } as const
 
 /** The `code` of every error this package raises. */
