@@ -99,7 +99,13 @@ export const errors = {
   /** The request would have to be sent again, and its body was a stream that has been read; `cause` is why. */
   DWA_DOCUWARE_BODY_USED: createError<[options?: ErrorOptions]>('DWA_DOCUWARE_BODY_USED', 'The request has to be sent again and its body is a stream that was read already: pass a Buffer, a Blob or a function that opens the stream', 502),
   /** A request to DocuWare that cannot be made as it was asked for. */
-  DWA_DOCUWARE_INVALID_REQUEST: createError<[problem: string]>('DWA_DOCUWARE_INVALID_REQUEST', '%s', 400)
+  DWA_DOCUWARE_INVALID_REQUEST: createError<[problem: string]>('DWA_DOCUWARE_INVALID_REQUEST', '%s', 400),
+  /** The job queue threw, rejected, or did not answer in time; `cause` says which. */
+  DWA_DOCUWARE_QUEUE_REFUSED: createError('DWA_DOCUWARE_QUEUE_REFUSED', 'The job queue did not take the job', 503),
+  /** The app is closing: it neither enqueues nor runs jobs. */
+  DWA_DOCUWARE_QUEUE_CLOSED: createError('DWA_DOCUWARE_QUEUE_CLOSED', 'The app is closing, and leaves the job to another process', 503),
+  /** The job queue brought a job whose data is no object. */
+  DWA_DOCUWARE_INVALID_JOB: createError('DWA_DOCUWARE_INVALID_JOB', 'The job has no data', 500)
 } as const
 
 /** The `code` of every error this package raises. */
