@@ -80,6 +80,9 @@ export const errors = {
   /** A code-declared validator was to be changed at run time. */
   DWA_JWT_READ_ONLY_VALIDATOR: createError<[name: string]>('DWA_JWT_READ_ONLY_VALIDATOR', 'Validator %s is declared in code and cannot be changed at run time', 409),
 
+  /** Telemetry settings were refused; `field` names the field. */
+  DWA_TELEMETRY_INVALID_SETTINGS: createError<[problem: string]>('DWA_TELEMETRY_INVALID_SETTINGS', '%s', 400),
+
   /** DocuWare refused a request; `status`, `docuwareMessage`, `method` and `path` are on the error (isDocuWareHttpError narrows to it). */
   DWA_DOCUWARE_HTTP: createError<[status: number, message: string]>('DWA_DOCUWARE_HTTP', 'DocuWare answered %s%s', 502),
   /** DocuWare has no free licence for the connection's user. A new token would not help. */
