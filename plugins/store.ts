@@ -70,8 +70,12 @@ async function storePlugin (app: FastifyInstance, options: StoreOptions): Promis
   app.decorate('store', opened)
   app.decorate('auditLog', opened.log)
   app.decorate('routeAuth', routeAuth)
+  app.decorateRequest('caller', null)
   app.decorate('requireRole', (role) => (request, reply, done) => {
-    requireCaller(access, request, role).then(() => { done() }, (error: unknown) => {
+    requireCaller(access, request, role).then((caller) => {
+      request.caller = caller
+      done()
+    }, (error: unknown) => {
       if (isAuthError(error, 'DWA_ACCESS_UNAUTHENTICATED')) reply.header('www-authenticate', 'Session') // RFC 9110 §11.6.1; how to sign in is the app's affair
       done(error instanceof Error ? error : new errors.DWA_ACCESS_FAILED({ cause: error }))
     })

@@ -123,7 +123,7 @@ t.test('56. the key ring is created once, rewrapped as a whole, and only by comp
   t.match(grown, { version: 6, keys: { length: 5 } }, 'no concurrent rotation was lost')
   t.ok(added.some(({ current }) => current === grown?.current))
   const contested = Object.assign(Object.create(ring), { updateOne: async () => ({ modifiedCount: 0 }) })
-  const broken = Object.assign(Object.create(ring), { updateOne: async () => { throw new RangeError('broken') } })
+  const broken = Object.assign(Object.create(ring), { updateOne: async () => { throw new RangeError('broken') }, findOneAndUpdate: async () => { throw new RangeError('broken') } })
   await t.rejects(createKeyRing(broken, first, now), RangeError)
   await t.rejects(withLease({ leases: broken, run: async (access) => await access(), clock: new ManualClock(), logger: { info () {}, warn () {}, error () {} } }, 'rule', async () => 1), RangeError)
   await t.rejects(rewrapKeyRing(contested, [second], true, now), { code: 'DWA_STORE_CONFLICT' })

@@ -219,9 +219,9 @@ t.test('a lease that MongoDB does not answer for is given up, and one that canno
   const leases = database.db.collection<LeaseDocument>('leases')
   const options = { leases, run: async <T>(access: () => Promise<T>) => await database.run(access, 50), clock: systemClock, logger: { ...silent, warn (_details: object, message: string) { warnings.push(message) } } }
   const hanging = async (): Promise<never> => await new Promise(() => {})
-  await t.rejects(withLease({ ...options, leases: Object.assign(Object.create(leases), { updateOne: hanging }) }, 'rule', async () => 1), { code: 'DWA_STORE_UNAVAILABLE' })
+  await t.rejects(withLease({ ...options, leases: Object.assign(Object.create(leases), { findOneAndUpdate: hanging }) }, 'rule', async () => 1), { code: 'DWA_STORE_UNAVAILABLE' })
   t.same(warnings, [], 'nothing was taken')
-  const unreleased = { ...options, leases: Object.assign(Object.create(leases), { deleteOne: hanging }) }
+  const unreleased = { ...options, leases: Object.assign(Object.create(leases), { updateOne: hanging }) }
   t.equal(await withLease(unreleased, 'result', async () => 'done'), 'done')
   await t.rejects(withLease(unreleased, 'error', async () => { throw new RangeError('mine') }), RangeError)
   t.same(warnings, Array(2).fill('a lease could not be given back, it ends by itself'))

@@ -33,6 +33,8 @@ t.test('a record is created, read, changed and removed, and each change is one e
   t.same(await things.get(created.id), created)
   t.same(await things.getByName('chair'), created)
   t.same(await things.secrets(created.id), { pin })
+  t.same(await things.open(created.id), { ...created, secrets: { pin } })
+  for (const id of ['x', '0'.repeat(24)]) t.equal(await things.open(id), null)
 
   const updated = await things.update(created.id, 1, { colour: undefined, size: 3, note: 'secret note', pin: undefined }, { event: 'thing.painted' })
   t.match(updated, { version: 2, secretsSet: ['note'] })
@@ -292,6 +294,35 @@ t.test('what spans several records is done by one process at a time', async (t) 
   t.equal(await turn(a), 0, 'the lease was given back')
 })
 
+t.test('a lease is one owner\'s at a time, by the time of the server, and each later one has a greater fence', async (t) => {
+  const { store, uri } = await thingApp(t)
+  const { app: other } = await storeApp(t, { uri })
+  const first = await store.lease('work', 60_000)
+  t.equal(await other.store.lease('work', 60_000), null)
+  t.equal((await other.store.lease('other work', 60_000))?.fence, 1)
+  t.equal(await first?.isHeld(), true)
+  await first?.release()
+  t.equal(await first?.isHeld(), false)
+  const second = await other.store.lease('work', 30)
+  await eventually('it ends', async () => await second?.isHeld() === false)
+  const third = await store.lease('work', 60_000)
+  t.same([first, second, third].map((lease) => lease?.fence), [1, 2, 3])
+  await second?.release()
+  t.equal(await third?.isHeld(), true, 'what is over cannot be given back')
+})
+
+t.test('documents that are no records have their indexes, and go when their time has come', async (t) => {
+  const { app, store } = await thingApp(t)
+  const documents = store.documents<{ _id: string, until: Date, code?: string }>('notes', [{ keys: { until: 1 }, expireAfterSeconds: 0 }, { keys: { code: 1 }, unique: true }])
+  await app.ready()
+  t.match(await store.connection.collection('dwa_notes').indexes(), [{ key: { _id: 1 } }, { key: { until: 1 }, expireAfterSeconds: 0 }, { key: { code: 1 }, unique: true }])
+  await documents.run(async (notes) => await notes.insertOne({ _id: 'a', until: new Date(), code: 'x' }))
+  await t.rejects(documents.run(async (notes) => await notes.insertOne({ _id: 'b', until: new Date(), code: 'x' })), { code: 11000 })
+  const bad = store.documents('bad_notes', [{ keys: {} }])
+  await t.rejects(bad.ensure())
+  await t.rejects(bad.run(async () => 'never'))
+})
+
 t.test('the lease of a dead owner ends by itself, and nobody waits for ever', async (t) => {
   let serverTime = Date.now()
   const clock = new ManualClock()
@@ -306,7 +337,7 @@ t.test('the lease of a dead owner ends by itself, and nobody waits for ever', as
     serverTime += 1000
   }, 1)
   t.equal(await turn, 'done')
-  await leases.insertOne({ _id: 'rule', owner: 'greedy', until: new Date(serverTime + 1e9) })
+  await leases.updateOne({ _id: 'rule' }, { $set: { owner: 'greedy', until: new Date(serverTime + 1e9) } })
   await t.rejects(store.exclusively('rule', async () => 'done'), { code: 'DWA_STORE_UNAVAILABLE' })
   clearInterval(ticking)
 })

@@ -1,5 +1,6 @@
 import type { onRequestHookHandler } from 'fastify'
 import type { AuditLog } from '../lib/log/audit-log.js'
+import type { Caller } from '../lib/store/access.js'
 import type { RouteAuth } from '../lib/store/route-auth.js'
 import type { Store } from '../lib/store/store.js'
 
@@ -13,6 +14,11 @@ declare module 'fastify' {
     requireRole (role: string): onRequestHookHandler
     /** Who serves which `config.auth` and `config.webhook`: for plugins that do. */
     routeAuth: Pick<RouteAuth, 'afterSessions' | 'register' | 'every' | 'webhook'>
+  }
+
+  interface FastifyRequest {
+    /** Who calls, once `requireRole` has let them pass; otherwise null. */
+    caller: Caller | null
   }
 
   interface FastifyContextConfig {

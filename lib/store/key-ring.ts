@@ -1,6 +1,7 @@
 import { errors } from '../errors.js'
 import type { Clock } from '../clock.js'
 import { deriveKey, openText, sealText } from './cipher.js'
+import { HandledSecrets } from './handled-secrets.js'
 import type { DataKeys } from './key-ring-document.js'
 import { unavailable } from './unavailable.js'
 
@@ -35,6 +36,8 @@ export function dataKeyIdOf (value: string): string | null {
 
 /** The ring of one process: what it last read, and the keys derived from it. */
 export class LoadedKeyRing implements KeyRing {
+  /** Every text that was encrypted or decrypted here lately. */
+  readonly handledSecrets = new HandledSecrets()
   readonly #read: () => Promise<DataKeys>
   readonly #clock: Clock
   readonly #derived = new Map<string, Buffer>()
@@ -74,6 +77,7 @@ export class LoadedKeyRing implements KeyRing {
   }
 
   async encrypt (text: string, binding: string): Promise<string> {
+    this.handledSecrets.add(text)
     const { keyId, key } = this.current(encryptionLabel)
     return `v1.${keyId}.${sealText(Buffer.from(text), key, binding)}`
   }
@@ -83,7 +87,9 @@ export class LoadedKeyRing implements KeyRing {
     const key = keyId === null ? null : await this.find(encryptionLabel, keyId)
     const plain = keyId === null || key === null ? null : openText(value.slice(`v1.${keyId}.`.length), key, binding)
     if (plain === null) throw new errors.DWA_STORE_UNREADABLE_SECRET(binding)
-    return plain.toString()
+    const text = plain.toString()
+    this.handledSecrets.add(text)
+    return text
   }
 
   /** A ring read less than a second ago may be older than the key that is asked for: the next read is waited for. */

@@ -1,13 +1,15 @@
-import type { Connection } from 'mongoose'
+import type { Connection, mongo } from 'mongoose'
 import { every, type Clock } from '../clock.js'
 import { errors, isAuthError } from '../errors.js'
 import { CappedAuditLog } from '../log/capped-audit-log.js'
 import { readLogCollection, type LogSize } from '../log/log-collection.js'
 import { registerLogModel } from '../log/log-model.js'
 import { Database, type DatabaseSource } from './database.js'
+import type { HandledSecrets } from './handled-secrets.js'
 import { LoadedKeyRing } from './key-ring.js'
 import { createKeyRing, openKeyRing, readKeyRing, type DataKeys, type KeyRingDocument } from './key-ring-document.js'
-import { withLease, type LeaseDocument } from './lease.js'
+import { DocumentCollection, type DocumentIndex } from './document-collection.js'
+import { takeLease, withLease, type Lease, type LeaseDocument, type LeaseOptions } from './lease.js'
 import { reasonOf, type Logger } from './logger.js'
 import type { MasterKey } from './master-key.js'
 import type { RecordDocument } from './outbox.js'
@@ -51,6 +53,7 @@ export class OpenedStore implements Store {
   readonly #database: Database
   readonly #logDatabase: Database
   readonly #kinds: Array<StoredRecords<object>> = []
+  readonly #documents: Array<{ ensure (): Promise<void> }> = []
   readonly #timers: Array<() => void> = []
   /** The last operation under each name. */
   readonly #turns = new Map<string, Promise<unknown>>()
@@ -96,6 +99,10 @@ export class OpenedStore implements Store {
     return this.log.changes
   }
 
+  get handledSecrets (): HandledSecrets {
+    return this.keyRing.handledSecrets
+  }
+
   get available (): boolean {
     return this.#initialised && this.#database.reachable && this.#logDatabase.reachable
   }
@@ -112,10 +119,7 @@ export class OpenedStore implements Store {
   async exclusively<T> (name: string, operation: () => Promise<T>): Promise<T> {
     const before = this.#turns.get(name) ?? Promise.resolve()
     const turn = before.then(async () => {
-      if (!this.available) throw unavailable()
-      const { clock, logger } = this.#settings
-      const leases = this.#database.db.collection<LeaseDocument>(this.collectionName('leases'))
-      return await withLease({ leases, run: async (access) => await this.#database.run(access), clock, logger }, name, operation)
+      return await withLease(this.#leaseOptions(), name, operation)
     })
     this.#turns.set(name, turn.catch(() => {})) // its own caller learns of it
     try {
@@ -123,6 +127,17 @@ export class OpenedStore implements Store {
     } catch (error) {
       throw isOutage(error) ? unavailable(error) : error
     }
+  }
+
+  async lease (name: string, milliseconds: number): Promise<Lease | null> {
+    return await takeLease(this.#leaseOptions(), name, milliseconds)
+  }
+
+  documents<Document extends mongo.Document> (name: string, indexes: readonly DocumentIndex[]): DocumentCollection<Document> {
+    const open = (): mongo.Collection<Document> => this.#database.db.collection<Document>(this.collectionName(name), { writeConcern: { w: 'majority' } })
+    const documents = new DocumentCollection<Document>(open, indexes, async (operation) => await this.run(operation))
+    this.#documents.push(documents)
+    return documents
   }
 
   records<Fields extends object> (kind: RecordKind): RecordCollection<Fields> {
@@ -169,7 +184,7 @@ export class OpenedStore implements Store {
   async ensureKinds (): Promise<void> {
     if (!this.available) return
     await this.#unlessAway(async () => {
-      for (const kind of this.#kinds) await this.run(async () => { await kind.ensure() })
+      for (const collection of [...this.#kinds, ...this.#documents]) await this.run(async () => { await collection.ensure() })
     })
   }
 
@@ -185,6 +200,13 @@ export class OpenedStore implements Store {
     await this.log.close()
     if (this.#logDatabase !== this.#database) await this.#logDatabase.close()
     await this.#database.close()
+  }
+
+  #leaseOptions (): LeaseOptions {
+    if (!this.available) throw unavailable()
+    const { clock, logger } = this.#settings
+    const leases = this.#database.db.collection<LeaseDocument>(this.collectionName('leases'))
+    return { leases, run: async (access) => await this.#database.run(access), clock, logger }
   }
 
   async #initialise (): Promise<void> {

@@ -29,6 +29,9 @@ export type StoredRecord<Fields extends object> = {
   readonly secretsSet: readonly string[]
 }
 
+/** A record with its secrets decrypted, those that are set. */
+export type OpenedRecord<Fields extends object> = StoredRecord<Fields> & { readonly secrets: { readonly [name: string]: string } }
+
 /** Who changes a record, and what the audit entry should say beside the event itself. */
 export interface Change {
   readonly actor?: Actor
@@ -64,4 +67,6 @@ export interface RecordCollection<Fields extends object> {
   remove (id: string, version: number, change?: Change): Promise<void>
   /** Decrypts the secret fields of a record that are set. @throws DWA_STORE_UNREADABLE_SECRET */
   secrets (id: string): Promise<{ readonly [name: string]: string }>
+  /** A record together with its secrets, as they were at one moment. @throws DWA_STORE_UNREADABLE_SECRET */
+  open (id: string): Promise<OpenedRecord<Fields> | null>
 }

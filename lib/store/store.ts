@@ -1,8 +1,11 @@
-import type { Connection } from 'mongoose'
+import type { Connection, mongo } from 'mongoose'
 import type { AuditLog } from '../log/audit-log.js'
 import type { ChangeFeed } from '../log/change-feed.js'
 import type { Clock } from '../clock.js'
+import type { DocumentCollection, DocumentIndex } from './document-collection.js'
+import type { HandledSecrets } from './handled-secrets.js'
 import type { KeyRing } from './key-ring.js'
+import type { Lease } from './lease.js'
 import type { RecordCollection, RecordKind } from './record-collection.js'
 
 /** What the other plugins need of the shared database. Decorated as `app.store`. */
@@ -11,6 +14,8 @@ export interface Store {
   readonly publicUrl: string | null
   readonly connection: Connection
   readonly keyRing: KeyRing
+  /** The secrets that passed through `keyRing` lately, to keep them out of what leaves the process; add those that never do. */
+  readonly handledSecrets: HandledSecrets
   readonly clock: Clock
   readonly log: AuditLog
   readonly changes: ChangeFeed
@@ -18,6 +23,8 @@ export interface Store {
   collectionName (name: string): string
   /** Declares a kind of record: its mongoose model, indexes, encrypted fields and audit events. Call while registering. */
   records<Fields extends object> (kind: RecordKind): RecordCollection<Fields>
+  /** Declares a collection of documents that are no records, with its indexes. Call while registering. */
+  documents<Document extends mongo.Document> (name: string, indexes: readonly DocumentIndex[]): DocumentCollection<Document>
   /** Whether MongoDB answered last time it was asked. */
   readonly available: boolean
   /**
@@ -31,4 +38,6 @@ export interface Store {
    * @throws DWA_STORE_UNAVAILABLE
    */
   exclusively<T> (name: string, operation: () => Promise<T>): Promise<T>
+  /** Takes the lease of that name for so many milliseconds of the server's time, without waiting; null when somebody has it. @throws DWA_STORE_UNAVAILABLE */
+  lease (name: string, milliseconds: number): Promise<Lease | null>
 }

@@ -8,7 +8,7 @@ import { findDisagreement } from '../options.js'
 import type { KeyRing } from './key-ring.js'
 import { isDuplicateKey } from './key-ring-document.js'
 import { Outbox, type OutboxEntry, type RecordDocument } from './outbox.js'
-import type { Change, RecordCollection, RecordKind, StoredRecord } from './record-collection.js'
+import type { Change, OpenedRecord, RecordCollection, RecordKind, StoredRecord } from './record-collection.js'
 import { propertiesOf } from './record-schema.js'
 
 const hexId = /^[0-9a-f]{24}$/
@@ -125,13 +125,18 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   }
 
   async secrets (id: string): Promise<{ readonly [name: string]: string }> {
-    const document = hexId.test(id) ? await this.#run(async () => await this.#options.model.findOne({ _id: new mongoose.mongo.ObjectId(id) }, this.#projection).lean()) : null
+    return (await this.open(id))?.secrets ?? {}
+  }
+
+  async open (id: string): Promise<OpenedRecord<Fields> | null> {
+    const document = hexId.test(id) ? await this.#findDocument({ _id: new mongoose.mongo.ObjectId(id) }) : null
+    if (document === null) return null
     const secrets: Record<string, string> = {}
     for (const name of this.kind.secrets) {
-      const value = document?.[name]
+      const value = document[name]
       if (typeof value === 'string') secrets[name] = await this.#options.keyRing.decrypt(value, secretBinding(this.kind, id, name))
     }
-    return secrets
+    return { ...this.#record(document), secrets }
   }
 
   get #projection (): Record<string, 1> {
@@ -146,8 +151,12 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   }
 
   async #findOne (filter: Record<string, unknown>): Promise<StoredRecord<Fields> | null> {
-    const document = await this.#run(async () => await this.#options.model.findOne({ ...filter, version: { $exists: true } }, this.#projection).lean())
+    const document = await this.#findDocument(filter)
     return document === null ? null : this.#record(document)
+  }
+
+  async #findDocument (filter: Record<string, unknown>): Promise<RecordDocument | null> {
+    return await this.#run(async () => await this.#options.model.findOne({ ...filter, version: { $exists: true } }, this.#projection).lean())
   }
 
   /** The living record, if it is at that version. */

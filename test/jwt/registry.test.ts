@@ -35,7 +35,7 @@ function registryBefore () {
   const refuse = async (): Promise<never> => { throw new Error('not in this test') }
   const registry = new ValidatorRegistry({
     declared: new Map(),
-    records: { get, getByName: get, secrets: async () => ({}), list: refuse, count: refuse, create: refuse, update: refuse, remove: refuse },
+    records: { get, getByName: get, secrets: async () => ({}), open: refuse, list: refuse, count: refuse, create: refuse, update: refuse, remove: refuse },
     changes,
     clock: {
       now: () => state.now,
