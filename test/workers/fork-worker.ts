@@ -9,8 +9,8 @@ export class Worker {
   readonly #messages: Array<Record<string, unknown>> = []
   #wake = (): void => {}
 
-  constructor (uri: string, task: string) {
-    this.process = fork(new URL('./store-worker.ts', import.meta.url), [uri, task])
+  constructor (uri: string, task: string, script = './store-worker.ts') {
+    this.process = fork(new URL(script, import.meta.url), [uri, task])
     this.exit = once(this.process, 'exit')
     this.process.on('message', (message: Record<string, unknown>) => {
       this.#messages.push(message)
@@ -30,8 +30,8 @@ export class Worker {
 }
 
 /** Ended with the test, if it has not ended by itself. */
-export function startWorker (t: Teardown, uri: string, task: string): Worker {
-  const worker = new Worker(uri, task)
+export function startWorker (t: Teardown, uri: string, task: string, script?: string): Worker {
+  const worker = new Worker(uri, task, script)
   t.teardown(() => worker.process.kill('SIGKILL'))
   return worker
 }
