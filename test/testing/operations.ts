@@ -415,6 +415,20 @@ const updates: Scenario[] = [
 
 const findAndModify = (fields: Document, answer: Document): Step => ({ run: { findAndModify: 'c', ...fields }, answer })
 
+const minutesLater = (minutes: number): Date => new Date(day.getTime() + minutes * 60_000)
+
+/** As Agenda does it, ten minutes after `day`, with locks that hold for ten. */
+const lockNextJob = {
+  query: {
+    name: 'sync',
+    disabled: { $ne: true },
+    $or: [{ lockedAt: { $eq: null }, nextRunAt: { $lte: minutesLater(10) } }, { lockedAt: { $lte: minutesLater(0) } }]
+  },
+  sort: { nextRunAt: 1, priority: -1 },
+  update: { $set: { lockedAt: minutesLater(10) } },
+  new: true
+}
+
 const modifying: Scenario[] = [
   {
     name: 'findAndModify in all its forms',
@@ -431,6 +445,50 @@ const modifying: Scenario[] = [
       findAndModify({ query: { _id: 10 }, remove: true }, { value: null, lastErrorObject: { n: 0 } }),
       findAndModify({ query: {}, remove: true, new: true }, { ok: 0, code: 9 }),
       findAndModify({ query: {} }, { ok: 0, code: 9 })
+    ]
+  },
+  {
+    name: 'findAndModify locks the next of the jobs that are due or abandoned',
+    page: 'reference/command/findAndModify',
+    steps: [
+      index({ name: 1, nextRunAt: 1, priority: -1, lockedAt: 1, disabled: 1 }),
+      insert(
+        { _id: 1, name: 'sync', nextRunAt: minutesLater(2), priority: 0, lockedAt: null, disabled: null },
+        { _id: 2, name: 'sync', nextRunAt: minutesLater(1), priority: 0, lockedAt: null },
+        { _id: 3, name: 'sync', nextRunAt: minutesLater(1), priority: 10, lockedAt: null, disabled: false },
+        { _id: 4, name: 'sync', nextRunAt: null, priority: 0, lockedAt: minutesLater(-1) },
+        { _id: 5, name: 'sync', nextRunAt: null, priority: 0, lockedAt: minutesLater(8) },
+        { _id: 6, name: 'sync', nextRunAt: minutesLater(1), priority: 20, lockedAt: null, disabled: true },
+        { _id: 7, name: 'sync', nextRunAt: minutesLater(11), priority: 0, lockedAt: null },
+        { _id: 8, name: 'sync', nextRunAt: null, priority: 0, lockedAt: null },
+        { _id: 9, name: 'other', nextRunAt: minutesLater(1), priority: 0, lockedAt: null }
+      ),
+      ...[4, 3, 2, 1].map((_id) => findAndModify(lockNextJob, { value: { _id, lockedAt: minutesLater(10) }, lastErrorObject: { n: 1, updatedExisting: true } })),
+      findAndModify(lockNextJob, { value: null, lastErrorObject: { n: 0, updatedExisting: false } }),
+      update({ _id: { $in: [1, 2] } }, { $unset: { lockedAt: true } }, { n: 2, nModified: 2 }, { multi: true }),
+      ...[2, 1].map((_id) => findAndModify(lockNextJob, { value: { _id } })),
+      update({ _id: 4, nextRunAt: { $ne: null } }, { $unset: { lockedAt: true } }, { n: 0, nModified: 0 }),
+      update({ name: { $nin: ['sync'] } }, { $set: { disabled: true } }, changed, { multi: true })
+    ]
+  },
+  {
+    name: 'findAndModify keeps one job of a kind, by its data or its type',
+    page: 'reference/command/findAndModify',
+    steps: [
+      ...[1, 2].map((run) => findAndModify(
+        { query: { name: 'sync', 'data.connection': 'a' }, update: { $set: { name: 'sync', data: { connection: 'a', run }, lockedAt: null } }, upsert: true, new: true, fields: { _id: 0 } },
+        { value: { name: 'sync', data: { connection: 'a', run }, lockedAt: null }, lastErrorObject: { n: 1, updatedExisting: run === 2 } }
+      )),
+      ...[1, 2].map((run) => findAndModify(
+        { query: { name: 'sync', 'data.connection': 'b' }, update: { $setOnInsert: { name: 'sync', data: { connection: 'b', run } } }, upsert: true, new: true, fields: { _id: 0 } },
+        { value: { name: 'sync', data: { connection: 'b', run: 1 } } }
+      )),
+      ...[1, 2].map((run) => findAndModify(
+        { query: { name: 'hourly', type: 'single' }, update: { $set: { name: 'hourly', type: 'single', run }, $setOnInsert: { nextRunAt: minutesLater(run) } }, upsert: true, new: true, fields: { _id: 0 } },
+        { value: { name: 'hourly', type: 'single', run, nextRunAt: minutesLater(1) } }
+      )),
+      { run: { aggregate: 'c', pipeline: [{ $group: { _id: '$name' } }, { $sort: { _id: 1 } }], cursor: {} }, documents: [{ _id: 'hourly' }, { _id: 'sync' }] },
+      { run: { count: 'c', query: { name: { $regex: 'HOUR', $options: 'i' } } }, answer: { n: 1 } }
     ]
   },
   {
