@@ -1,11 +1,13 @@
 import { MongoBackend } from '@agendajs/mongo-backend'
 import { Agenda, type AgendaOptions } from 'agenda'
 import { MongoClient, ObjectId, type Db } from 'mongodb'
+import mongoose from 'mongoose'
 import t, { type Test } from 'tap'
 import { systemClock, type Clock } from '../../lib/clock.js'
 import type { AgendaInstance, AgendaJob, AppQueue, JobData, JobHandler, QueueOption } from '../../lib/docuware/queue/job-queue.js'
 import { openQueue, type OpenQueue } from '../../lib/docuware/queue/open-queue.js'
 import { ManualClock } from '../manual-clock.js'
+import { examplesOf, readPages, toJavaScript } from '../markdown.js'
 import { startTestMongo } from '../mongo.js'
 import { eventually, type Line } from '../store-app.js'
 import { startWorker } from '../workers/fork-worker.js'
@@ -446,4 +448,56 @@ t.test('a job whose process died is run by another as soon as its lock has ended
   t.equal(aged.modifiedCount, 1, 'it is locked')
   await passed
   await queue.close()
+})
+
+/** The examples on queues, each made into a function of what it imports and what it takes for granted. It hands over the queue. */
+async function documentedQueues (): Promise<Array<(given: object) => Promise<unknown>>> {
+  const sections = [...await readPages()].flatMap(([name, page]) => page.split(/^(?=## )/m).filter((section) => section.startsWith('## Queue\n')).map((section) => examplesOf(name, section)))
+  return sections.flat().map((example) => async (given) => {
+    let queue: unknown
+    const names = { ...given, docuware: null, app: { register: (_: unknown, options: { queue: unknown }) => { queue = options.queue } } }
+    const AsyncFunction = async function () {}.constructor
+    const run: unknown = Reflect.construct(AsyncFunction, [...Object.keys(names), toJavaScript(example).script.replace(/^(import|export) .*$/gm, '')])
+    if (typeof run === 'function') await Reflect.apply(run, null, Object.values(names))
+    return queue
+  })
+}
+
+t.test('the documented queues work as they are written', async (t) => {
+  const [agendaQueue, enqueueOnly, bull, ...others] = await documentedQueues()
+  t.strictSame(others, [])
+  if (agendaQueue === undefined || enqueueOnly === undefined || bull === undefined) return t.fail('there are three')
+  const { uri } = await startTestMongo(t)
+
+  const shared = mongoose.createConnection.bind(mongoose)
+  const connections: mongoose.Connection[] = []
+  const given = { uri, Agenda, MongoBackend, mongoose: { createConnection: (uri: string) => { const made = shared(uri); connections.push(made); return made } } }
+  t.teardown(async () => { for (const connection of connections) await connection.close() })
+  const worker = open(await agendaQueue(given)).queue
+  const { passed, open: ran } = gate()
+  worker.process('sync', async ({ connection }) => { if (connection === 'c-1') ran() })
+
+  const { agenda } = await realAgenda(t, uri)
+  const web = open(await enqueueOnly({ agenda }))
+  web.queue.process('sync', unexpected)
+  t.match(await web.queue.enqueue('sync', { connection: 'c-1' }), /^[0-9a-f]{24}$/)
+  await passed
+  t.notOk(agenda.isActiveJobProcessor())
+  await Promise.all([worker.close(), web.queue.close()])
+
+  const processors = new Map<string, (job: { data: unknown }) => Promise<void>>()
+  class Queue {
+    readonly name: string
+    constructor (name: string) { this.name = name }
+    async add (name: string, data: unknown): Promise<{ id: string, data: unknown }> { return { id: `${this.name}/${name}`, data } }
+  }
+  class Worker {
+    constructor (name: string, processor: (job: { data: unknown }) => Promise<void>) { processors.set(name, processor) }
+  }
+  const other = open(await bull({ Queue, Worker, connection: {} })).queue
+  const got: JobData[] = []
+  other.process('sync', async (data) => { got.push(data) })
+  t.equal(await other.enqueue('sync', {}), 'sync/sync')
+  await processors.get('sync')?.({ data: { connection: 'c-1' } })
+  t.strictSame(got, [{ connection: 'c-1' }])
 })
