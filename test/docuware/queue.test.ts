@@ -427,7 +427,7 @@ t.test('a process that has run jobs ends by itself, soon after its queue was clo
     t.strictSame([await worker.next(), await worker.next()].map(({ began }) => began).sort(), ['a', 'b'])
     worker.stop()
     t.match(await worker.next(), { closed: true })
-    await eventually(`it has ended (${task} connection; agenda's own timers take 3 s)`, () => worker.process.exitCode !== null, 5000)
+    await eventually(`it has ended (${task} connection; agenda's own timers take 3 s)`, () => worker.process.exitCode !== null, 8000)
     t.equal(worker.process.exitCode, 0)
   }))
 })
