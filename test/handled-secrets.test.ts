@@ -52,8 +52,9 @@ t.test('what surrounds a secret stays, and a text without one is the same', asyn
   t.equal(handled.redact('cut off: first se'), 'cut off: [redacted]', 'its beginning, where the text ends')
 })
 
-t.test('short texts are not noted, and only the last ones are', async (t) => {
+t.test('short texts are not noted, nor what is none, and only the last ones are', async (t) => {
   const handled = new HandledSecrets(3)
+  handled.add(Buffer.from('no text at all') as unknown as string)
   for (const text of ['short', 'secret one', 'secret two', 'secret three', 'secret one', 'secret four']) handled.add(text)
   const kept = ['short', 'secret one', 'secret two', 'secret three', 'secret four'].filter((text) => handled.includesIn(`<${text}>`))
   t.strictSame(kept, ['secret one', 'secret three', 'secret four'], 'the one least lately used makes room')

@@ -56,9 +56,9 @@ export class HandledSecrets {
     this.#limit = limit
   }
 
-  /** Notes a secret. Shorter ones than six characters are not. */
+  /** Notes a secret. Shorter ones than six characters are not, nor what plain JavaScript may pass that is no text: it could not be looked for. */
   add (text: string): void {
-    if (text.length < leastLength) return
+    if (typeof text !== 'string' || text.length < leastLength) return
     const spellings = this.#secrets.get(text)
     if (spellings === undefined) this.#index = null
     else this.#secrets.delete(text)
