@@ -2,37 +2,53 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { errors, isAuthError } from './lib/errors.js'
 import { checkOptions } from './lib/options.js'
+import { docuware, type DocuwareOptions } from './plugins/docuware.js'
 import { jwt, type JwtOptions } from './plugins/jwt.js'
 import { store, type StoreOptions } from './plugins/store.js'
+import { telemetry, type TelemetryOptions } from './plugins/telemetry.js'
 
 /** Options of the umbrella plugin: each key registers the plugin of that name, in this order. */
 export interface DocuwareAuthOptions {
   /** External base URL of the app: every redirect URI and trusted origin is derived from it, never from a Host header. */
   readonly publicUrl?: string
   readonly store: Omit<StoreOptions, 'publicUrl'>
+  readonly docuware?: DocuwareOptions
   readonly jwt?: JwtOptions
+  readonly telemetry?: TelemetryOptions
 }
 
 const optionsSchema = {
   type: 'object',
   additionalProperties: false,
   required: ['store'],
-  properties: { publicUrl: { type: 'string' }, store: { type: 'object' }, jwt: { type: 'object' } }
+  properties: { publicUrl: { type: 'string' }, store: { type: 'object' }, docuware: { type: 'object' }, jwt: { type: 'object' }, telemetry: { type: 'object' } }
 } as const
 
 async function umbrella (app: FastifyInstance, options: DocuwareAuthOptions): Promise<void> {
   checkOptions('docuwareAuth', optionsSchema, options)
   await app.register(store, { ...options.store, ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }) })
+  if (options.docuware !== undefined) await app.register(docuware, options.docuware)
   if (options.jwt !== undefined) await app.register(jwt, options.jwt)
+  if (options.telemetry !== undefined) await app.register(telemetry, options.telemetry)
 }
 
 /** Registers `store` and every plugin that is configured. */
-const docuwareAuth = Object.assign(fp(umbrella, { name: 'fastify-docuware-auth', fastify: '5.x' }), { store, jwt, errors, isAuthError })
+const docuwareAuth = Object.assign(fp(umbrella, { name: 'fastify-docuware-auth', fastify: '5.x' }), { store, docuware, jwt, telemetry, errors, isAuthError })
 
 export default docuwareAuth
-export { docuwareAuth, docuwareAuth as 'module.exports', errors, isAuthError, jwt, store }
+export { docuware, docuwareAuth, docuwareAuth as 'module.exports', errors, isAuthError, jwt, store, telemetry }
 export type { AuthError, AuthErrorCode } from './lib/errors.js'
 export type { Clock } from './lib/clock.js'
+export type { Account, ConnectionInput, ConnectionPatch, ConnectionStatus, ConnectionView } from './lib/docuware/connection-schema.js'
+export type { ConnectionChange, Connections, ConnectionSecrets, ConnectionUpdate } from './lib/docuware/connections.js'
+export type { AgendaInstance, AppQueue, JobData, JobHandler, QueueOption } from './lib/docuware/queue/job-queue.js'
+export type { DocumentFields } from './lib/docuware/rest/document-fields.js'
+export type { DocumentQuery } from './lib/docuware/rest/document-query.js'
+export { isDocuWareHttpError } from './lib/docuware/rest/docuware-client.js'
+export type {
+  CallOptions, DocuWareClient, DocuWareFile, DocuWareHttpError, DocuWareObject, DownloadOptions, LoginTokenOptions, QueryParameters, RequestOptions, UploadOptions
+} from './lib/docuware/rest/docuware-client.js'
+export type { SyncAnswer, SyncRequest, SyncResult } from './lib/docuware/sync.js'
 export type { Identity, IdentityStrategy, PartnerModel, StrategyContext } from './lib/jwt/identity.js'
 export type { ValidatorInput, ValidatorPatch, ValidatorView } from './lib/jwt/validator-schema.js'
 export type { ValidatorChange, ValidatorUpdate } from './lib/jwt/validators.js'
@@ -42,5 +58,10 @@ export type { Actor, LogEntry, LogFields, LogLevel, Target } from './lib/log/log
 export type { Access, Caller } from './lib/store/access.js'
 export type { RouteClaimant, RouteHook } from './lib/store/route-auth.js'
 export type { Store } from './lib/store/store.js'
+export type { ErrorContext, ErrorReporter } from './lib/telemetry/error-reporter.js'
+export type { TelemetryView } from './lib/telemetry/open-telemetry.js'
+export type { TelemetryChange, TelemetryInput } from './lib/telemetry/telemetry-settings.js'
+export type { AuthorizationUrlOptions, Docuware } from './types/docuware.js'
 export type { JwtPayload, JwtValidators, RequireAuthOptions } from './types/jwt.js'
-export type { JwtOptions, StoreOptions }
+export type { Telemetry } from './types/telemetry.js'
+export type { DocuwareOptions, JwtOptions, StoreOptions, TelemetryOptions }

@@ -54,6 +54,38 @@ export const errors = {
   /** The app is closing; nothing more is recorded. */
   DWA_LOG_CLOSED: createError('DWA_LOG_CLOSED', 'The audit log is closed', 503),
 
+  /** A page of another site made a browser send the request. */
+  DWA_CROSS_SITE: createError('DWA_CROSS_SITE', 'A request from another site is refused', 403),
+  /** More requests from one address than the route takes in a minute. */
+  DWA_RATE_LIMITED: createError<[seconds: number]>('DWA_RATE_LIMITED', 'Too many requests: try again in %s s', 429),
+
+  /** A connection was refused; `field` names the field. */
+  DWA_DOCUWARE_INVALID_CONNECTION: createError<[problem: string]>('DWA_DOCUWARE_INVALID_CONNECTION', '%s', 400),
+  /** The platform names no identity service: an installation before OAuth, or another product. */
+  DWA_DOCUWARE_NO_IDENTITY_SERVICE: createError('DWA_DOCUWARE_NO_IDENTITY_SERVICE', 'The platform names no identity service', 502),
+  /** What the platform or its identity service says about itself cannot be used. */
+  DWA_DOCUWARE_DISCOVERY: createError<[document: string, problem: string, options?: ErrorOptions]>('DWA_DOCUWARE_DISCOVERY', 'Discovery failed: %s %s', 502),
+  /** Nobody has authorized the connection yet, or it was revoked. */
+  DWA_DOCUWARE_NOT_AUTHORIZED: createError<[name: string]>('DWA_DOCUWARE_NOT_AUTHORIZED', 'Connection "%s" is not authorized yet', 409),
+  /** The identity service does not accept the refresh token any more: a person must authorize the connection again. */
+  DWA_DOCUWARE_REAUTHORIZE: createError<[name: string]>('DWA_DOCUWARE_REAUTHORIZE', 'Connection "%s" must be authorized again', 409),
+  /** The identity service does not accept the client: its secret has expired or is wrong, or the registration is gone. */
+  DWA_DOCUWARE_CLIENT_REJECTED: createError<[name: string]>('DWA_DOCUWARE_CLIENT_REJECTED', 'The identity service rejects the client of connection "%s": its secret has expired or is wrong', 502),
+  /** No new access token for now; what is stored stays as it was. */
+  DWA_DOCUWARE_REFRESH_FAILED: createError<[name: string, reason: string, options?: ErrorOptions]>('DWA_DOCUWARE_REFRESH_FAILED', 'The access token of connection "%s" could not be refreshed: %s', 503),
+  /** The callback lacks its parameters. */
+  DWA_DOCUWARE_BAD_CALLBACK: createError('DWA_DOCUWARE_BAD_CALLBACK', 'Missing code or state', 400),
+  /** The callback's state is unknown, used, expired, of another browser, or of a connection that has changed since. */
+  DWA_DOCUWARE_INVALID_STATE: createError('DWA_DOCUWARE_INVALID_STATE', 'The authorization is unknown, used or expired, or was begun in another browser: begin again', 400),
+  /** The identity service answered the authorization request with an error, `access_denied` when the person said no. */
+  DWA_DOCUWARE_DENIED: createError<[reason: string]>('DWA_DOCUWARE_DENIED', 'The authorization was refused: %s', 400),
+  /** The authorization code could not be exchanged for tokens. */
+  DWA_DOCUWARE_EXCHANGE: createError<[reason: string, options?: ErrorOptions]>('DWA_DOCUWARE_EXCHANGE', 'The authorization code could not be exchanged: %s', 502),
+  /** An authorization URL was asked for without a reply to bind it to a browser, and without `unbound: true`. */
+  DWA_DOCUWARE_UNBOUND: createError('DWA_DOCUWARE_UNBOUND', 'An authorization URL needs the reply of the browser that will follow it, or unbound: true', 500),
+  /** The connection is being synchronized; `since` is when that began. */
+  DWA_DOCUWARE_SYNC_RUNNING: createError<[since: string]>('DWA_DOCUWARE_SYNC_RUNNING', 'A sync of the connection has been running since %s', 409),
+
   DWA_JWT_MISSING_AUTHORIZATION: createError('DWA_JWT_MISSING_AUTHORIZATION', 'The Authorization header is missing', 401),
   DWA_JWT_MISSING_COOKIE: createError('DWA_JWT_MISSING_COOKIE', 'The authorization cookie is missing', 401),
   DWA_JWT_MALFORMED_AUTHORIZATION: createError('DWA_JWT_MALFORMED_AUTHORIZATION', 'The Authorization header is malformed', 401),

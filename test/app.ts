@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
-import docuwareAuth, { type DocuwareAuthOptions, type JwtOptions } from '../index.js'
+import docuwareAuth, { type DocuwareAuthOptions, type DocuwareOptions, type JwtOptions } from '../index.js'
 import { systemClock, type Clock } from '../lib/clock.js'
 import type { ValidatorInput } from '../lib/jwt/validator-schema.js'
 import { signToken, type SignTokenOptions } from '../testing/sign-token.js'
@@ -29,6 +29,8 @@ export const bearer = (value: string) => ({ authorization: `Bearer ${value}` })
 export interface AppOptions {
   readonly uri: string
   readonly jwt?: JwtOptions
+  /** Without it there is no docuware plugin. */
+  readonly docuware?: DocuwareOptions
   readonly store?: Partial<DocuwareAuthOptions['store']>
   readonly publicUrl?: string
   readonly fastify?: FastifyServerOptions
@@ -39,11 +41,11 @@ export interface AppOptions {
 }
 
 /** An app with the umbrella plugin, closed with the test; `ready` is left to the caller. */
-export async function buildApp (t: Test, { uri, jwt = {}, store = {}, publicUrl, fastify = {}, routes, before }: AppOptions): Promise<FastifyInstance> {
+export async function buildApp (t: Test, { uri, jwt = {}, docuware, store = {}, publicUrl, fastify = {}, routes, before }: AppOptions): Promise<FastifyInstance> {
   const app = Fastify(fastify)
   t.teardown(() => app.close())
   await before?.(app)
-  await app.register(docuwareAuth, { store: { uri, secretKeys: [masterKey], ...store }, jwt, ...(publicUrl === undefined ? {} : { publicUrl }) })
+  await app.register(docuwareAuth, { store: { uri, secretKeys: [masterKey], ...store }, jwt, ...(docuware === undefined ? {} : { docuware }), ...(publicUrl === undefined ? {} : { publicUrl }) })
   routes?.(app)
   return app
 }

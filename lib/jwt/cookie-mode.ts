@@ -3,7 +3,7 @@ import type { KeyRing } from '../store/key-ring.js'
 import type { RefusalReason } from './claims.js'
 import type { JsonObject } from './compact-token.js'
 import type { CompiledValidator } from './compiled-validator.js'
-import { cookieValues } from './cookie-header.js'
+import { cookieValues } from '../http/cookie-header.js'
 import { readCookieToken, signCookieToken, verifyCookieToken, type CookieKey } from './cookie-token.js'
 
 /** What a request's cookies prove: claims, or why not. */

@@ -1,0 +1,246 @@
+import { randomBytes as cryptoRandomBytes } from 'node:crypto'
+import { errors, isAuthError } from '../errors.js'
+import { isLocalPath } from '../http/local-path.js'
+import type { AuditLog } from '../log/audit-log.js'
+import type { Actor, LogFields } from '../log/log-entry.js'
+import { reasonOf, type Logger } from '../store/logger.js'
+import type { OpenedRecord, RecordCollection } from '../store/record-collection.js'
+import { unavailable } from '../store/unavailable.js'
+import { bindingCookieName, isBoundTo, stateLifetime, type AuthorizationStates, type BegunAuthorization } from './authorization-state.js'
+import { openConnection, type OpenConnection } from './connection-access.js'
+import type { Account, Discovered, StoredConnection } from './connection-schema.js'
+import { TokenFailure, type IdentityService, type TokenAnswer } from './identity-service.js'
+import type { UnsavedTokens } from './unsaved-tokens.js'
+
+/** A cookie for a browser. */
+export interface BindingCookie {
+  readonly name: string
+  readonly value: string
+  readonly maxAge: number
+  readonly secure: boolean
+}
+
+export interface StartOptions {
+  /** Where the browser goes in the end: a path on this site. */
+  readonly returnTo?: string
+  readonly actor?: Actor
+  readonly requestId?: string
+  /** Whether whatever browser may end it. */
+  readonly unbound: boolean
+}
+
+export interface StartedAuthorization {
+  readonly url: string
+  /** What the browser must bring back; null for an unbound one. */
+  readonly cookie: BindingCookie | null
+}
+
+/** How a callback ended well, and where the browser goes. */
+export interface FinishedAuthorization {
+  readonly connection: { readonly id: string, readonly name: string }
+  readonly returnTo: string | null
+}
+
+export interface AuthorizationOptions {
+  readonly records: RecordCollection<StoredConnection>
+  readonly states: AuthorizationStates
+  readonly unsaved: UnsavedTokens
+  readonly identityOf: (connection: OpenConnection) => IdentityService
+  readonly discover: (platformUrl: string) => Promise<Discovered>
+  readonly forget: (id: string) => void
+  /** Runs while nobody refreshes the connection's tokens. */
+  readonly exclusively: <T>(id: string, name: string, operation: () => Promise<T>) => Promise<T>
+  readonly auditLog: Pick<AuditLog, 'append' | 'record'>
+  readonly logger: Logger
+  /** Of the callback route; null when the app has no public URL. */
+  readonly redirectUri: string | null
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly randomBytes?: (size: number) => Buffer
+}
+
+const tries = 20
+const app: Actor = { type: 'app', id: null }
+
+/** The authorization code flow of connections (RFC 6749 §4.1, RFC 7636), from the link to the tokens in the record, and their revocation. */
+export class Authorization {
+  readonly #options: AuthorizationOptions
+
+  constructor (options: AuthorizationOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Begins an authorization; discovers the endpoints when they are not known yet.
+   * @throws DWA_OPTIONS_INVALID without a public URL, DWA_DOCUWARE_INVALID_REQUEST for a `returnTo` that is no local path, and what discovery throws
+   */
+  async start (id: string, { returnTo, actor, requestId, unbound }: StartOptions): Promise<StartedAuthorization> {
+    const { states, identityOf, auditLog, randomBytes = cryptoRandomBytes } = this.#options
+    const redirectUri = this.#redirectUri()
+    if (returnTo !== undefined && !isLocalPath(returnTo)) throw Object.assign(new errors.DWA_DOCUWARE_INVALID_REQUEST('returnTo: must be a path on this site'), { field: 'returnTo' })
+    const connection = await this.#discovered(id)
+    const [state, codeVerifier, browser] = [32, 32, 32].map((size) => randomBytes(size).toString('base64url'))
+    if (state === undefined || codeVerifier === undefined || browser === undefined) throw new TypeError('no random bytes')
+    const url = await identityOf(connection).authorizationUrl({ redirectUri, scopes: connection.fields.scopes, state, codeVerifier })
+    await states.remember({
+      state,
+      codeVerifier,
+      connection: connection.id,
+      version: connection.version,
+      configuration: connection.fields.configuration,
+      returnTo: returnTo ?? null,
+      actor: actor ?? null,
+      browser: unbound ? null : browser
+    })
+    await auditLog.append('connection.authorize_started', this.#fields(connection, { actor, requestId, details: { unbound } }))
+    const secure = redirectUri.startsWith('https:')
+    return { url, cookie: unbound ? null : { name: bindingCookieName(state, secure), value: browser, maxAge: stateLifetime, secure } }
+  }
+
+  /** The name of the cookie that a callback with this state must bring. */
+  cookieName (state: string): string {
+    return bindingCookieName(state, this.#redirectUri().startsWith('https:'))
+  }
+
+  /**
+   * Ends an authorization with what the browser brought back. The state is used up before anything else happens.
+   * @param query of the callback
+   * @param cookies the values of the cookie named `cookieName(state)`
+   * @throws DWA_DOCUWARE_BAD_CALLBACK, DWA_DOCUWARE_INVALID_STATE, DWA_DOCUWARE_DENIED, DWA_DOCUWARE_EXCHANGE, DWA_STORE_UNAVAILABLE; with `returnTo` when there is one
+   */
+  async finish (query: URLSearchParams, cookies: readonly string[], requestId?: string): Promise<FinishedAuthorization> {
+    const { states, records, identityOf } = this.#options
+    const [state, ...otherStates] = query.getAll('state')
+    if (state === undefined || state === '' || otherStates.length > 0 || (!query.has('code') && !query.has('error')) || query.getAll('code').length > 1) throw new errors.DWA_DOCUWARE_BAD_CALLBACK()
+    const begun = await states.consume(state)
+    if (begun === null) return this.#refuse(null, 'state', requestId, new errors.DWA_DOCUWARE_INVALID_STATE())
+    if (begun.binding !== null && !isBoundTo(begun.binding, cookies)) return this.#refuse(begun, 'browser', requestId, new errors.DWA_DOCUWARE_INVALID_STATE())
+    const record = await records.open(begun.connection)
+    if (record === null || record.fields.configuration !== begun.configuration || record.fields.discovered === undefined) return this.#refuse(begun, 'connection_changed', requestId, new errors.DWA_DOCUWARE_INVALID_STATE())
+    const denied = query.get('error')
+    if (denied !== null) return this.#refuse(begun, 'denied', requestId, withReturn(new errors.DWA_DOCUWARE_DENIED(/^[a-z_]{1,64}$/.test(denied) ? denied : 'unknown error'), begun))
+    const connection = openConnection(record)
+    const service = identityOf(connection)
+    try {
+      const answer = await service.exchangeCode(new URL(`${this.#redirectUri()}?${query}`), { state, codeVerifier: begun.codeVerifier })
+      const account = await this.#account(service, answer, record)
+      await this.#keep(connection, begun, answer, account, requestId)
+    } catch (error) {
+      if (!(error instanceof TokenFailure)) throw error
+      return this.#refuse(begun, 'exchange', requestId, withReturn(new errors.DWA_DOCUWARE_EXCHANGE(error.message, { cause: error }), begun))
+    }
+    return { connection: { id: record.id, name: record.fields.name }, returnTo: begun.returnTo }
+  }
+
+  /**
+   * Tells the identity service (RFC 7009), then erases the tokens whatever it answered. What was discovered is kept.
+   * @throws DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE
+   */
+  async revoke (id: string, note: { readonly actor?: Actor, readonly requestId?: string } = {}): Promise<void> {
+    const { exclusively, identityOf, logger } = this.#options
+    const known = await this.#open(id)
+    await exclusively(id, known.fields.name, async () => {
+      const connection = await this.#open(id)
+      const failed: string[] = []
+      for (const [name, hint] of [['refreshToken', 'refresh_token'], ['accessToken', 'access_token']] as const) {
+        const token = connection.secrets[name]
+        if (token === undefined || connection.fields.discovered === undefined) continue
+        try {
+          await identityOf(connection).revoke(token, hint)
+        } catch (error) {
+          failed.push(hint)
+          logger.warn({ connection: connection.fields.name, reason: reasonOf(error) }, 'the identity service did not revoke a token')
+        }
+      }
+      await this.#update(connection, () => ({ accessToken: undefined, refreshToken: undefined, expiresAt: undefined, tokenType: undefined, account: undefined, status: 'draft', statusMessage: undefined }), {
+        ...note, event: 'connection.revoked', details: failed.length === 0 ? {} : { notConfirmed: failed }
+      })
+    })
+  }
+
+  /** Finds the endpoints again and stores them. @throws what discovery throws, DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE */
+  async rediscover (id: string): Promise<OpenConnection> {
+    const connection = await this.#open(id)
+    const discovered = await this.#options.discover(connection.fields.platformUrl)
+    const { configuration } = connection.fields
+    return await this.#update(connection, ({ fields }) => fields.configuration === configuration ? { discovered } : null, {
+      actor: app, event: 'connection.discovered', details: { identityUrl: discovered.identityUrl }
+    })
+  }
+
+  async #discovered (id: string): Promise<OpenConnection> {
+    const connection = await this.#open(id)
+    return connection.fields.discovered === undefined ? await this.rediscover(id) : connection
+  }
+
+  /** Nothing is lost with the database: the tokens go on waiting in memory, though the browser is told that it failed. */
+  async #keep (connection: OpenConnection, begun: BegunAuthorization, answer: TokenAnswer, account: Account | null, requestId: string | undefined): Promise<void> {
+    const { result } = await this.#options.unsaved.save(connection, answer, {
+      follow: ({ fields }) => fields.configuration === begun.configuration,
+      authorization: { account },
+      note: { event: 'connection.authorized', ...(begun.actor === null ? {} : { actor: begun.actor }), ...(requestId === undefined ? {} : { requestId }) }
+    })
+    if (result === 'waiting') throw unavailable()
+    if (result === 'superseded') this.#refuse(begun, 'connection_changed', requestId, new errors.DWA_DOCUWARE_INVALID_STATE())
+  }
+
+  async #account (service: IdentityService, { accessToken }: TokenAnswer, { fields: { name } }: OpenedRecord<StoredConnection>): Promise<Account | null> {
+    try {
+      return await service.account(accessToken)
+    } catch (error) {
+      this.#options.logger.warn({ connection: name, reason: reasonOf(error) }, 'the identity service does not say whose account it is')
+      return null
+    }
+  }
+
+  /** Applies a change to the newest version; null leaves it as it is, and is an error: what the change rests on is gone. */
+  async #update (first: OpenedRecord<StoredConnection>, change: (record: OpenedRecord<StoredConnection>) => Parameters<RecordCollection<StoredConnection>['update']>[2] | null, note: Parameters<RecordCollection<StoredConnection>['update']>[3]): Promise<OpenConnection> {
+    const { records, forget } = this.#options
+    let record = first
+    for (let left = tries; ; left--) {
+      const patch = change(record)
+      if (patch === null) throw new errors.DWA_STORE_CONFLICT('The connection')
+      try {
+        await records.update(record.id, record.version, patch, note)
+        return await this.#open(record.id)
+      } catch (error) {
+        if (!isAuthError(error, 'DWA_STORE_CONFLICT') || left === 0) throw error
+        record = await this.#open(record.id)
+      } finally {
+        forget(record.id)
+      }
+    }
+  }
+
+  async #open (id: string): Promise<OpenConnection> {
+    const record = await this.#options.records.open(id)
+    if (record === null) throw new errors.DWA_STORE_NOT_FOUND('The connection')
+    return openConnection(record)
+  }
+
+  #refuse (begun: BegunAuthorization | null, reason: string, requestId: string | undefined, error: Error): never {
+    this.#options.auditLog.record('connection.authorization_failed', {
+      level: 'warning',
+      ...(begun === null ? {} : { target: { type: 'connection', id: begun.connection } }),
+      ...(begun?.actor == null ? {} : { actor: begun.actor }),
+      ...(requestId === undefined ? {} : { requestId }),
+      details: { reason, error: error.message }
+    })
+    throw error
+  }
+
+  #fields ({ id, fields: { name } }: OpenConnection, { actor, requestId, details }: { readonly actor?: Actor | undefined, readonly requestId?: string | undefined, readonly details: Readonly<Record<string, unknown>> }): LogFields {
+    return { target: { type: 'connection', id, name }, ...(actor === undefined ? {} : { actor }), ...(requestId === undefined ? {} : { requestId }), details }
+  }
+
+  #redirectUri (): string {
+    const { redirectUri } = this.#options
+    if (redirectUri === null) throw new errors.DWA_OPTIONS_INVALID('store.publicUrl', 'is required to authorize connections: the redirect URI is derived from it')
+    return redirectUri
+  }
+}
+
+/** The browser learns of the failure where it was going, when it was going somewhere. */
+function withReturn<Failure extends Error> (error: Failure, { returnTo }: BegunAuthorization): Failure & { readonly returnTo: string | null } {
+  return Object.assign(error, { returnTo })
+}

@@ -1,0 +1,227 @@
+import type { Configuration, CustomFetchOptions } from 'openid-client'
+import { requestBounded } from '../http/bounded-request.js'
+import { isLoopbackHost } from '../http/private-address.js'
+import type { Account, Discovered } from './connection-schema.js'
+import { isCloudPlatform } from './platform-url.js'
+import { isObject } from './rest/member.js'
+
+/** Tokens as the identity service gave them. */
+export interface TokenAnswer {
+  readonly accessToken: string
+  /** Absent: the old one goes on. */
+  readonly refreshToken?: string
+  readonly tokenType: string
+  /** Seconds. */
+  readonly expiresIn: number
+}
+
+/**
+ * Why there are no tokens. `invalid_grant`: the code or refresh token is not good (any more); `invalid_client`: the client is not;
+ * `gone`: the endpoint is not where it was, nothing was processed; `transient`: anything else, also an answer that makes no sense.
+ */
+export type TokenFailureKind = 'invalid_grant' | 'invalid_client' | 'gone' | 'transient'
+
+export class TokenFailure extends Error {
+  override readonly name = 'TokenFailure'
+  readonly kind: TokenFailureKind
+  /** A refresh token that came with an answer which could not be used otherwise: the old one may be spent. */
+  readonly refreshToken: string | undefined
+
+  constructor (kind: TokenFailureKind, message: string, options: ErrorOptions & { readonly refreshToken?: string | undefined } = {}) {
+    super(message, options)
+    this.kind = kind
+    this.refreshToken = options.refreshToken
+  }
+}
+
+export interface IdentityServiceOptions {
+  readonly platformUrl: string
+  readonly clientId: string
+  /** Absent: a native app. */
+  readonly clientSecret: string | undefined
+  readonly discovered: Discovered
+  /** Milliseconds for one exchange. */
+  readonly timeoutMs: number
+  readonly allowInsecure: boolean
+}
+
+export interface AuthorizationRequest {
+  readonly redirectUri: string
+  readonly scopes: readonly string[]
+  readonly state: string
+  readonly codeVerifier: string
+}
+
+/** What the last answer of the token endpoint said, whatever the engine makes of it. */
+interface Seen { readonly status: number, readonly body: Readonly<Record<string, unknown>> | null }
+
+const maxBytes = 256 * 1024
+/** Seconds an access token is taken to live when the answer does not say: the least that DocuWare grants. */
+const defaultLifetime = 30 * 60
+
+/** One connection's identity service, spoken to by openid-client. It is loaded on first use. */
+export class IdentityService {
+  readonly #options: IdentityServiceOptions
+  #seen: Seen | null = null
+
+  constructor (options: IdentityServiceOptions) {
+    this.#options = options
+  }
+
+  /** RFC 6749 §4.1.1 with PKCE (RFC 7636, S256). Never `prompt=consent`, which DocuWare answers 404. */
+  async authorizationUrl ({ redirectUri, scopes, state, codeVerifier }: AuthorizationRequest): Promise<string> {
+    const { client, configuration } = await this.#engine()
+    const { refreshTokenSupported } = this.#options.discovered
+    return client.buildAuthorizationUrl(configuration, {
+      redirect_uri: redirectUri,
+      scope: scopes.filter((scope) => refreshTokenSupported || scope !== 'offline_access').join(' '),
+      state,
+      code_challenge: await client.calculatePKCECodeChallenge(codeVerifier),
+      code_challenge_method: 'S256'
+    }).href
+  }
+
+  /**
+   * Exchanges the code of a callback (RFC 6749 §4.1.3), whose `iss` is checked when it is there (RFC 9207).
+   * @param callback the redirect URI with the callback's query
+   * @throws TokenFailure
+   */
+  async exchangeCode (callback: URL, { state, codeVerifier }: Pick<AuthorizationRequest, 'state' | 'codeVerifier'>): Promise<TokenAnswer> {
+    return await this.#tokens(async ({ client, configuration }) => {
+      await client.authorizationCodeGrant(configuration, callback, { expectedState: state, pkceCodeVerifier: codeVerifier })
+    })
+  }
+
+  /** RFC 6749 §6. @throws TokenFailure */
+  async refresh (refreshToken: string): Promise<TokenAnswer> {
+    return await this.#tokens(async ({ client, configuration }) => { await client.refreshTokenGrant(configuration, refreshToken) })
+  }
+
+  /** Whose tokens these are. The id_token often holds `sub` alone. @throws Error */
+  async account (accessToken: string): Promise<Account | null> {
+    if (this.#options.discovered.userinfoEndpoint === undefined) return null
+    const { client, configuration } = await this.#engine()
+    const claims = await client.fetchUserInfo(configuration, accessToken, client.skipSubjectCheck)
+    const named = (...names: string[]): string | undefined => names.map((name) => claims[name]).find((value): value is string => typeof value === 'string' && value !== '')?.slice(0, 256)
+    const username = named('preferred_username', 'username', 'unique_name', 'name', 'email')
+    const organization = named('organization', 'organization_name', 'org_name', 'org')
+    return { sub: claims.sub.slice(0, 256), ...(username === undefined ? {} : { username }), ...(organization === undefined ? {} : { organization }) }
+  }
+
+  /** RFC 7009. @throws Error */
+  async revoke (token: string, hint: 'access_token' | 'refresh_token'): Promise<void> {
+    if (this.#options.discovered.revocationEndpoint === undefined) return
+    const { client, configuration } = await this.#engine()
+    await client.tokenRevocation(configuration, token, { token_type_hint: hint })
+  }
+
+  async #tokens (grant: (engine: Engine) => Promise<void>): Promise<TokenAnswer> {
+    const engine = await this.#engine()
+    this.#seen = null
+    try {
+      await grant(engine)
+    } catch (cause) {
+      throw this.#failure(cause)
+    }
+    const answer = readTokens(this.#seen)
+    if (answer === null) throw this.#failure(new Error('the answer holds no access token'))
+    return answer
+  }
+
+  #failure (cause: unknown): TokenFailure {
+    const { status, body } = this.#seen ?? { status: 0, body: null }
+    const code = body?.['error']
+    if (status === 400 && code === 'invalid_grant') return new TokenFailure('invalid_grant', 'invalid_grant', { cause })
+    if ((status === 400 || status === 401) && code === 'invalid_client') return new TokenFailure('invalid_client', 'invalid_client', { cause })
+    if (status === 404 || status === 410) return new TokenFailure('gone', `answered with status ${status}`, { cause })
+    if (status === 0) return new TokenFailure(isHostFailure(cause) ? 'gone' : 'transient', shortReason(cause), { cause })
+    const refreshToken = status === 200 ? textOf(body?.['refresh_token']) : undefined
+    const said = typeof code === 'string' && /^[a-z_]{1,64}$/.test(code) ? code : status === 200 ? 'the answer makes no sense' : `answered with status ${status}`
+    return new TokenFailure('transient', said, { cause, refreshToken })
+  }
+
+  async #engine (): Promise<Engine> {
+    const client = await import('openid-client')
+    const { discovered, clientId, clientSecret, timeoutMs, allowInsecure } = this.#options
+    const configuration = new client.Configuration({
+      issuer: discovered.issuer,
+      authorization_endpoint: discovered.authorizationEndpoint,
+      token_endpoint: discovered.tokenEndpoint,
+      ...(discovered.userinfoEndpoint === undefined ? {} : { userinfo_endpoint: discovered.userinfoEndpoint }),
+      ...(discovered.revocationEndpoint === undefined ? {} : { revocation_endpoint: discovered.revocationEndpoint })
+    }, clientId, undefined, clientSecret === undefined ? client.None() : client.ClientSecretPost(clientSecret))
+    configuration.timeout = timeoutMs / 1000 + 1 // the bound is requestBounded's
+    configuration[client.customFetch] = async (url, options) => await this.#fetch(url, options)
+    if (allowInsecure && isLoopbackHost(new URL(discovered.tokenEndpoint).hostname)) client.allowInsecureRequests(configuration)
+    return { client, configuration }
+  }
+
+  /**
+   * The id_token is taken out of an answer before the engine sees it: nothing here uses one, and one that the engine does not like
+   * must not lose the tokens beside it, which the server has rotated by then.
+   */
+  async #fetch (address: string, { method, headers, body, signal }: CustomFetchOptions): Promise<Response> {
+    const { platformUrl, timeoutMs, discovered } = this.#options
+    const answer = await requestBounded(new URL(address), {
+      method: method === 'POST' ? 'POST' : 'GET',
+      headers: { ...headers, accept: 'application/json' },
+      ...(body === undefined || body === null ? {} : { body: String(body) }),
+      timeoutMs,
+      maxBytes,
+      allowSpecialAddress: !isCloudPlatform(platformUrl),
+      ...(signal === undefined ? {} : { signal })
+    })
+    const responseHeaders = Object.entries(answer.headers).flatMap(([name, value]) => [value ?? []].flat().map((one): [string, string] => [name, one]))
+    const parsed = parseObject(answer.body)
+    if (address !== discovered.tokenEndpoint || parsed === null) {
+      if (address === discovered.tokenEndpoint) this.#seen = { status: answer.status, body: null }
+      return new Response(answer.status === 204 ? null : answer.body.toString('utf8'), { status: answer.status, headers: responseHeaders })
+    }
+    this.#seen = { status: answer.status, body: parsed }
+    const { id_token: _, ...others } = parsed
+    return new Response(JSON.stringify(others), { status: answer.status, headers: responseHeaders.filter(([name]) => name !== 'content-length') })
+  }
+}
+
+interface Engine { readonly client: typeof import('openid-client'), readonly configuration: Configuration }
+
+function readTokens (seen: Seen | null): TokenAnswer | null {
+  const accessToken = textOf(seen?.body?.['access_token'])
+  if (seen?.body == null || accessToken === undefined) return null
+  const { refresh_token: refreshToken, expires_in: expiresIn, token_type: tokenType } = seen.body
+  const seconds = Number(expiresIn)
+  return {
+    accessToken,
+    ...(textOf(refreshToken) === undefined ? {} : { refreshToken: String(refreshToken) }),
+    tokenType: textOf(tokenType) ?? 'Bearer',
+    expiresIn: expiresIn !== undefined && Number.isFinite(seconds) && seconds >= 0 ? seconds : defaultLifetime
+  }
+}
+
+function textOf (value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function parseObject (body: Buffer): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'))
+    return isObject(value) ? value : null
+  } catch {
+    return null // the engine says what it thinks of an answer that is no JSON
+  }
+}
+
+/** The name does not resolve or nobody listens: nothing was sent. */
+function isHostFailure (error: unknown): boolean {
+  for (let one: unknown = error; one instanceof Error; one = one.cause) {
+    if ('code' in one && ['ENOTFOUND', 'ECONNREFUSED', 'EHOSTUNREACH', 'EAI_AGAIN'].includes(String(one.code))) return true
+  }
+  return false
+}
+
+/** What went wrong, without anything of an answer or a request. */
+function shortReason (error: unknown): string {
+  let last: unknown = error
+  while (last instanceof Error && last.cause instanceof Error) last = last.cause
+  return last instanceof Error ? last.message.slice(0, 200) : 'failed'
+}

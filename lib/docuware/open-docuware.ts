@@ -1,0 +1,99 @@
+import { ConfirmedCache } from '../store/confirmed-cache.js'
+import type { Logger } from '../store/logger.js'
+import type { Store } from '../store/store.js'
+import type { ErrorReporter } from '../telemetry/error-reporter.js'
+import { Authorization } from './authorization.js'
+import { AuthorizationStates, stateIndexes, type AuthorizationStateDocument } from './authorization-state.js'
+import { ConnectionAccess, OpenConnections, type OpenConnection } from './connection-access.js'
+import { connectionKind } from './connection-kind.js'
+import type { StoredConnection } from './connection-schema.js'
+import { Connections } from './connections.js'
+import { discover } from './discovery.js'
+import type { DocuwareOptions } from './docuware-options.js'
+import { IdentityService } from './identity-service.js'
+import { openQueue } from './queue/open-queue.js'
+import { createRestClient } from './rest/create-rest-client.js'
+import type { DocuWareClient } from './rest/docuware-client.js'
+import { Sync } from './sync.js'
+import { TokenRefresh } from './token-refresh.js'
+import { UnsavedTokens } from './unsaved-tokens.js'
+
+/** Milliseconds: an exchange with the identity service takes no longer, whatever `http.timeoutMs` says. */
+const longestExchange = 10_000
+/** Milliseconds a connection serves while the database cannot confirm it. */
+const maxStaleMs = 300_000
+
+/** The parts of the plugin, wired. */
+export interface OpenDocuware {
+  readonly connections: Connections
+  readonly authorization: Authorization
+  readonly sync: Sync
+  readonly client: (idOrName: string) => DocuWareClient
+  /** The id of a connection. @throws DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE */
+  readonly idOf: (idOrName: string) => Promise<string>
+  readonly close: () => Promise<void>
+}
+
+/** @param reporter who is told of failed syncs, if anybody is */
+export function openDocuware (options: DocuwareOptions, store: Store, logger: Logger, reporter: () => ErrorReporter | null): OpenDocuware {
+  const { allowInsecure = false, refreshBeforeSeconds = 300, http: { timeoutMs = 30_000, tries = 5 } = {}, prefix = '/docuware' } = options
+  const { clock, log: auditLog, changes, keyRing, publicUrl } = store
+  const exchangeTimeout = Math.min(timeoutMs, longestExchange)
+  const records = store.records<StoredConnection>(connectionKind)
+  const states = new AuthorizationStates(store.documents<AuthorizationStateDocument>('authorization_states', stateIndexes), keyRing, () => clock.now())
+
+  const open = new OpenConnections({ records, cache: new ConfirmedCache({ changes, clock, maxStaleMs }) })
+  const forget = (id: string): void => { open.forget(id, null) }
+  changes.subscribe(({ event, target }) => {
+    if (target?.type === 'connection' && event.startsWith('connection.')) open.forget(target.id, target.name ?? null)
+  })
+
+  const identityOf = ({ fields: { platformUrl, clientId, discovered }, secrets: { clientSecret } }: OpenConnection): IdentityService => {
+    if (discovered === undefined) throw new TypeError('the connection was never discovered')
+    return new IdentityService({ platformUrl, clientId, clientSecret, discovered, timeoutMs: exchangeTimeout, allowInsecure })
+  }
+  const unsaved = new UnsavedTokens({ records, forget, auditLog, clock, logger })
+  const refresh: TokenRefresh = new TokenRefresh({
+    records,
+    unsaved,
+    identityOf,
+    forget,
+    auditLog,
+    clock,
+    logger,
+    lease: async (name, milliseconds) => await store.lease(name, milliseconds),
+    rediscover: async (id) => { await authorization.rediscover(id) },
+    timeoutMs: exchangeTimeout,
+    refreshBefore: refreshBeforeSeconds * 1000
+  })
+  const authorization = new Authorization({
+    records,
+    states,
+    unsaved,
+    identityOf,
+    forget,
+    auditLog,
+    logger,
+    discover: async (platformUrl) => await discover(platformUrl, { allowInsecure, now: () => clock.now() }),
+    exclusively: async (id, name, operation) => await refresh.exclusively(id, name, operation),
+    redirectUri: publicUrl === null ? null : `${publicUrl}${prefix}/oauth/callback`,
+    now: () => clock.now()
+  })
+
+  const access = { refresh, now: () => clock.now(), refreshBefore: refreshBeforeSeconds * 1000 }
+  const client = (idOrName: string): DocuWareClient => createRestClient(new ConnectionAccess(idOrName, open, access), { timeoutMs, tries, clock, logger })
+  const queue = options.queue === undefined ? null : openQueue(options.queue, { clock, logger })
+  const sync = new Sync({ records, clientOf: client, queue, auditLog, reporter, clock, logger })
+
+  return {
+    connections: new Connections({ records, auditLog, allowInsecure, onChange: (id, name) => { open.forget(id, name) } }),
+    authorization,
+    sync,
+    client,
+    idOf: async (idOrName) => (await open.find(idOrName)).id,
+    async close () {
+      await queue?.close()
+      await unsaved.close()
+    }
+  }
+}

@@ -1,0 +1,277 @@
+import type { Clock } from '../clock.js'
+import { errors, isAuthError } from '../errors.js'
+import type { AuditLog } from '../log/audit-log.js'
+import type { Lease } from '../store/lease.js'
+import type { Logger } from '../store/logger.js'
+import type { RecordCollection } from '../store/record-collection.js'
+import type { Bearer } from './bearer-access.js'
+import { openConnection, type OpenConnection } from './connection-access.js'
+import type { StoredConnection } from './connection-schema.js'
+import { TokenFailure, type IdentityService } from './identity-service.js'
+import type { TokenSource, UnsavedTokens } from './unsaved-tokens.js'
+
+export interface TokenRefreshOptions {
+  readonly records: RecordCollection<StoredConnection>
+  readonly unsaved: UnsavedTokens
+  readonly lease: (name: string, milliseconds: number) => Promise<Lease | null>
+  readonly identityOf: (connection: OpenConnection) => IdentityService
+  /** Finds the endpoints again and stores them. */
+  readonly rediscover: (id: string) => Promise<void>
+  /** Drops what is remembered of a connection. */
+  readonly forget: (id: string) => void
+  readonly auditLog: Pick<AuditLog, 'record'>
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Milliseconds for one exchange with the identity service. */
+  readonly timeoutMs: number
+  /** Milliseconds before its end from which on an access token is refreshed. */
+  readonly refreshBefore: number
+}
+
+/** Milliseconds by which a lease is longer than an exchange, and within which the exchange must have begun. */
+const leaseMargin = 5000
+const beginWithin = 4000
+const pollInterval = 50
+/** Milliseconds from one failed refresh to the next: doubled with each, to the greatest. */
+const firstPause = 1000
+const greatestPause = 60_000
+
+interface Failure { readonly count: number, readonly until: number, readonly error: Error }
+
+/** What came of a turn at refreshing: a token, or the endpoint is gone and has to be looked for, or somebody else moved the record. */
+type Turn = Bearer | 'gone' | 'again'
+
+/**
+ * Refreshes access tokens: one refresh of a connection at a time in all processes. In this process callers share one flight; among processes a lease
+ * by server time, longer than an exchange can take, says whose turn it is; after taking it the record is read again. Who has no turn goes on with the
+ * old access token while it is valid, or waits for the record to move. A verdict (`reauthorize`, `error`) is written only by who still holds the lease,
+ * onto the version it was reached on; tokens are written as long as the record holds the refresh token they came from.
+ */
+export class TokenRefresh {
+  readonly #options: TokenRefreshOptions
+  readonly #flights = new Map<string, Promise<Bearer>>()
+  readonly #failures = new Map<string, Failure>()
+
+  constructor (options: TokenRefreshOptions) {
+    this.#options = options
+  }
+
+  /** Milliseconds that a dead process delays the others at most. */
+  get leaseTime (): number {
+    return this.#options.timeoutMs + leaseMargin
+  }
+
+  /** The connection with tokens that could not be saved yet, if there are any. */
+  newest (connection: OpenConnection): OpenConnection {
+    return this.#options.unsaved.applyTo(connection)
+  }
+
+  /**
+   * An access token other than `refused`.
+   * @throws DWA_DOCUWARE_NOT_AUTHORIZED, DWA_DOCUWARE_REAUTHORIZE, DWA_DOCUWARE_CLIENT_REJECTED, DWA_DOCUWARE_REFRESH_FAILED, DWA_STORE_UNAVAILABLE, DWA_STORE_NOT_FOUND
+   */
+  async renew (known: OpenConnection, refused: string | null): Promise<Bearer> {
+    const ready = this.#fresh(this.newest(known), refused)
+    if (ready !== null) return ready
+    let flight = this.#flights.get(known.id)
+    if (flight === undefined) {
+      flight = this.#renew(known, refused).finally(() => { this.#flights.delete(known.id) })
+      this.#flights.set(known.id, flight)
+    }
+    return await flight
+  }
+
+  /** Runs `operation` while nobody refreshes the connection's tokens. @throws DWA_DOCUWARE_REFRESH_FAILED when the turn does not come */
+  async exclusively<T> (id: string, name: string, operation: () => Promise<T>): Promise<T> {
+    const { clock, lease } = this.#options
+    for (const end = clock.now() + this.leaseTime + leaseMargin; clock.now() < end; await this.#pause()) {
+      const taken = await lease(leaseName(id), this.leaseTime)
+      if (taken === null) continue
+      try {
+        return await operation()
+      } finally {
+        await taken.release()
+      }
+    }
+    throw new errors.DWA_DOCUWARE_REFRESH_FAILED(name, 'another process does not finish')
+  }
+
+  async #renew (known: OpenConnection, refused: string | null): Promise<Bearer> {
+    const { clock } = this.#options
+    let rediscovered = false
+    for (const end = clock.now() + this.leaseTime + leaseMargin; clock.now() < end; await this.#pause()) {
+      const connection = await this.#read(known, refused)
+      if (connection === null) return this.#stillValid(known, refused) ?? this.#gone(known)
+      const ready = this.#fresh(connection, refused)
+      if (ready !== null) return ready
+      const old = this.#stillValid(connection, refused)
+      const obstacle = this.#obstacle(connection)
+      if (obstacle !== null) {
+        if (old !== null) return old
+        throw obstacle
+      }
+      const turn = await this.#turn(connection, refused)
+      if (turn === 'gone' && !rediscovered) {
+        rediscovered = true
+        await this.#rediscover(connection)
+      } else if (turn === 'gone') {
+        return this.#later(connection, refused, new TokenFailure('transient', 'the token endpoint is not to be found'))
+      } else if (turn === null && old !== null) {
+        return old
+      } else if (turn !== null && turn !== 'again') {
+        return turn
+      }
+    }
+    throw new errors.DWA_DOCUWARE_REFRESH_FAILED(known.fields.name, 'another process does not finish')
+  }
+
+  /** The connection as the database has it; null while it is away and the known access token is still good. */
+  async #read (known: OpenConnection, refused: string | null): Promise<OpenConnection | null> {
+    try {
+      const record = await this.#options.records.open(known.id)
+      if (record === null) throw this.#gone(known)
+      return this.newest(openConnection(record))
+    } catch (error) {
+      if (isAuthError(error, 'DWA_STORE_UNAVAILABLE') && this.#stillValid(this.newest(known), refused) !== null) return null
+      throw error
+    }
+  }
+
+  /** One turn under the lease; null when somebody else has it. */
+  async #turn (before: OpenConnection, refused: string | null): Promise<Turn | null> {
+    const { lease, clock, records } = this.#options
+    const askedAt = clock.now()
+    const taken = await lease(leaseName(before.id), this.leaseTime)
+    if (taken === null) return null
+    try {
+      const record = await records.open(before.id)
+      if (record === null) throw this.#gone(before)
+      const connection = this.newest(openConnection(record))
+      const ready = this.#fresh(connection, refused)
+      if (ready !== null) return ready
+      const { refreshToken } = connection.secrets
+      if (this.#obstacle(connection) !== null || clock.now() - askedAt > beginWithin) return 'again'
+      if (refreshToken === undefined) return await this.#endWithout(connection, refused, taken)
+      return await this.#exchange(connection, refreshToken, refused, taken)
+    } finally {
+      await taken.release()
+    }
+  }
+
+  async #exchange (connection: OpenConnection, refreshToken: string, refused: string | null, lease: Lease): Promise<Turn> {
+    const { identityOf, unsaved } = this.#options
+    try {
+      const answer = await identityOf(connection).refresh(refreshToken)
+      this.#failures.delete(connection.id)
+      const saved = await unsaved.save(connection, answer, refreshedFrom(refreshToken))
+      return saved.result === 'superseded' ? 'again' : saved.connection.bearer ?? 'again'
+    } catch (error) {
+      if (!(error instanceof TokenFailure)) throw error
+      switch (error.kind) {
+        case 'gone': return 'gone'
+        case 'invalid_grant': return await this.#judgeGrant(connection, refreshToken, lease)
+        case 'invalid_client': return await this.#judgeClient(connection, lease)
+        default:
+          if (error.refreshToken !== undefined) await unsaved.save(connection, { refreshToken: error.refreshToken }, refreshedFrom(refreshToken))
+          return this.#later(connection, refused, error)
+      }
+    }
+  }
+
+  /** Another process may have won meanwhile: the record is read once more before a person is called. */
+  async #judgeGrant (connection: OpenConnection, used: string, lease: Lease): Promise<Turn> {
+    const record = await this.#options.records.open(connection.id)
+    if (record === null || record.secrets['refreshToken'] !== used || !await lease.isHeld()) return 'again'
+    const written = await this.#verdict(record, { status: 'reauthorize', statusMessage: 'The refresh token is not accepted any more: authorize the connection again.' }, 'connection.reauthorization_needed')
+    if (!written) return 'again'
+    throw new errors.DWA_DOCUWARE_REAUTHORIZE(connection.fields.name)
+  }
+
+  async #judgeClient (connection: OpenConnection, lease: Lease): Promise<Turn> {
+    if (!await lease.isHeld()) return 'again'
+    await this.#verdict(connection, { status: 'error', statusMessage: 'The identity service rejects the client: its secret has expired or is wrong. Enter a new one.' }, 'connection.refresh_failed')
+    return 'again' // and then the status is an obstacle, unless the record has moved
+  }
+
+  /** The platform gives no refresh tokens: with the access token it ends. */
+  async #endWithout (connection: OpenConnection, refused: string | null, lease: Lease): Promise<Turn> {
+    const old = this.#stillValid(connection, refused)
+    if (old !== null) return old
+    if (!await lease.isHeld() || !await this.#verdict(connection, { status: 'reauthorize', statusMessage: 'The access token has ended, and there is no refresh token: authorize the connection again.' }, 'connection.reauthorization_needed')) return 'again'
+    throw new errors.DWA_DOCUWARE_REAUTHORIZE(connection.fields.name)
+  }
+
+  /** Whether it was written: the record had not moved. */
+  async #verdict ({ id, version }: { readonly id: string, readonly version: number }, patch: Pick<StoredConnection, 'status' | 'statusMessage'>, event: string): Promise<boolean> {
+    const { records, forget } = this.#options
+    try {
+      await records.update(id, version, patch, { event, actor: { type: 'app', id: null }, ...(patch.statusMessage === undefined ? {} : { message: patch.statusMessage }) })
+      return true
+    } catch (error) {
+      if (isAuthError(error, 'DWA_STORE_CONFLICT')) return false
+      throw error
+    } finally {
+      forget(id)
+    }
+  }
+
+  /** A failure that may pass: the old token while it is valid, and no new try before a pause is over. */
+  #later (connection: OpenConnection, refused: string | null, failure: TokenFailure): Bearer {
+    const { auditLog, clock, logger } = this.#options
+    const { id, fields: { name } } = connection
+    const count = (this.#failures.get(id)?.count ?? 0) + 1
+    const error = new errors.DWA_DOCUWARE_REFRESH_FAILED(name, failure.message, { cause: failure })
+    this.#failures.set(id, { count, until: clock.now() + Math.min(greatestPause, firstPause * 2 ** (count - 1)), error })
+    logger.warn({ connection: name, reason: failure.message, count }, 'an access token could not be refreshed')
+    auditLog.record('connection.refresh_failed', { level: 'warning', actor: { type: 'app', id: null }, target: { type: 'connection', id, name }, details: { reason: failure.message, count } })
+    const old = this.#stillValid(connection, refused)
+    if (old === null) throw error
+    return old
+  }
+
+  async #rediscover (connection: OpenConnection): Promise<void> {
+    try {
+      await this.#options.rediscover(connection.id)
+    } catch (cause) {
+      throw new errors.DWA_DOCUWARE_REFRESH_FAILED(connection.fields.name, 'the token endpoint is not to be found', { cause })
+    }
+  }
+
+  /** What keeps the identity service from being asked, as long as nobody changes anything or a pause is not over. */
+  #obstacle ({ id, fields: { name, status } }: OpenConnection): Error | null {
+    if (status === 'draft') return new errors.DWA_DOCUWARE_NOT_AUTHORIZED(name)
+    if (status === 'reauthorize') return new errors.DWA_DOCUWARE_REAUTHORIZE(name)
+    if (status === 'error') return new errors.DWA_DOCUWARE_CLIENT_REJECTED(name)
+    const failure = this.#failures.get(id)
+    return failure !== undefined && this.#options.clock.now() < failure.until ? failure.error : null
+  }
+
+  /** A token that needs no refresh. */
+  #fresh ({ bearer, fields: { status, expiresAt = 0 } }: OpenConnection, refused: string | null): Bearer | null {
+    const { clock, refreshBefore } = this.#options
+    return status === 'authorized' && bearer !== null && bearer.accessToken !== refused && clock.now() + refreshBefore < expiresAt ? bearer : null
+  }
+
+  /** A token that is good for the moment. */
+  #stillValid ({ bearer, fields: { status, expiresAt = 0 } }: OpenConnection, refused: string | null): Bearer | null {
+    const usable = status === 'authorized' || status === 'error'
+    return usable && bearer !== null && bearer.accessToken !== refused && this.#options.clock.now() < expiresAt ? bearer : null
+  }
+
+  #gone ({ fields: { name } }: OpenConnection): never {
+    throw new errors.DWA_STORE_NOT_FOUND(`The connection "${name}"`)
+  }
+
+  async #pause (): Promise<void> {
+    await new Promise<void>((resolve) => { this.#options.clock.after(pollInterval, resolve) })
+  }
+}
+
+/** Tokens follow on the refresh token they came from, for as long as the record holds it. */
+function refreshedFrom (refreshToken: string): TokenSource {
+  return { follow: ({ secrets }) => secrets['refreshToken'] === refreshToken, note: { event: 'connection.refreshed', actor: { type: 'app', id: null } } }
+}
+
+function leaseName (id: string): string {
+  return `docuware.refresh/${id}`
+}

@@ -1,0 +1,142 @@
+import type { Clock } from '../clock.js'
+import { isAuthError } from '../errors.js'
+import type { AuditLog } from '../log/audit-log.js'
+import { reasonOf, type Logger } from '../store/logger.js'
+import type { Change, OpenedRecord, RecordCollection } from '../store/record-collection.js'
+import { openConnection, type OpenConnection } from './connection-access.js'
+import type { Account, StoredConnection } from './connection-schema.js'
+import type { TokenAnswer } from './identity-service.js'
+
+export interface UnsavedTokensOptions {
+  readonly records: RecordCollection<StoredConnection>
+  /** Drops what is remembered of a connection. */
+  readonly forget: (id: string) => void
+  readonly auditLog: Pick<AuditLog, 'record'>
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** What the tokens came from, and what is said of them in the log. */
+export interface TokenSource {
+  /** Whether they follow on what the record holds; otherwise somebody else's turn came first and they are thrown away. */
+  readonly follow: (record: OpenedRecord<StoredConnection>) => boolean
+  /** That of a new authorization, which keeps nothing of an earlier one; whose it is, null when that is not known. */
+  readonly authorization?: { readonly account: Account | null }
+  readonly note: Change
+}
+
+/** What became of tokens: they are in the record, in memory until they can be, or nobody's. */
+export type SaveResult = 'saved' | 'waiting' | 'superseded'
+
+interface Entry extends TokenSource {
+  /** The connection as it will be. */
+  readonly connection: OpenConnection
+  readonly patch: TokenPatch
+}
+
+type TokenPatch = { readonly [Field in 'accessToken' | 'refreshToken' | 'tokenType']?: string } & { readonly expiresAt?: number }
+
+/** Milliseconds between tries to save, and for the last one. */
+const retryInterval = 500
+const lastTryLimit = 2000
+const tries = 20
+
+/**
+ * Tokens from the moment the identity service gave them until they are in their record. The refresh token they came from may be spent by then,
+ * so they are kept, and used, in memory while the database is away, and saved as soon as it is back.
+ */
+export class UnsavedTokens {
+  readonly #options: UnsavedTokensOptions
+  readonly #entries = new Map<string, Entry>()
+  readonly #retries = new Map<string, () => void>()
+
+  constructor (options: UnsavedTokensOptions) {
+    this.#options = options
+  }
+
+  /** The connection with its unsaved tokens, if there are any. */
+  applyTo (connection: OpenConnection): OpenConnection {
+    const entry = this.#entries.get(connection.id)
+    return entry?.follow(connection) === true ? entry.connection : connection
+  }
+
+  /** Saves what the identity service answered. Resolves when it is clear what becomes of it. */
+  async save (connection: OpenConnection, answer: Partial<TokenAnswer>, source: TokenSource): Promise<{ readonly connection: OpenConnection, readonly result: SaveResult }> {
+    const { accessToken, refreshToken, tokenType, expiresIn } = answer
+    const patch: TokenPatch = {
+      ...(accessToken === undefined ? {} : { accessToken }),
+      ...(refreshToken === undefined ? {} : { refreshToken }),
+      ...(tokenType === undefined ? {} : { tokenType }),
+      ...(expiresIn === undefined ? {} : { expiresAt: Math.floor(this.#options.clock.now() + expiresIn * 1000) })
+    }
+    const { accessToken: _, refreshToken: __, ...fields } = patch
+    const { refreshToken: old, ...secrets } = connection.secrets
+    const kept = source.authorization === undefined && old !== undefined ? { ...secrets, refreshToken: old } : secrets
+    const next = openConnection({ ...connection, fields: { ...connection.fields, ...fields, status: 'authorized' }, secrets: { ...kept, ...secretsOf(patch) } })
+    this.#entries.set(connection.id, { ...source, connection: next, patch })
+    return { connection: next, result: await this.#store(connection.id, true) }
+  }
+
+  /** Tries once more to save what is left. */
+  async close (): Promise<void> {
+    const { clock, logger } = this.#options
+    for (const cancel of this.#retries.values()) cancel()
+    this.#retries.clear()
+    if (this.#entries.size === 0) return
+    const timeUp = new Promise<void>((resolve) => { clock.after(lastTryLimit, resolve) })
+    await Promise.race([timeUp, Promise.all([...this.#entries.keys()].map(async (id) => { await this.#store(id, false) }))])
+    for (const { connection } of this.#entries.values()) {
+      logger.error({ connection: connection.fields.name }, 'new tokens are lost, because the database did not come back: the connection must be authorized again')
+    }
+  }
+
+  async #store (id: string, retry: boolean): Promise<SaveResult> {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return 'saved'
+    const { auditLog, clock, forget, logger } = this.#options
+    const { fields: { name } } = entry.connection
+    try {
+      const result = await this.#write(id, entry)
+      if (this.#entries.get(id) === entry) this.#entries.delete(id)
+      this.#retries.delete(id)
+      forget(id)
+      return result
+    } catch (error) {
+      if (!retry) return 'waiting'
+      if (!this.#retries.has(id)) {
+        const level = isAuthError(error, 'DWA_STORE_UNAVAILABLE') ? 'warn' : 'error'
+        logger[level]({ connection: name, reason: reasonOf(error) }, 'new tokens could not be saved: they are kept in memory, trying on')
+        auditLog.record('connection.tokens_unsaved', { level: 'warning', actor: { type: 'app', id: null }, target: { type: 'connection', id, name } })
+      }
+      this.#retries.set(id, clock.after(retryInterval, () => { this.#retry(id) }))
+      return 'waiting'
+    }
+  }
+
+  #retry (id: string): void {
+    this.#store(id, true).catch((error: unknown) => { this.#options.logger.error({ err: error }, 'new tokens could not be saved') })
+  }
+
+  async #write (id: string, { follow, authorization, note, patch }: Entry): Promise<SaveResult> {
+    const { records } = this.#options
+    for (let left = tries; ; left--) {
+      const current = await records.open(id)
+      if (current !== null && isSaved(patch, current.secrets)) return 'saved'
+      if (current === null || !follow(current)) return 'superseded'
+      try {
+        await records.update(id, current.version, { ...patch, ...(authorization === undefined ? {} : { account: authorization.account ?? undefined, refreshToken: patch.refreshToken }), status: 'authorized', statusMessage: undefined }, note)
+        return 'saved'
+      } catch (error) {
+        if (!isAuthError(error, 'DWA_STORE_CONFLICT') || left === 0) throw error
+      }
+    }
+  }
+}
+
+function secretsOf ({ accessToken, refreshToken }: TokenPatch): { readonly [name: string]: string } {
+  return { ...(accessToken === undefined ? {} : { accessToken }), ...(refreshToken === undefined ? {} : { refreshToken }) }
+}
+
+function isSaved (patch: TokenPatch, secrets: { readonly [name: string]: string }): boolean {
+  return Object.entries(secretsOf(patch)).every(([name, value]) => secrets[name] === value)
+}

@@ -1,0 +1,63 @@
+import type { FastifyInstance } from 'fastify'
+import type { Test } from 'tap'
+import type { DocuwareOptions } from '../../index.js'
+import type { ConnectionView } from '../../lib/docuware/connection-schema.js'
+import { startDocuWare, type DocuWare, type DocuWareOptions } from '../../testing/index.js'
+import { buildApp, type AppOptions } from '../app.js'
+import { startTestMongo } from '../mongo.js'
+
+export const publicUrl = 'http://127.0.0.1:3000'
+export const redirectUri = `${publicUrl}/docuware/oauth/callback`
+
+export interface DocuwareAppOptions extends Partial<AppOptions> {
+  readonly simulator?: DocuWareOptions
+  readonly docuware?: DocuwareOptions
+  /** A simulator that runs already. */
+  readonly dw?: DocuWare
+}
+
+/** Who calls is what the header `x-roles` says. */
+export const rolesOf = (request: { readonly headers: { readonly [name: string]: unknown } }) => {
+  const roles = request.headers['x-roles']
+  return typeof roles === 'string' ? { id: 'u1', name: 'Ann', roles: roles.split(',') } : null
+}
+
+/** The header of a caller with the role `docuware`. */
+export const asDocuware = { 'x-roles': 'docuware' }
+
+/** An app with the docuware plugin, beside a simulator that knows its redirect URI; both closed with the test. */
+export async function docuwareApp (t: Test, { simulator, docuware, dw: running, store, uri, ...others }: DocuwareAppOptions = {}): Promise<{ app: FastifyInstance, dw: DocuWare, uri: string }> {
+  const dw = running ?? await startDocuWare({ autoApprove: true, redirectUris: [redirectUri], ...simulator })
+  if (running === undefined) t.teardown(() => dw.stop())
+  const database = uri ?? (await startTestMongo(t)).uri
+  const app = await buildApp(t, { uri: database, publicUrl, ...others, store: { access: rolesOf, ...store }, docuware: { allowInsecure: true, ...docuware } })
+  return { app, dw, uri: database }
+}
+
+/** A connection to the simulator, not yet authorized. */
+export async function connect (app: FastifyInstance, dw: DocuWare, name = 'acme'): Promise<ConnectionView> {
+  return await app.docuware.connections.create({ name, platformUrl: dw.platformUrl, clientId: dw.clientId, ...(dw.clientSecret === null ? {} : { clientSecret: dw.clientSecret }) })
+}
+
+/** Authorizes a connection as a browser would, and returns the answer of the callback. */
+export async function authorize (app: FastifyInstance, dw: DocuWare, id: string, headers: { readonly [name: string]: string } = {}): Promise<Awaited<ReturnType<FastifyInstance['inject']>>> {
+  const started = await app.inject({ method: 'POST', url: `/docuware/connections/${id}/authorize`, headers: { ...asDocuware, ...headers } })
+  if (started.statusCode !== 303) throw new Error(`${started.statusCode} ${started.body}`)
+  const back = new URL(await dw.signIn(String(started.headers.location)))
+  return await app.inject({ url: back.pathname + back.search, headers: { cookie: cookieOf(started) } })
+}
+
+/** A connection that is authorized. */
+export async function authorized (app: FastifyInstance, dw: DocuWare, name = 'acme'): Promise<ConnectionView> {
+  const { id } = await connect(app, dw, name)
+  const answer = await authorize(app, dw, id)
+  if (answer.statusCode !== 200) throw new Error(`${answer.statusCode} ${answer.body}`)
+  const connection = await app.docuware.connections.get(id)
+  if (connection === null) throw new Error('gone')
+  return connection
+}
+
+/** What a browser sends back of the cookies of an answer. */
+export function cookieOf ({ headers }: { readonly headers: { readonly [name: string]: unknown } }): string {
+  return [headers['set-cookie'] ?? []].flat().map((cookie) => String(cookie).split(';', 1).at(0)).join('; ')
+}
