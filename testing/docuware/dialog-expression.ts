@@ -1,11 +1,13 @@
 import { fieldDefinition, readFieldValue, readIsoDate, type FieldDefinition, type FieldValue } from './document-fields.js'
-import { listDocuments, readPage, readSortOrder, type Selection } from './document-list.js'
+import { listDocuments, readPage, readSortOrder, type PageRequest, type Selection } from './document-list.js'
 import type { Answer, Received } from './exchange.js'
 import type { FileCabinet } from './file-cabinets.js'
 import { isObject, member, parseJson, platformFailure, readJsonObject, type JsonObject } from './platform-answer.js'
 import type { Tenant } from './tenant.js'
 
 type Test = (value: FieldValue) => boolean
+
+interface Condition { readonly field: string, readonly test: Test }
 
 /** `/Query/DialogExpression`: POST asks, and the `next` link asks on by GET with the same expression in its query. */
 export async function dialogExpression (tenant: Tenant, received: Received, cabinet: FileCabinet, path: string): Promise<Answer> {
@@ -16,7 +18,7 @@ export async function dialogExpression (tenant: Tenant, received: Received, cabi
   const page = readPage(tenant, received, posted === null ? query : pageOf(posted, query))
   const tests = readConditions(tenant, received, asked)
   const descending = readSortOrder(tenant, received, sortOrder(asked))
-  const selection = select(cabinet, tests, String(member(asked, 'Operation') ?? 'And').toLowerCase() === 'or', descending)
+  const selection = select(cabinet, tests, String(member(asked, 'Operation') ?? 'And').toLowerCase() === 'or', page, descending)
   const { dialogId } = query
   const repeated = { ...(dialogId === undefined ? {} : { dialogId }), ...(page.fields === null ? {} : { fields: [...page.fields].join(',') }), expression: Buffer.from(JSON.stringify(asked)).toString('base64url') }
   return listDocuments(tenant, received, cabinet, selection, page, path, repeated)
@@ -34,7 +36,7 @@ function sortOrder (asked: JsonObject): string {
   return isObject(order) ? `${String(member(order, 'Field'))} ${String(member(order, 'Direction') ?? 'Asc')}` : ''
 }
 
-function readConditions (tenant: Tenant, received: Received, asked: JsonObject): Array<{ field: string, test: Test }> {
+function readConditions (tenant: Tenant, received: Received, asked: JsonObject): Condition[] {
   const conditions = member(asked, 'Condition') ?? []
   if (!Array.isArray(conditions) || !conditions.every(isObject)) throw platformFailure(tenant, received, 422, 'Condition must be a list of objects')
   return conditions.map((condition) => {
@@ -61,30 +63,17 @@ function readTest (definition: FieldDefinition, texts: readonly string[]): Test 
   return (value) => typeof value === 'number' && value >= from && value <= to
 }
 
-/** The matching documents, found while they are asked for: only their number is known beforehand. */
-function select (cabinet: FileCabinet, tests: ReadonlyArray<{ field: string, test: Test }>, any: boolean, descending: boolean): Selection {
-  const { total } = cabinet
-  const matches = (id: number): boolean => {
+/** One page of the matching documents: all are looked at, and the page's ids kept. */
+function select (cabinet: FileCabinet, conditions: readonly Condition[], any: boolean, { start, count }: PageRequest, descending: boolean): Selection {
+  const ids: number[] = []
+  let total = 0
+  for (let index = 0; index < cabinet.total; index++) {
+    const id = descending ? cabinet.total - index : index + 1
     const values = cabinet.values(id)
-    const holds = ({ field, test }: { field: string, test: Test }): boolean => test(values.get(field) ?? null)
-    return any && tests.length > 0 ? tests.some(holds) : tests.every(holds)
+    const holds = ({ field, test }: Condition): boolean => test(values.get(field) ?? null)
+    if (!(any && conditions.length > 0 ? conditions.some(holds) : conditions.every(holds))) continue
+    if (total >= start && total < start + count) ids.push(id)
+    total++
   }
-  function * found (): Generator<number> {
-    for (let index = 0; index < total; index++) {
-      const id = descending ? total - index : index + 1
-      if (matches(id)) yield id
-    }
-  }
-  let matching = 0
-  for (const id of found()) matching += id > 0 ? 1 : 0
-  return {
-    total: matching,
-    * ids (start, count) {
-      let index = 0
-      for (const id of found()) {
-        if (index >= start + count) return
-        if (index++ >= start) yield id
-      }
-    }
-  }
+  return { total, ids }
 }

@@ -5,11 +5,11 @@ import type { FileCabinet } from './file-cabinets.js'
 import { platformFailure, platformRows, type JsonObject } from './platform-answer.js'
 import type { Tenant } from './tenant.js'
 
-/** Which documents a list is of, in its order. */
+/** The documents of one page of a list, in its order. */
 export interface Selection {
+  /** How many documents the whole list has. */
   readonly total: number
-  /** The ids from the `start`th (from 0) on, at most `count`. */
-  ids: (start: number, count: number) => Iterable<number>
+  readonly ids: Iterable<number>
 }
 
 /** A part of a list. */
@@ -31,15 +31,13 @@ export function readPage (tenant: Tenant, received: Received, { start = '0', cou
   return { start: whole('start', start, 999_999_999), count: whole('count', count, maxCount), fields: fields === '' ? null : new Set(fields.toUpperCase().split(',')) }
 }
 
-/** All documents of a cabinet, by id. */
-export function allDocuments (cabinet: FileCabinet, descending: boolean): Selection {
-  const { total } = cabinet
-  return {
-    total,
-    * ids (start, count) {
-      for (let index = start; index < Math.min(start + count, total); index++) yield descending ? total - index : index + 1
-    }
-  }
+/** One page of all documents of a cabinet, by id. */
+export function allDocuments (cabinet: FileCabinet, page: PageRequest, descending: boolean): Selection {
+  return { total: cabinet.total, ids: idsOf(cabinet.total, page, descending) }
+}
+
+function * idsOf (total: number, { start, count }: PageRequest, descending: boolean): Generator<number> {
+  for (let index = start; index < Math.min(start + count, total); index++) yield descending ? total - index : index + 1
 }
 
 /** `DWDOCID` or `DWSTOREDATETIME` with `Asc` or `Desc`: true for descending. @throws Refusal (422) for other fields: the simulator keeps no order of those */
@@ -61,7 +59,7 @@ export function listDocuments (tenant: Tenant, received: Received, cabinet: File
     OrganizationGuid: tenant.organization.guid,
     TimeStamp: jsonDate(tenant.now()),
     Links: links
-  }, rows(tenant, cabinet, selection.ids(start, count), fields))
+  }, rows(tenant, cabinet, selection.ids, fields))
 }
 
 function * rows (tenant: Tenant, cabinet: FileCabinet, ids: Iterable<number>, fields: ReadonlySet<string> | null): Generator<JsonObject> {

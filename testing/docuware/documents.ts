@@ -1,5 +1,5 @@
-import { fieldDefinitions, jsonDate, showField } from './document-fields.js'
-import type { FileCabinet } from './file-cabinets.js'
+import { fieldDefinitions, jsonDate, showField, type FieldValues } from './document-fields.js'
+import type { DocumentFile, FileCabinet } from './file-cabinets.js'
 import type { JsonObject } from './platform-answer.js'
 import type { Tenant } from './tenant.js'
 
@@ -7,24 +7,24 @@ import type { Tenant } from './tenant.js'
 export const platformBase = '/DocuWare/Platform'
 
 /** A document's fields; only those named, when some are. */
-export function showFields (cabinet: FileCabinet, id: number, only: ReadonlySet<string> | null = null): JsonObject[] {
-  const values = cabinet.values(id)
+export function showFields (values: FieldValues, only: ReadonlySet<string> | null = null): JsonObject[] {
   return fieldDefinitions.filter(({ name }) => only === null || only.has(name)).map((definition) => showField(definition, values.get(definition.name) ?? null))
 }
 
 /** A document as the platform shows it, whole or as a row of a list. */
 export function showDocument (tenant: Tenant, cabinet: FileCabinet, id: number, whole: boolean, only: ReadonlySet<string> | null = null): JsonObject {
   const file = cabinet.file(id)
+  const values = cabinet.values(id)
   const path = `${platformBase}/FileCabinets/${cabinet.id}/Documents/${id}`
-  const stored = jsonDate(cabinet.storedAt(id))
-  const modified = jsonDate(Number(cabinet.values(id).get('DWMODDATETIME')))
+  const stored = jsonDate(Number(values.get('DWSTOREDATETIME')))
+  const modified = jsonDate(Number(values.get('DWMODDATETIME')))
   const link = (rel: string, href: string): JsonObject => ({ rel, href })
   return {
-    Fields: showFields(cabinet, id, only),
+    Fields: showFields(values, only),
     Flags: { IsCold: false, IsDBRecord: file.name === '', IsCheckedOut: false, IsCopyRightProtected: false, IsVoiceAvailable: false, HasAppendedDocuments: false, IsProtected: false, IsDeleted: false, IsEmail: false },
     Version: { Major: 1, Minor: 0 },
     Links: [link('self', path), link('fields', `${path}/Fields`), link('fileDownload', `${path}/FileDownload`)],
-    ...(whole ? { Sections: sections(cabinet, id, modified) } : {}),
+    ...(whole ? { Sections: sections(cabinet.id, id, file, modified) } : {}),
     ContentType: file.contentType,
     FileCabinetId: cabinet.id,
     OrganizationGuid: tenant.organization.guid,
@@ -44,14 +44,13 @@ export function showDocument (tenant: Tenant, cabinet: FileCabinet, id: number, 
   }
 }
 
-function sections (cabinet: FileCabinet, id: number, modified: string): JsonObject[] {
-  const { name, contentType, bytes } = cabinet.file(id)
+function sections (cabinetId: string, id: number, { name, contentType, bytes }: DocumentFile, modified: string): JsonObject[] {
   if (name === '') return []
   return [{
     SignatureStatus: [],
     Pages: { Page: [] },
     Thumbnails: { Page: [] },
-    Links: [{ rel: 'self', href: `${platformBase}/FileCabinets/${cabinet.id}/Sections/${id}-${id}` }],
+    Links: [{ rel: 'self', href: `${platformBase}/FileCabinets/${cabinetId}/Sections/${id}-${id}` }],
     Id: `${id}-${id}`,
     ContentType: contentType,
     HaveMorePages: false,

@@ -39,12 +39,17 @@ export class Refusal extends Error {
 export async function readText (incoming: IncomingMessage, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of incoming) {
+  for await (const chunk of chunksOf(incoming)) {
     bytes += chunk.length
-    if (bytes > maxBytes) throw new Refusal({ status: 413, headers: { connection: 'close' } })
+    if (bytes > maxBytes) throw new Refusal({ status: 413 })
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
+}
+
+/** A body's pieces. Who stops in between can still answer: the connection stays. */
+export async function * chunksOf (incoming: IncomingMessage): AsyncGenerator<Buffer> {
+  yield * incoming.iterator({ destroyOnReturn: false })
 }
 
 /** A media type without its parameters, in lower case. */

@@ -1,3 +1,4 @@
+import { errors } from '../../lib/errors.js'
 import { checkOptions } from '../../lib/options.js'
 import { html, json, type Answer, type Received } from './exchange.js'
 import { platformError } from './platform-error.js'
@@ -69,7 +70,7 @@ const schemas = {
   failNext: schema({ ...whereSchemas, ...paceSchemas, error: { type: 'string' }, message: { type: 'string' }, exception: { type: 'string' }, retryAfter: {} }),
   dropNext: schema({ ...whereSchemas, when: { enum: ['before', 'after', 'body'] } }),
   slowNext: schema({ ...whereSchemas, ...paceSchemas }),
-  disguiseNext: schema({ ...whereSchemas, ...paceSchemas, status: { type: 'integer', minimum: 100, maximum: 599 } })
+  disguiseNext: schema({ ...whereSchemas, ...paceSchemas, status: { type: 'integer', minimum: 200, maximum: 599 } })
 }
 
 /** What is planned for the next requests, in the order of planning. A request meets the first plan that matches it. */
@@ -81,6 +82,7 @@ export class Faults {
   }
 
   failNext (count: number, status: number, options: PlannedFailure = {}): void {
+    if (!Number.isInteger(status) || status < 200 || status > 599) throw new errors.DWA_OPTIONS_INVALID('failNext', 'the status must be from 200 to 599')
     this.#plan('failNext', count, options, { answer: (received) => failure(received, status, options) })
   }
 
@@ -93,7 +95,7 @@ export class Faults {
   }
 
   disguiseNext (count: number, as: 'xml' | 'html', options: PlannedDisguise = {}): void {
-    if (as !== 'xml' && as !== 'html') throw new TypeError('disguiseNext: must be xml or html')
+    if (as !== 'xml' && as !== 'html') throw new errors.DWA_OPTIONS_INVALID('disguiseNext', 'must be xml or html')
     this.#plan('disguiseNext', count, options, { answer: () => disguised(as, options.status ?? 200) })
   }
 
@@ -109,9 +111,11 @@ export class Faults {
     this.#plans = []
   }
 
-  #plan (name: keyof typeof schemas, count: number, options: RequestFilter & AnswerPace, fault: Pick<Fault, 'answer' | 'drop'>): void {
-    if (!(count >= 1)) throw new TypeError(`${name}: the number of requests must be at least 1 (Infinity for all)`)
+  #plan (name: keyof typeof schemas, count: number, options: RequestFilter & AnswerPace & { readonly retryAfter?: number | Date }, fault: Pick<Fault, 'answer' | 'drop'>): void {
+    if (!(count >= 1)) throw new errors.DWA_OPTIONS_INVALID(name, 'the number of requests must be at least 1 (Infinity: all)')
     checkOptions(name, schemas[name], options)
+    if (options.path !== undefined && typeof options.path !== 'string' && !(options.path instanceof RegExp)) throw new errors.DWA_OPTIONS_INVALID(`${name}.path`, 'must be a string or a RegExp')
+    if (options.retryAfter !== undefined && !Number.isFinite(options.retryAfter) && !(options.retryAfter instanceof Date)) throw new errors.DWA_OPTIONS_INVALID(`${name}.retryAfter`, 'must be a number of seconds or a Date')
     this.#plans.push({ ...fault, delayMs: options.delayMs ?? 0, dripMs: options.dripMs ?? 0, left: count, matches: matcher(options) })
   }
 }

@@ -60,7 +60,7 @@ async function documents (tenant: Tenant, received: Received, cabinet: FileCabin
     case 'fields':
       allow(tenant, received, 'GET', 'PUT')
       if (received.method === 'PUT') cabinet.change(id, readFields(tenant, received, member(await readJsonObject(tenant, received), 'Field')))
-      return platformAnswer(tenant, received, 'DocumentIndexFields', { Field: showFields(cabinet, id) })
+      return platformAnswer(tenant, received, 'DocumentIndexFields', { Field: showFields(cabinet.values(id)) })
     case 'filedownload':
       allow(tenant, received, 'GET')
       return download(tenant, received, cabinet, id)
@@ -74,8 +74,8 @@ async function documentList (tenant: Tenant, received: Received, cabinet: FileCa
   if (received.method === 'POST') return await upload(tenant, received, cabinet)
   const query = Object.fromEntries(received.url.searchParams)
   const sortOrder = query['sortOrder'] ?? ''
-  const selection = allDocuments(cabinet, readSortOrder(tenant, received, sortOrder))
+  const page = readPage(tenant, received, query)
   const { fields } = query
   const repeated = { ...(fields === undefined ? {} : { fields }), ...(sortOrder === '' ? {} : { sortOrder }) }
-  return listDocuments(tenant, received, cabinet, selection, readPage(tenant, received, query), `/FileCabinets/${cabinet.id}/Documents`, repeated)
+  return listDocuments(tenant, received, cabinet, allDocuments(cabinet, page, readSortOrder(tenant, received, sortOrder)), page, `/FileCabinets/${cabinet.id}/Documents`, repeated)
 }

@@ -61,7 +61,8 @@ export class FileCabinet {
   /** Every field of a document that is there. */
   values (id: number): FieldValues {
     const file = this.file(id)
-    const at = this.storedAt(id)
+    const stored = this.#upload(id)
+    const at = stored?.at ?? generatedAt(id)
     const change = this.#changes.get(id)
     return new Map<string, FieldValue>([
       ['DWDOCID', id],
@@ -73,13 +74,9 @@ export class FileCabinet {
       ['DWMODDATETIME', change?.at ?? at],
       ['DWSECTIONCOUNT', 1],
       ['DWPAGECOUNT', 1],
-      ...this.#upload(id)?.values ?? generatedValues(id),
+      ...stored?.values ?? generatedValues(id),
       ...change?.values ?? []
     ])
-  }
-
-  storedAt (id: number): number {
-    return this.#upload(id)?.at ?? generatedAt(id)
   }
 
   file (id: number): DocumentFile {

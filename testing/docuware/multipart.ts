@@ -7,12 +7,15 @@ export interface PartSink {
 /** A part's headers by lower-case name. */
 export type PartHeaders = ReadonlyMap<string, string>
 
+/** A body that is not multipart, or not whole. */
+export class MalformedMultipart extends Error {}
+
 const maxHeaderBytes = 16 * 1024
 const headersEnd = Buffer.from('\r\n\r\n')
 
 /**
  * Reads a multipart body (RFC 2046 §5.1.1) while it comes; nothing is kept but what may be the beginning of a delimiter.
- * @throws Error for a body that is not one
+ * @throws MalformedMultipart
  */
 export async function readMultipart (body: AsyncIterable<Buffer>, boundary: string, onPart: (headers: PartHeaders) => PartSink): Promise<void> {
   const delimiter = Buffer.from(`\r\n--${boundary}`)
@@ -37,14 +40,14 @@ export async function readMultipart (body: AsyncIterable<Buffer>, boundary: stri
       case 'delimited': {
         if (pending.length < 2) return false
         const next = pending.toString('latin1', 0, 2)
-        if (next !== '--' && next !== '\r\n') throw new Error('A delimiter is malformed')
+        if (next !== '--' && next !== '\r\n') throw new MalformedMultipart('A delimiter is malformed')
         state = next === '--' ? 'done' : 'headers'
         pending = next === '--' ? Buffer.alloc(0) : pending
         return state === 'headers'
       }
       case 'headers': {
         const end = pending.indexOf(headersEnd)
-        if (end > maxHeaderBytes || (end < 0 && pending.length > maxHeaderBytes)) throw new Error('The headers of a part are too long')
+        if (end > maxHeaderBytes || (end < 0 && pending.length > maxHeaderBytes)) throw new MalformedMultipart('The headers of a part are too long')
         if (end < 0) return false
         sink = onPart(parseHeaders(pending.toString('utf8', 2, end)))
         pending = pending.subarray(end + headersEnd.length)
@@ -61,7 +64,7 @@ export async function readMultipart (body: AsyncIterable<Buffer>, boundary: stri
     pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk])
     while (advance());
   }
-  if (!isDone(state)) throw new Error('The body ends before its last delimiter')
+  if (!isDone(state)) throw new MalformedMultipart('The body ends before its last delimiter')
 }
 
 function isDone (state: string): boolean {

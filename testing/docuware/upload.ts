@@ -1,9 +1,9 @@
 import { createHash, type Hash } from 'node:crypto'
 import { fieldDefinition, readFieldValue, type FieldValue, type FieldValues } from './document-fields.js'
 import { showDocument } from './documents.js'
-import { mediaType, Refusal, type Answer, type Received } from './exchange.js'
+import { chunksOf, mediaType, Refusal, type Answer, type Received } from './exchange.js'
 import type { FileCabinet } from './file-cabinets.js'
-import { readMultipart, type PartHeaders, type PartSink } from './multipart.js'
+import { MalformedMultipart, readMultipart, type PartHeaders, type PartSink } from './multipart.js'
 import { isObject, member, parseJson, platformAnswer, platformFailure, type JsonObject } from './platform-answer.js'
 import type { Tenant } from './tenant.js'
 
@@ -42,7 +42,7 @@ export function readFields (tenant: Tenant, received: Received, fields: unknown)
 async function readBare (received: Received, contentType: string): Promise<{ file: Counted, index: null }> {
   const named = received.incoming.headers['x-file-name']
   const file = counted(typeof named === 'string' ? named : fileNameOf(received.incoming.headers['content-disposition']) ?? 'upload', contentType)
-  for await (const chunk of received.incoming) count(file, chunk)
+  for await (const chunk of chunksOf(received.incoming)) count(file, chunk)
   return { file, index: null }
 }
 
@@ -60,10 +60,9 @@ async function readParts (tenant: Tenant, received: Received, boundary: string):
     return { write (chunk) { count(file, chunk) }, end () {} }
   }
   try {
-    await readMultipart(received.incoming, boundary, open)
-  } catch (cause) {
-    if (received.incoming.errored !== null) throw cause
-    throw platformFailure(tenant, received, 400, cause instanceof Error ? cause.message : 'The body is not multipart')
+    await readMultipart(chunksOf(received.incoming), boundary, open)
+  } catch (error) {
+    throw error instanceof MalformedMultipart ? platformFailure(tenant, received, 400, error.message) : error
   }
   if (indexBytes > maxIndexBytes) throw new Refusal({ status: 413 })
   const index = indexBytes === 0 ? null : parseJson(Buffer.concat(indexChunks).toString('utf8'))
