@@ -37,7 +37,7 @@ t.test('the check counts and names the steps that fail', async (t) => {
 t.test('every printed curl line works as it stands', async (t) => {
   const demo = await demoFor(t)
   const lines = (await introduction(demo)).split('\n').filter((line) => line.startsWith('  curl '))
-  t.equal(lines.length, 8)
+  t.equal(lines.length, 10)
   for (const line of lines) {
     const answer = await curl(line)
     t.equal(answer.status, line.endsWith('/auth_jwt_demo/whoami') ? 401 : 200, `${line.slice(0, 60)}…`)
@@ -207,14 +207,16 @@ async function curl (line: string): Promise<Response> {
   const [, url = '', ...rest] = line.trim().replace(' -i ', ' ').match(/'[^']*'|\S+/g)?.map((word) => word.replaceAll('\'', '')) ?? []
   const headers = new Headers()
   const body = new URLSearchParams()
+  let method = 'GET'
   for (let at = 0; at < rest.length; at += 2) {
     const value = rest[at + 1] ?? ''
     const [name = '', ...more] = value.split(/: |=/)
     if (rest[at] === '-H') headers.set(name, more.join('='))
+    else if (rest[at] === '-X') method = value
     else if (rest[at] === '-b') headers.set('cookie', value)
     else if (rest[at] === '-u') headers.set('authorization', `Basic ${Buffer.from(value).toString('base64')}`)
     else if (rest[at] === '-d') body.append(name, more.join('='))
     else throw new Error(`curl option ${rest[at]} is not known here`)
   }
-  return await fetch(url, body.size > 0 ? { method: 'POST', headers, body } : { headers })
+  return await fetch(url, body.size > 0 ? { method: 'POST', headers, body } : { method, headers })
 }

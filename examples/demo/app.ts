@@ -3,6 +3,7 @@ import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import docuwareAuth from 'fastify-docuware-auth'
 import type { Connection } from 'mongoose'
 import { addDemoPage } from './demo-page.js'
+import { addDocuwareRoutes, adminAccess } from './docuware.js'
 import type { IdentityServer } from './identity-server.js'
 import { createPeople } from './people.js'
 import { addRoutes } from './routes.js'
@@ -16,11 +17,13 @@ export interface AppParts {
   readonly url: string
   /** The HMAC secret of `demo` and `demo_cookie`. */
   readonly secretKey: string
+  /** What the demo's administrator proves himself with. */
+  readonly adminKey: string
   readonly logger: FastifyServerOptions['logger']
 }
 
 /** The demo's app: what a team's own app looks like with this package. */
-export async function buildApp ({ connection, identityServer, url, secretKey, logger = false }: AppParts): Promise<FastifyInstance> {
+export async function buildApp ({ connection, identityServer, url, secretKey, adminKey, logger = false }: AppParts): Promise<FastifyInstance> {
   const app = Fastify({ logger })
   const people = await createPeople(connection)
 
@@ -28,7 +31,8 @@ export async function buildApp ({ connection, identityServer, url, secretKey, lo
   await app.register(cors, { origin: '*', methods: ['GET', 'POST', 'OPTIONS'], strictPreflight: false })
   await app.register(docuwareAuth, {
     publicUrl: url,
-    store: { connection, secretKeys: [freshSecret()] },
+    store: { connection, secretKeys: [freshSecret()], access: adminAccess(adminKey) },
+    docuware: { allowInsecure: true }, // the simulated DocuWare is http on loopback
     jwt: {
       validators: declaredValidators(secretKey, identityServer),
       partners: { model: people, emailField: 'email' },
@@ -36,6 +40,7 @@ export async function buildApp ({ connection, identityServer, url, secretKey, lo
     }
   })
   addRoutes(app, people, secretKey)
+  addDocuwareRoutes(app, adminKey)
   addDemoPage(app, identityServer)
   return app
 }

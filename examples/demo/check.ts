@@ -1,5 +1,6 @@
 import { auditLogSteps } from './check/audit-log.js'
 import { cookieSteps } from './check/cookie-mode.js'
+import { docuwareSteps } from './check/docuware.js'
 import { identityServerSteps } from './check/identity-server.js'
 import { ownTokenSteps } from './check/own-tokens.js'
 import type { Step } from './check/step.js'
@@ -13,6 +14,7 @@ export function checkSteps (demo: Demo): Step[] {
     ...identityServerSteps(demo),
     ...cookieSteps(demo),
     ...storedValidatorSteps(demo),
+    ...docuwareSteps(demo),
     ...auditLogSteps(demo)
   ]
 }

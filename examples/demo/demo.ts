@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
-import { signToken, startEmbeddedMongo } from 'fastify-docuware-auth/testing'
+import { signToken, startDocuWare, startEmbeddedMongo, type DocuWare } from 'fastify-docuware-auth/testing'
 import { createConnection } from 'mongoose'
 import { buildApp } from './app.js'
+import { connectionName } from './docuware.js'
 import { freePort } from './free-port.js'
 import { startIdentityServer, type IdentityServer } from './identity-server.js'
 import { freshSecret } from './secrets.js'
@@ -18,6 +19,10 @@ export interface Demo {
   readonly app: FastifyInstance
   readonly url: string
   readonly identityServer: IdentityServer
+  /** The simulated DocuWare organization that the connection leads to. */
+  readonly docuWare: DocuWare
+  /** What the demo's administrator proves himself with. */
+  readonly adminKey: string
   /** The validator that was created at run time, as it was given. */
   readonly stored: NewValidator
   /** A token of the app's own (validators `demo` and `demo_cookie`), Ann's unless the claims say otherwise. */
@@ -25,7 +30,7 @@ export interface Demo {
   readonly close: () => Promise<void>
 }
 
-/** Starts MongoDB, the identity server and the app, all on loopback and in memory. */
+/** Starts MongoDB, the identity server, a simulated DocuWare and the app, all on loopback and in memory. */
 export async function startDemo ({ port, logger }: DemoOptions = {}): Promise<Demo> {
   const closing: Array<() => Promise<unknown>> = []
   const close = async (): Promise<void> => {
@@ -42,15 +47,21 @@ export async function startDemo ({ port, logger }: DemoOptions = {}): Promise<De
     const identityServer = await startIdentityServer({ appUrl: url, audience })
     closing.push(() => identityServer.close())
 
+    const docuWare = await startDocuWare({ redirectUris: [`${url}/docuware/oauth/callback`] })
+    closing.push(() => docuWare.stop())
+
     const secretKey = freshSecret()
-    const app = await buildApp({ connection, identityServer, url, secretKey, logger })
+    const adminKey = freshSecret()
+    const app = await buildApp({ connection, identityServer, url, secretKey, adminKey, logger })
     closing.push(() => app.close())
     await app.listen({ host: '127.0.0.1', port: appPort })
 
     const stored = storedValidator(freshSecret())
     await app.jwtValidators.create(stored)
+    const { platformUrl, clientId, clientSecret } = docuWare
+    await app.docuware.connections.create({ name: connectionName, platformUrl, clientId, clientSecret: clientSecret ?? '' })
     const token = (claims: { readonly [name: string]: unknown } = {}) => signToken({ iss: issuer, aud: audience, email: 'ann@example.com', ...claims }, { secret: secretKey })
-    return { app, url, identityServer, stored, token, close }
+    return { app, url, identityServer, docuWare, adminKey, stored, token, close }
   } catch (error) {
     await close()
     throw error

@@ -1,9 +1,10 @@
 import { demoUser } from './accounts.js'
 import type { Demo } from './demo.js'
+import { connectionName } from './docuware.js'
 import { serviceToken } from './service-token.js'
 
 /** What the demo says when it has started: addresses, the login, and commands that work as they stand for an hour. */
-export async function introduction ({ url, identityServer, token }: Demo): Promise<string> {
+export async function introduction ({ url, identityServer, docuWare, adminKey, token }: Demo): Promise<string> {
   const own = token({ exp: Math.floor(Date.now() / 1000) + 3600 })
   const service = await serviceToken(identityServer)
   const answer = await fetch(`${url}/auth_jwt_demo_cookie/whoami`, { headers: bearer(own) })
@@ -44,6 +45,17 @@ Cookie mode: a token sets the cookie, and the cookie alone will do from then on:
 A validator that was created at run time and lives in MongoDB; what it refuses goes on to the first one:
 
   curl ${url}/auth_jwt_demo/stored/whoami -H 'Authorization: Bearer ${own}'
+
+A connection to a simulated DocuWare. Authorize it in a browser, and see who you are there:
+
+  open              ${url}/docuware_demo/connect?key=${adminKey}
+  sign in as        ${docuWare.user.username}
+  password          ${docuWare.user.password}
+
+Probe it, and read what the log says of it:
+
+  curl ${url}/docuware/connections/${connectionName}/sync -X POST -H 'X-Demo-Admin: ${adminKey}'
+  curl ${url}/docuware_demo/log -H 'X-Demo-Admin: ${adminKey}'
 `
 }
 
