@@ -38,6 +38,7 @@ async function docuwarePlugin (app: FastifyInstance, options: DocuwareOptions): 
     sync: async (idOrName, request) => await sync.request(await idOf(idOrName), request),
     revoke: async (idOrName, note) => { await authorization.revoke(await idOf(idOrName), note) }
   })
+  app.addHook('onReady', async () => { sync.start() })
   app.addHook('onClose', async () => { await opened.close() })
   await app.register(async (scope) => { await routes(scope, opened) }, { prefix: options.prefix ?? '/docuware' })
 }

@@ -50,7 +50,11 @@ export class Sync {
 
   constructor (options: SyncOptions) {
     this.#options = options
-    options.queue?.process(jobName, async (data) => { await this.#runJob(data) })
+  }
+
+  /** Runs the queue's syncs in this process. */
+  start (): void {
+    this.#options.queue?.process(jobName, async (data) => { await this.#runJob(data) })
   }
 
   /**
