@@ -1,0 +1,29 @@
+import { errors } from '../../errors.js'
+import { redactText } from '../../log/redact.js'
+
+/** The error that fetch wraps, if it does. */
+function causeOf (error: unknown): unknown {
+  return error instanceof Error && error.cause !== undefined ? error.cause : error
+}
+
+function codeOf (error: unknown): string {
+  const cause = causeOf(error)
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+}
+
+/** A connection that failed, told from what fetch says about it. */
+export function unreachable (error: unknown): Error {
+  const cause = causeOf(error)
+  const reason = cause instanceof Error && cause.message !== '' ? redactText(cause.message).slice(0, 200) : codeOf(error)
+  return new errors.DWA_DOCUWARE_UNREACHABLE(reason, { cause: error })
+}
+
+/** Whether a certificate was refused: it will be the next time. */
+export function isUntrusted (error: unknown): boolean {
+  return /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(codeOf(error))
+}
+
+/** Whether fetch itself refused to make the request: what is wrong is quoted in its message. */
+export function isUnsendable (error: unknown): boolean {
+  return (error instanceof TypeError && error.cause === undefined) || codeOf(error) === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH'
+}

@@ -1,0 +1,53 @@
+import { errors } from '../../errors.js'
+import { redactText } from '../../log/redact.js'
+import { isObject, member } from './member.js'
+import { kindOf, readText } from './read-text.js'
+import { failureKind, type FailureKind } from './retry-policy.js'
+
+/** What a request was refused with. */
+export interface Refusal {
+  readonly kind: FailureKind
+  readonly error: Error
+  /** DocuWare's account of the exception behind it, for the log only. */
+  readonly exception: string | null
+}
+
+export interface RefusedRequest {
+  readonly method: string
+  readonly path: string
+  /** Never to be repeated, whatever DocuWare says. */
+  readonly accessToken: string
+}
+
+const maxBytes = 64 * 1024
+const licence = /licen[csç]|lizenz|ライセンス|лиценз/i
+
+/** Reads DocuWare's `{ Message, Exception }`, or names what came instead. */
+export async function readRefusal (response: Response, request: RefusedRequest): Promise<Refusal> {
+  const { status } = response
+  const kind = kindOf(response)
+  const text = await readText(response, maxBytes)
+  const body = kind === 'JSON' && text !== null ? parsed(text) : null
+  const said = (name: string, length: number): string | null => isObject(body) ? oneLine(member(body, name), request.accessToken, length) : null
+  const docuwareMessage = said('Message', 500)
+  const exception = said('Exception', 2000)
+
+  if (status === 401 && docuwareMessage !== null && licence.test(docuwareMessage)) return { kind: 'final', error: new errors.DWA_DOCUWARE_LICENCES(docuwareMessage), exception }
+  if (status === 410 && /\/account\//i.test(request.path)) return { kind: 'final', error: new errors.DWA_DOCUWARE_LEGACY_LOGON(request.path), exception }
+  const account = docuwareMessage !== null ? `: ${docuwareMessage}` : kind !== 'JSON' && text !== '' ? ` with ${kind}` : ''
+  const error = Object.assign(new errors.DWA_DOCUWARE_HTTP(status, account), { status, docuwareMessage, method: request.method, path: request.path })
+  return { kind: failureKind(status), error, exception }
+}
+
+function parsed (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null // then its status is all that an answer says
+  }
+}
+
+function oneLine (value: unknown, secret: string, length: number): string | null {
+  if (typeof value !== 'string' || value.trim() === '') return null
+  return redactText(value.replaceAll(secret, '').slice(0, 4 * length)).replace(/[\p{Cc}\s]+/gu, ' ').trim().slice(0, length)
+}
