@@ -56,8 +56,9 @@ export interface AuthorizationRequest {
 interface Seen { readonly status: number, readonly body: Readonly<Record<string, unknown>> | null }
 
 const maxBytes = 256 * 1024
-/** Seconds an access token is taken to live when the answer does not say: the least that DocuWare grants. */
+/** Seconds an access token is taken to live when the answer does not say, or says nonsense: the least that DocuWare grants. And the most that is believed. */
 const defaultLifetime = 30 * 60
+const longestLifetime = 366 * 24 * 3600
 
 /** One connection's identity service, spoken to by openid-client. It is loaded on first use. */
 export class IdentityService {
@@ -124,7 +125,7 @@ export class IdentityService {
       throw this.#failure(cause)
     }
     const answer = readTokens(this.#seen)
-    if (answer === null) throw this.#failure(new Error('the answer holds no access token'))
+    if (answer === null) throw this.#failure(new Error('the answer holds no bearer token'))
     return answer
   }
 
@@ -157,7 +158,7 @@ export class IdentityService {
   }
 
   /**
-   * The id_token is taken out of an answer before the engine sees it: nothing here uses one, and one that the engine does not like
+   * The engine is not shown what nothing here uses, as the id_token, or what is read here: one of them that it does not like
    * must not lose the tokens beside it, which the server has rotated by then.
    */
   async #fetch (address: string, { method, headers, body, signal }: CustomFetchOptions): Promise<Response> {
@@ -178,24 +179,24 @@ export class IdentityService {
       return new Response(answer.status === 204 ? null : answer.body.toString('utf8'), { status: answer.status, headers: responseHeaders })
     }
     this.#seen = { status: answer.status, body: parsed }
-    const { id_token: _, ...others } = parsed
-    return new Response(JSON.stringify(others), { status: answer.status, headers: responseHeaders.filter(([name]) => name !== 'content-length') })
+    const { id_token: _, refresh_token: __, expires_in: ___, scope: ____, ...shown } = parsed
+    return new Response(JSON.stringify(shown), { status: answer.status, headers: responseHeaders.filter(([name]) => name !== 'content-length') })
   }
 }
 
 interface Engine { readonly client: typeof import('openid-client'), readonly configuration: Configuration }
 
+/** Null for a token of another type (RFC 6749 §7.1), or one that no header can carry (RFC 6750 §2.1). */
 function readTokens (seen: Seen | null): TokenAnswer | null {
-  const accessToken = textOf(seen?.body?.['access_token'])
-  if (seen?.body == null || accessToken === undefined) return null
-  const { refresh_token: refreshToken, expires_in: expiresIn, token_type: tokenType } = seen.body
-  const seconds = Number(expiresIn)
-  return {
-    accessToken,
-    ...(textOf(refreshToken) === undefined ? {} : { refreshToken: String(refreshToken) }),
-    tokenType: textOf(tokenType) ?? 'Bearer',
-    expiresIn: expiresIn !== undefined && Number.isFinite(seconds) && seconds >= 0 ? seconds : defaultLifetime
-  }
+  const { access_token: access, refresh_token: refresh, expires_in: expiresIn, token_type: type } = seen?.body ?? {}
+  const [accessToken, refreshToken, tokenType] = [textOf(access), textOf(refresh), textOf(type)]
+  if (accessToken === undefined || !/^[\x21-\x7e]+$/.test(accessToken) || tokenType?.toLowerCase() !== 'bearer') return null
+  return { accessToken, ...(refreshToken === undefined ? {} : { refreshToken }), tokenType, expiresIn: readLifetime(expiresIn) }
+}
+
+function readLifetime (expiresIn: unknown): number {
+  const seconds = typeof expiresIn === 'number' || typeof expiresIn === 'string' ? Number(expiresIn) : NaN
+  return seconds > 0 ? Math.min(seconds, longestLifetime) : defaultLifetime
 }
 
 function textOf (value: unknown): string | undefined {
