@@ -5,8 +5,10 @@ import type { ConnectionView } from '../../lib/docuware/connection-schema.js'
 import { startDocuWare, type DocuWare, type DocuWareOptions } from '../../testing/index.js'
 import { buildApp, type AppOptions } from '../app.js'
 import { startTestMongo } from '../mongo.js'
+import { asDocuware, cookieOf, publicUrl, rolesOf } from './caller.js'
 
-export const publicUrl = 'http://127.0.0.1:3000'
+export { asDocuware, cookieOf, publicUrl, rolesOf }
+
 export const redirectUri = `${publicUrl}/docuware/oauth/callback`
 
 export interface DocuwareAppOptions extends Partial<AppOptions> {
@@ -15,15 +17,6 @@ export interface DocuwareAppOptions extends Partial<AppOptions> {
   /** A simulator that runs already. */
   readonly dw?: DocuWare
 }
-
-/** Who calls is what the header `x-roles` says. */
-export const rolesOf = (request: { readonly headers: { readonly [name: string]: unknown } }) => {
-  const roles = request.headers['x-roles']
-  return typeof roles === 'string' ? { id: 'u1', name: 'Ann', roles: roles.split(',') } : null
-}
-
-/** The header of a caller with the role `docuware`. */
-export const asDocuware = { 'x-roles': 'docuware' }
 
 /** An app with the docuware plugin, beside a simulator that knows its redirect URI; both closed with the test. */
 export async function docuwareApp (t: Test, { simulator, docuware, dw: running, store, uri, ...others }: DocuwareAppOptions = {}): Promise<{ app: FastifyInstance, dw: DocuWare, uri: string }> {
@@ -55,9 +48,4 @@ export async function authorized (app: FastifyInstance, dw: DocuWare, name = 'ac
   const connection = await app.docuware.connections.get(id)
   if (connection === null) throw new Error('gone')
   return connection
-}
-
-/** What a browser sends back of the cookies of an answer. */
-export function cookieOf ({ headers }: { readonly headers: { readonly [name: string]: unknown } }): string {
-  return [headers['set-cookie'] ?? []].flat().map((cookie) => String(cookie).split(';', 1).at(0)).join('; ')
 }
