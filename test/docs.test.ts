@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import { connectionSchema } from '../lib/docuware/connection-schema.js'
+import { docuwareOptionsSchema } from '../lib/docuware/docuware-options.js'
 import { errors } from '../lib/errors.js'
 import { jwtOptionsSchema } from '../lib/jwt/jwt-options.js'
 import { validatorSchema } from '../lib/jwt/validator-schema.js'
@@ -16,9 +18,12 @@ const page = (name: string): string => pages.get(name) ?? ''
 t.test('the tables of options are what the schemas say (npm run docs writes them)', async (t) => {
   const storeDocs = await docstringsOf('plugins/store.ts', 'StoreOptions')
   const jwtDocs = await docstringsOf('lib/jwt/jwt-options.ts', 'JwtOptions')
+  const docuwareDocs = await docstringsOf('lib/docuware/docuware-options.ts', 'DocuwareOptions')
   const cases = [
     ['README.md', 'store options', tableOf(storeOptionsSchema, storeDocs)],
     ['README.md', 'jwt options', tableOf(jwtOptionsSchema, jwtDocs)],
+    ['README.md', 'docuware options', tableOf(docuwareOptionsSchema, docuwareDocs)],
+    ['docs/docuware.md', 'connection', tableOf(connectionSchema)],
     ['docs/jwt.md', 'validator', tableOf(validatorSchema)]
   ] as const
   for (const [name, table, text] of cases) {

@@ -15,7 +15,7 @@ export class Program {
   }
 
   /**
-   * Starts `<name>-process` beside this module and waits for the first figures it sends.
+   * Starts `<name>-process`, a path from this module, and waits for the first figures it sends.
    * @throws when it ends instead
    */
   static async start (name: string, config: object, execArgv: readonly string[] = []): Promise<{ program: Program, figures: Figures }> {
@@ -30,6 +30,11 @@ export class Program {
     const answer = this.#next()
     this.#child.send('figures')
     return await answer
+  }
+
+  /** Says something that is not answered. */
+  tell (message: string): void {
+    this.#child.send(message)
   }
 
   async stop (): Promise<void> {
@@ -62,7 +67,9 @@ export function figure (figures: Figures, name: string): number {
 /** In a program: sends `figures` to the process that started it, answers its questions with `now`, and ends when it is gone. */
 export function report (figures: Figures, now: () => Figures = () => ({})): void {
   process.on('disconnect', () => { process.exit() })
-  process.on('message', () => { process.send?.(now()) })
+  process.on('message', (message) => {
+    if (message === 'figures') process.send?.(now())
+  })
   process.send?.(figures)
 }
 

@@ -23,7 +23,7 @@ export const docuwareOptionsSchema = {
   additionalProperties: false,
   properties: {
     prefix: { type: 'string', pattern: '^(/[A-Za-z0-9_.~-]+)*$' },
-    queue: {},
+    queue: { type: 'object' },
     http: { type: 'object', additionalProperties: false, properties: { timeoutMs: { type: 'integer', minimum: 100, maximum: 600_000 }, tries: { type: 'integer', minimum: 1, maximum: 20 } } },
     allowInsecure: { type: 'boolean' },
     refreshBeforeSeconds: { type: 'integer', minimum: 0, maximum: 3600 }
