@@ -93,6 +93,7 @@ export function openDocuware (options: DocuwareOptions, store: Store, logger: Lo
     idOf: async (idOrName) => (await open.find(idOrName)).id,
     async close () {
       await queue?.close()
+      await refresh.close()
       await unsaved.close()
     }
   }

@@ -4,6 +4,7 @@ import type { AuditLog } from '../log/audit-log.js'
 import type { Lease } from '../store/lease.js'
 import type { Logger } from '../store/logger.js'
 import type { RecordCollection } from '../store/record-collection.js'
+import { unavailable } from '../store/unavailable.js'
 import type { Bearer } from './bearer-access.js'
 import { openConnection, type OpenConnection } from './connection-access.js'
 import type { StoredConnection } from './connection-schema.js'
@@ -39,7 +40,7 @@ const greatestPause = 60_000
 interface Failure { readonly count: number, readonly until: number, readonly error: Error }
 
 /** What came of a turn at refreshing: a token, or the endpoint is gone and has to be looked for, or somebody else moved the record. */
-type Turn = Bearer | 'gone' | 'again'
+type Turn = Bearer | TokenFailure | 'again'
 
 /**
  * Refreshes access tokens: one refresh of a connection at a time in all processes. In this process callers share one flight; among processes a lease
@@ -51,6 +52,7 @@ export class TokenRefresh {
   readonly #options: TokenRefreshOptions
   readonly #flights = new Map<string, Promise<Bearer>>()
   readonly #failures = new Map<string, Failure>()
+  #closed = false
 
   constructor (options: TokenRefreshOptions) {
     this.#options = options
@@ -71,23 +73,29 @@ export class TokenRefresh {
    * @throws DWA_DOCUWARE_NOT_AUTHORIZED, DWA_DOCUWARE_REAUTHORIZE, DWA_DOCUWARE_CLIENT_REJECTED, DWA_DOCUWARE_REFRESH_FAILED, DWA_STORE_UNAVAILABLE, DWA_STORE_NOT_FOUND
    */
   async renew (known: OpenConnection, refused: string | null): Promise<Bearer> {
-    const ready = this.#fresh(this.newest(known), refused)
+    const newest = this.newest(known)
+    const ready = this.#fresh(newest, refused) ?? (this.#isStuck(newest) ? this.#stillValid(newest, refused) : null)
     if (ready !== null) return ready
-    let flight = this.#flights.get(known.id)
-    if (flight === undefined) {
-      flight = this.#renew(known, refused).finally(() => { this.#flights.delete(known.id) })
-      this.#flights.set(known.id, flight)
+    const key = `${known.id}/${refused ?? ''}` // what is good enough for the one may have been refused to the other
+    let flight = this.#flights.get(key)
+    if (flight === undefined) this.#flights.set(key, flight = this.#renew(known, refused).finally(() => { this.#flights.delete(key) }))
+    try {
+      return await flight
+    } catch (error) {
+      const old = isAuthError(error, 'DWA_STORE_UNAVAILABLE') ? this.#stillValid(this.newest(known), refused) : null
+      if (old === null) throw error
+      return old
     }
-    return await flight
   }
 
-  /** Runs `operation` while nobody refreshes the connection's tokens. @throws DWA_DOCUWARE_REFRESH_FAILED when the turn does not come */
+  /** Runs `operation` while nobody refreshes the connection's tokens, and all of them are saved. @throws DWA_DOCUWARE_REFRESH_FAILED when the turn does not come, DWA_STORE_UNAVAILABLE */
   async exclusively<T> (id: string, name: string, operation: () => Promise<T>): Promise<T> {
-    const { clock, lease } = this.#options
+    const { clock, lease, unsaved } = this.#options
     for (const end = clock.now() + this.leaseTime + leaseMargin; clock.now() < end; await this.#pause()) {
       const taken = await lease(leaseName(id), this.leaseTime)
       if (taken === null) continue
       try {
+        if (!await unsaved.settle(id)) throw unavailable()
         return await operation()
       } finally {
         await taken.release()
@@ -96,14 +104,23 @@ export class TokenRefresh {
     throw new errors.DWA_DOCUWARE_REFRESH_FAILED(name, 'another process does not finish')
   }
 
+  /** Lets no more exchange begin, and waits for what is under way: at most as long as one can take. */
+  async close (): Promise<void> {
+    this.#closed = true
+    const timeUp = new Promise<void>((resolve) => { this.#options.clock.after(this.leaseTime, resolve) })
+    await Promise.race([timeUp, Promise.allSettled(this.#flights.values())])
+  }
+
   async #renew (known: OpenConnection, refused: string | null): Promise<Bearer> {
     const { clock } = this.#options
     let rediscovered = false
-    for (const end = clock.now() + this.leaseTime + leaseMargin; clock.now() < end; await this.#pause()) {
-      const connection = await this.#read(known, refused)
-      if (connection === null) return this.#stillValid(known, refused) ?? this.#gone(known)
+    for (const end = clock.now() + this.leaseTime + leaseMargin; !this.#closed && clock.now() < end; await this.#pause()) {
+      const connection = await this.#read(known)
       const ready = this.#fresh(connection, refused)
-      if (ready !== null) return ready
+      if (ready !== null) {
+        this.#failures.delete(known.id)
+        return ready
+      }
       const old = this.#stillValid(connection, refused)
       const obstacle = this.#obstacle(connection)
       if (obstacle !== null) {
@@ -111,46 +128,40 @@ export class TokenRefresh {
         throw obstacle
       }
       const turn = await this.#turn(connection, refused)
-      if (turn === 'gone' && !rediscovered) {
+      if (turn instanceof TokenFailure) {
+        if (rediscovered || !await this.#rediscover(connection)) return this.#later(connection, refused, turn)
         rediscovered = true
-        await this.#rediscover(connection)
-      } else if (turn === 'gone') {
-        return this.#later(connection, refused, new TokenFailure('transient', 'the token endpoint is not to be found'))
       } else if (turn === null && old !== null) {
         return old
       } else if (turn !== null && turn !== 'again') {
         return turn
       }
     }
-    throw new errors.DWA_DOCUWARE_REFRESH_FAILED(known.fields.name, 'another process does not finish')
+    const old = this.#stillValid(this.newest(known), refused)
+    if (old === null) throw new errors.DWA_DOCUWARE_REFRESH_FAILED(known.fields.name, this.#closed ? 'the app is closing' : 'another process does not finish')
+    return old
   }
 
-  /** The connection as the database has it; null while it is away and the known access token is still good. */
-  async #read (known: OpenConnection, refused: string | null): Promise<OpenConnection | null> {
-    try {
-      const record = await this.#options.records.open(known.id)
-      if (record === null) throw this.#gone(known)
-      return this.newest(openConnection(record))
-    } catch (error) {
-      if (isAuthError(error, 'DWA_STORE_UNAVAILABLE') && this.#stillValid(this.newest(known), refused) !== null) return null
-      throw error
-    }
+  /** The connection as the database has it, or will have it. */
+  async #read ({ id, fields: { name } }: OpenConnection): Promise<OpenConnection> {
+    const record = await this.#options.records.open(id)
+    if (record === null) throw new errors.DWA_STORE_NOT_FOUND(`The connection "${name}"`)
+    return this.newest(openConnection(record))
   }
 
   /** One turn under the lease; null when somebody else has it. */
   async #turn (before: OpenConnection, refused: string | null): Promise<Turn | null> {
-    const { lease, clock, records } = this.#options
+    const { lease, clock, unsaved } = this.#options
     const askedAt = clock.now()
     const taken = await lease(leaseName(before.id), this.leaseTime)
     if (taken === null) return null
     try {
-      const record = await records.open(before.id)
-      if (record === null) throw this.#gone(before)
-      const connection = this.newest(openConnection(record))
+      if (!await unsaved.settle(before.id)) throw unavailable()
+      const connection = await this.#read(before)
       const ready = this.#fresh(connection, refused)
       if (ready !== null) return ready
       const { refreshToken } = connection.secrets
-      if (this.#obstacle(connection) !== null || clock.now() - askedAt > beginWithin) return 'again'
+      if (this.#closed || this.#obstacle(connection) !== null || clock.now() - askedAt > beginWithin) return 'again'
       if (refreshToken === undefined) return await this.#endWithout(connection, refused, taken)
       return await this.#exchange(connection, refreshToken, refused, taken)
     } finally {
@@ -168,7 +179,7 @@ export class TokenRefresh {
     } catch (error) {
       if (!(error instanceof TokenFailure)) throw error
       switch (error.kind) {
-        case 'gone': return 'gone'
+        case 'gone': return error
         case 'invalid_grant': return await this.#judgeGrant(connection, refreshToken, lease)
         case 'invalid_client': return await this.#judgeClient(connection, lease)
         default:
@@ -229,12 +240,15 @@ export class TokenRefresh {
     return old
   }
 
-  async #rediscover (connection: OpenConnection): Promise<void> {
+  /** Whether the endpoints were found again, or the connection has changed meanwhile: both are worth another turn. */
+  async #rediscover ({ id }: OpenConnection): Promise<boolean> {
     try {
-      await this.#options.rediscover(connection.id)
-    } catch (cause) {
-      throw new errors.DWA_DOCUWARE_REFRESH_FAILED(connection.fields.name, 'the token endpoint is not to be found', { cause })
+      await this.#options.rediscover(id)
+    } catch (error) {
+      if (isAuthError(error, 'DWA_DOCUWARE_DISCOVERY') || isAuthError(error, 'DWA_DOCUWARE_NO_IDENTITY_SERVICE')) return false
+      if (!isAuthError(error, 'DWA_STORE_CONFLICT')) throw error
     }
+    return true
   }
 
   /** What keeps the identity service from being asked, as long as nobody changes anything or a pause is not over. */
@@ -244,6 +258,11 @@ export class TokenRefresh {
     if (status === 'error') return new errors.DWA_DOCUWARE_CLIENT_REJECTED(name)
     const failure = this.#failures.get(id)
     return failure !== undefined && this.#options.clock.now() < failure.until ? failure.error : null
+  }
+
+  /** Whether there is no point in asking the identity service for now. */
+  #isStuck (connection: OpenConnection): boolean {
+    return connection.secrets['refreshToken'] === undefined || this.#obstacle(connection) !== null
   }
 
   /** A token that needs no refresh. */
@@ -256,10 +275,6 @@ export class TokenRefresh {
   #stillValid ({ bearer, fields: { status, expiresAt = 0 } }: OpenConnection, refused: string | null): Bearer | null {
     const usable = status === 'authorized' || status === 'error'
     return usable && bearer !== null && bearer.accessToken !== refused && this.#options.clock.now() < expiresAt ? bearer : null
-  }
-
-  #gone ({ fields: { name } }: OpenConnection): never {
-    throw new errors.DWA_STORE_NOT_FOUND(`The connection "${name}"`)
   }
 
   async #pause (): Promise<void> {

@@ -49,6 +49,7 @@ export class UnsavedTokens {
   readonly #options: UnsavedTokensOptions
   readonly #entries = new Map<string, Entry>()
   readonly #retries = new Map<string, () => void>()
+  #closed = false
 
   constructor (options: UnsavedTokensOptions) {
     this.#options = options
@@ -74,47 +75,63 @@ export class UnsavedTokens {
     const kept = source.authorization === undefined && old !== undefined ? { ...secrets, refreshToken: old } : secrets
     const next = openConnection({ ...connection, fields: { ...connection.fields, ...fields, status: 'authorized' }, secrets: { ...kept, ...secretsOf(patch) } })
     this.#entries.set(connection.id, { ...source, connection: next, patch })
-    return { connection: next, result: await this.#store(connection.id, true) }
+    return { connection: next, result: await this.#store(connection.id) }
   }
 
-  /** Tries once more to save what is left. */
+  /** Tries at once to save what a connection has left. @returns whether nothing is left: until then the record does not hold the tokens that come next */
+  async settle (id: string): Promise<boolean> {
+    return await this.#store(id) !== 'waiting'
+  }
+
+  /** Tries once more to save what is left. What comes later has one try as well. */
   async close (): Promise<void> {
-    const { clock, logger } = this.#options
+    this.#closed = true
     for (const cancel of this.#retries.values()) cancel()
-    this.#retries.clear()
     if (this.#entries.size === 0) return
-    const timeUp = new Promise<void>((resolve) => { clock.after(lastTryLimit, resolve) })
-    await Promise.race([timeUp, Promise.all([...this.#entries.keys()].map(async (id) => { await this.#store(id, false) }))])
-    for (const { connection } of this.#entries.values()) {
-      logger.error({ connection: connection.fields.name }, 'new tokens are lost, because the database did not come back: the connection must be authorized again')
-    }
+    const timeUp = new Promise<void>((resolve) => { this.#options.clock.after(lastTryLimit, resolve) })
+    await Promise.race([timeUp, Promise.all([...this.#entries.keys()].map(async (id) => { await this.#store(id) }))])
+    for (const [id, entry] of this.#entries) this.#lose(id, entry)
   }
 
-  async #store (id: string, retry: boolean): Promise<SaveResult> {
+  async #store (id: string): Promise<SaveResult> {
     const entry = this.#entries.get(id)
     if (entry === undefined) return 'saved'
-    const { auditLog, clock, forget, logger } = this.#options
-    const { fields: { name } } = entry.connection
     try {
       const result = await this.#write(id, entry)
-      if (this.#entries.get(id) === entry) this.#entries.delete(id)
-      this.#retries.delete(id)
-      forget(id)
+      this.#end(id, entry)
+      this.#options.forget(id)
       return result
     } catch (error) {
-      if (!retry) return 'waiting'
-      if (!this.#retries.has(id)) {
-        const level = isAuthError(error, 'DWA_STORE_UNAVAILABLE') ? 'warn' : 'error'
-        logger[level]({ connection: name, reason: reasonOf(error) }, 'new tokens could not be saved: they are kept in memory, trying on')
-        auditLog.record('connection.tokens_unsaved', { level: 'warning', actor: { type: 'app', id: null }, target: { type: 'connection', id, name } })
-      }
-      this.#retries.set(id, clock.after(retryInterval, () => { this.#retry(id) }))
+      this.#keep(id, entry, error)
       return 'waiting'
     }
   }
 
-  #retry (id: string): void {
-    this.#store(id, true).catch((error: unknown) => { this.#options.logger.error({ err: error }, 'new tokens could not be saved') })
+  #keep (id: string, entry: Entry, error: unknown): void {
+    const { auditLog, clock, logger } = this.#options
+    if (this.#closed) return this.#lose(id, entry)
+    if (!this.#retries.has(id)) {
+      const { fields: { name } } = entry.connection
+      const level = isAuthError(error, 'DWA_STORE_UNAVAILABLE') ? 'warn' : 'error'
+      logger[level]({ connection: name, reason: reasonOf(error) }, 'new tokens could not be saved: they are kept in memory, trying on')
+      auditLog.record('connection.tokens_unsaved', { level: 'warning', actor: { type: 'app', id: null }, target: { type: 'connection', id, name } })
+    }
+    this.#retries.get(id)?.()
+    this.#retries.set(id, clock.after(retryInterval, () => { this.settle(id).catch((cause: unknown) => { logger.error({ err: cause }, 'new tokens could not be saved') }) }))
+  }
+
+  #lose (id: string, entry: Entry): void {
+    if (this.#entries.get(id) !== entry) return
+    this.#end(id, entry)
+    this.#options.logger.error({ connection: entry.connection.fields.name }, 'new tokens are lost, because the database did not come back: the connection must be authorized again')
+  }
+
+  /** Unless newer ones have taken their place. */
+  #end (id: string, entry: Entry): void {
+    if (this.#entries.get(id) !== entry) return
+    this.#entries.delete(id)
+    this.#retries.get(id)?.()
+    this.#retries.delete(id)
   }
 
   async #write (id: string, { follow, authorization, note, patch }: Entry): Promise<SaveResult> {
