@@ -2,7 +2,7 @@ export { startEmbeddedMongo, type EmbeddedMongo, type EmbeddedMongoOptions } fro
 export { signToken, type SignTokenOptions } from './sign-token.js'
 export { startDocuWare, type DocuWare } from './docuware/index.js'
 export type { DocuWareCall } from './docuware/calls.js'
-export type { AnswerPace, PlannedDisguise, PlannedDrop, PlannedFailure, PlannedThrottle, RequestFilter } from './docuware/faults.js'
+export type { AnswerPace, PlannedAnswer, PlannedDisguise, PlannedDrop, PlannedFailure, PlannedThrottle, RequestFilter } from './docuware/faults.js'
 export type { DocuWareUpload } from './docuware/file-cabinets.js'
 export type { DocuWareGate } from './docuware/gate.js'
 export type { DocuWareLifetimes, DocuWareOptions, DocuWareUser, FileCabinetSeed } from './docuware/options.js'

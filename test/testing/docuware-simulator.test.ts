@@ -113,7 +113,7 @@ t.test('several run side by side and know nothing of each other', async (t) => {
 })
 
 t.test('a process that started, used and stopped one ends by itself, whatever was left waiting', async (t) => {
-  const child = fork(fileURLToPath(new URL('docuware-start-use-stop.ts', import.meta.url)), { timeout: 20_000 })
+  const child = fork(fileURLToPath(new URL('docuware-start-use-stop.ts', import.meta.url)), { timeout: 60_000 })
   t.same(await once(child, 'exit'), [0, null])
 })
 
@@ -330,6 +330,7 @@ t.test('the token endpoint', async (t) => {
     t.equal((await fetch(url)).status, 405)
     t.equal(await outcome(await fetch(url, { method: 'POST', body: JSON.stringify({ grant_type: 'password' }), headers: { 'content-type': 'application/json' } })), '400 invalid_request')
     t.equal((await postToken(dw, { grant_type: 'x'.repeat(70_000) })).status, 413)
+    t.match(dw.calls().at(-1), { path: '/connect/token', status: 413 })
     const mine = credentials(dw)
     const cases: Array<[{ readonly [name: string]: string }, string]> = [
       [{}, '400 invalid_request'],
@@ -627,6 +628,15 @@ t.test('plans for the next requests', async (t) => {
     const xml = await organizations()
     t.match([xml.status, xml.headers.get('content-type'), await xml.text()], [502, 'application/xml', '<?xml'])
     t.match((await fetch(`${dw.identityUrl}/.well-known/openid-configuration`)).headers.get('content-type'), 'text/html')
+  })
+
+  t.test('any other answer', async (t) => {
+    dw.answerNext(1, { path: '/Organizations', status: 307, headers: { location: `${dw.foreignUrl}/Organizations` } })
+    const followed = await organizations()
+    t.match([followed.redirected, await read(followed)], [true, {}])
+    t.match(dw.calls().slice(-2), [{ origin: 'platform', status: 307 }, { origin: 'foreign', path: '/Organizations', authorization: undefined }])
+    dw.answerNext(1, { on: 'identity', body: 'x'.repeat(2 ** 20) })
+    t.equal((await (await fetch(`${dw.identityUrl}/.well-known/openid-configuration`)).text()).length, 2 ** 20)
   })
 
   t.test('a lost connection: before, after, or in the body', async (t) => {

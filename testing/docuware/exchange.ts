@@ -35,13 +35,13 @@ export class Refusal extends Error {
   }
 }
 
-/** A whole body of at most `maxBytes` bytes as text. @throws Refusal (413) */
-export async function readText (incoming: IncomingMessage, maxBytes: number): Promise<string> {
+/** A whole body as text; null when it has more than `maxBytes` bytes. */
+export async function readText (incoming: IncomingMessage, maxBytes: number): Promise<string | null> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of chunksOf(incoming)) {
     bytes += chunk.length
-    if (bytes > maxBytes) throw new Refusal({ status: 413 })
+    if (bytes > maxBytes) return null
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')

@@ -51,6 +51,16 @@ export interface PlannedDisguise extends RequestFilter, AnswerPace {
   readonly status?: number
 }
 
+/** A planned answer of any kind. */
+export interface PlannedAnswer extends RequestFilter, AnswerPace {
+  /** Default: 200. */
+  readonly status?: number
+  /** Default: `content-type: application/json`. */
+  readonly headers?: { readonly [name: string]: string }
+  /** Default: `{}`. */
+  readonly body?: string
+}
+
 /** What is to happen to one request. */
 export interface Fault {
   readonly delayMs: number
@@ -64,13 +74,15 @@ interface Plan extends Fault { left: number, matches: (received: Received) => bo
 
 const whereSchemas = { on: { enum: ['platform', 'identity'] }, method: { type: 'string' }, path: {}, grantType: { type: 'string' } }
 const paceSchemas = { delayMs: { type: 'number', minimum: 0 }, dripMs: { type: 'number', minimum: 0 } }
+const status = { type: 'integer', minimum: 200, maximum: 599 }
 const schema = (properties: object): object => ({ type: 'object', additionalProperties: false, properties })
 const schemas = {
   throttle: schema({ ...whereSchemas, ...paceSchemas, retryAfter: {} }),
   failNext: schema({ ...whereSchemas, ...paceSchemas, error: { type: 'string' }, message: { type: 'string' }, exception: { type: 'string' }, retryAfter: {} }),
   dropNext: schema({ ...whereSchemas, when: { enum: ['before', 'after', 'body'] } }),
   slowNext: schema({ ...whereSchemas, ...paceSchemas }),
-  disguiseNext: schema({ ...whereSchemas, ...paceSchemas, status: { type: 'integer', minimum: 200, maximum: 599 } })
+  disguiseNext: schema({ ...whereSchemas, ...paceSchemas, status }),
+  answerNext: schema({ ...whereSchemas, ...paceSchemas, status, headers: { type: 'object', additionalProperties: { type: 'string' } }, body: { type: 'string' } })
 }
 
 /** What is planned for the next requests, in the order of planning. A request meets the first plan that matches it. */
@@ -97,6 +109,11 @@ export class Faults {
   disguiseNext (count: number, as: 'xml' | 'html', options: PlannedDisguise = {}): void {
     if (as !== 'xml' && as !== 'html') throw new errors.DWA_OPTIONS_INVALID('disguiseNext', 'must be xml or html')
     this.#plan('disguiseNext', count, options, { answer: () => disguised(as, options.status ?? 200) })
+  }
+
+  answerNext (count: number, options: PlannedAnswer): void {
+    const { status = 200, headers = {}, body = '{}' } = options
+    this.#plan('answerNext', count, options, { answer: () => ({ status, headers: { 'content-type': 'application/json', ...headers }, body }) })
   }
 
   /** The first plan for this request, used up by one; null when there is none. */

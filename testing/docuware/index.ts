@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import type { ServerResponse } from 'node:http'
 import { Calls, type DocuWareCall } from './calls.js'
 import { expectedFile } from './download.js'
-import { json, Refusal, type Origin } from './exchange.js'
-import { Faults, type PlannedDisguise, type PlannedDrop, type PlannedFailure, type AnswerPace, type PlannedThrottle, type RequestFilter } from './faults.js'
+import { json, type Origin } from './exchange.js'
+import { Faults, type PlannedAnswer, type PlannedDisguise, type PlannedDrop, type PlannedFailure, type AnswerPace, type PlannedThrottle, type RequestFilter } from './faults.js'
 import type { DocuWareUpload, FileCabinet } from './file-cabinets.js'
 import { Gate, type DocuWareGate } from './gate.js'
 import { identity } from './identity.js'
@@ -61,6 +60,8 @@ export interface DocuWare {
   slowNext: (count: number, options: RequestFilter & AnswerPace) => void
   /** The next `count` requests (to the platform, unless told otherwise) are answered with an XML or HTML page and not processed. */
   disguiseNext: (count: number, as: 'xml' | 'html', options?: PlannedDisguise) => void
+  /** The next `count` requests (to the platform, unless told otherwise) are answered like this and not processed: a redirect, a huge body, or whatever else. */
+  answerNext: (count: number, answer: PlannedAnswer) => void
   /** Forgets what is planned for next requests. */
   clearPlans: () => void
   /** From now on token requests are processed, and their answers held until `release()`; those of one grant type only, when it is named. One gate at a time: a new one releases the last. */
@@ -123,7 +124,7 @@ export async function startDocuWare (options: DocuWareOptions = {}): Promise<Doc
   for (const half of halves) {
     try {
       servers.set(half.origin, await LoopbackServer.start(half.port, (incoming, outgoing) => {
-        serve(serving, half, incoming, outgoing).catch((error: unknown) => { fail(outgoing, error) })
+        serve(serving, half, incoming, outgoing).catch(() => { outgoing.destroy() }) // the client went away, or the simulator stops
       }))
     } catch (error) {
       await stop()
@@ -160,6 +161,7 @@ export async function startDocuWare (options: DocuWareOptions = {}): Promise<Doc
     loseNextRefresh: () => { faults.dropNext(1, { grantType: 'refresh_token', when: 'after' }) },
     slowNext: (count, plan) => { faults.slowNext(count, plan) },
     disguiseNext: (count, as, plan) => { faults.disguiseNext(count, as, plan) },
+    answerNext: (count, plan) => { faults.answerNext(count, plan) },
     clearPlans: () => { faults.clear() },
     holdTokens: ({ grantType } = {}) => {
       gate?.release()
@@ -183,11 +185,4 @@ function cabinetWith (tenant: Tenant, fileCabinetId: string, documentId: number)
   const cabinet = tenant.cabinets.get(fileCabinetId)
   if (cabinet?.has(documentId) !== true) throw new Error(`There is no document ${documentId} in ${fileCabinetId}`)
   return cabinet
-}
-
-/** Ends a request that could not be served: the client went away, the simulator stops, or it has a fault of its own. */
-function fail (outgoing: ServerResponse, error: unknown): void {
-  if (outgoing.headersSent || outgoing.destroyed || (error instanceof Error && error.name === 'AbortError')) outgoing.destroy()
-  else if (error instanceof Refusal) outgoing.writeHead(error.answer.status, error.answer.headers).end()
-  else outgoing.writeHead(500, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' }).end(error instanceof Error ? error.message : 'The simulator failed')
 }

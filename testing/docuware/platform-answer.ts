@@ -39,6 +39,7 @@ export function platformFailure (tenant: Tenant, received: Received, status: num
 export async function readJsonObject (tenant: Tenant, received: Received): Promise<JsonObject> {
   if (!/^application\/(json|[a-z0-9.+-]+\+json)$/.test(mediaType(received.incoming.headers['content-type']))) throw platformFailure(tenant, received, 415, 'Unsupported media type')
   const text = await readText(received.incoming, maxJsonBytes)
+  if (text === null) throw platformFailure(tenant, received, 413, 'The body is too long')
   const value = parseJson(text)
   if (!isObject(value)) throw platformFailure(tenant, received, 400, 'The body is not a JSON object')
   return value

@@ -28,7 +28,7 @@ export interface Half {
 
 /** Serves one request: notes it, lets the plans for it happen, has it handled, and writes the answer. */
 export async function serve (serving: Serving, half: Half, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-  const received = await receive(half, incoming)
+  const { received, refused } = await receive(half, incoming)
   const note = serving.calls.add(received, serving.now())
   const fault = serving.faults.take(received)
   const { delayMs = 0, dripMs = 0, answer: planned, drop } = fault ?? {}
@@ -37,7 +37,7 @@ export async function serve (serving: Serving, half: Half, incoming: IncomingMes
     incoming.socket.destroy()
     return
   }
-  const answer = planned === undefined ? await handle(half, received) : planned(received)
+  const answer = planned?.(received) ?? refused ?? await handle(half, received)
   if (isTokenRequest(received) && serving.gate()?.holds(received.form?.get('grant_type') ?? undefined) === true) await serving.gate()?.opened
   if (drop === 'after' || serving.stopped.aborted) {
     incoming.socket.destroy()
@@ -49,14 +49,18 @@ export async function serve (serving: Serving, half: Half, incoming: IncomingMes
   await write(outgoing, answer, { dripMs, drop }, serving.stopped)
 }
 
-async function receive ({ origin, base }: Half, incoming: IncomingMessage): Promise<Received> {
+/** The request, and the answer to a form that is too long. */
+async function receive ({ origin, base }: Half, incoming: IncomingMessage): Promise<{ received: Received, refused: Answer | null }> {
   const { origin: host, pathname: basePath } = new URL(base())
   const url = new URL(host + (incoming.url ?? '/'))
   const below = url.pathname.toLowerCase() === basePath.toLowerCase() || url.pathname.toLowerCase().startsWith(`${basePath.replace(/\/$/, '').toLowerCase()}/`)
   const path = below ? url.pathname.slice(basePath.replace(/\/$/, '').length) || '/' : url.pathname
   const isForm = origin === 'identity' && incoming.method === 'POST' && mediaType(incoming.headers['content-type']) === 'application/x-www-form-urlencoded'
-  const form = isForm ? new URLSearchParams(await readText(incoming, maxFormBytes)) : null
-  return { origin, method: incoming.method ?? 'GET', path, known: below, url, form, incoming }
+  const text = isForm ? await readText(incoming, maxFormBytes) : null
+  return {
+    received: { origin, method: incoming.method ?? 'GET', path, known: below, url, form: text === null ? null : new URLSearchParams(text), incoming },
+    refused: isForm && text === null ? { status: 413 } : null
+  }
 }
 
 function isTokenRequest ({ origin, path }: Received): boolean {
@@ -68,7 +72,7 @@ async function handle (half: Half, received: Received): Promise<Answer> {
     return await half.handle(received)
   } catch (error) {
     if (error instanceof Refusal) return error.answer
-    throw error
+    return { status: 500, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: error instanceof Error ? error.message : 'The simulator failed' }
   }
 }
 

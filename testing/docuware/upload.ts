@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { fieldDefinition, readFieldValue, type FieldValue, type FieldValues } from './document-fields.js'
 import { showDocument } from './documents.js'
-import { chunksOf, mediaType, Refusal, type Answer, type Received } from './exchange.js'
+import { chunksOf, mediaType, type Answer, type Received } from './exchange.js'
 import type { FileCabinet } from './file-cabinets.js'
 import { MalformedMultipart, readMultipart, type PartHeaders, type PartSink } from './multipart.js'
 import { isObject, member, parseJson, platformAnswer, platformFailure, type JsonObject } from './platform-answer.js'
@@ -53,18 +53,18 @@ async function readParts (tenant: Tenant, received: Received, boundary: string):
   const open = (headers: PartHeaders): PartSink => {
     const disposition = headers.get('content-disposition')
     if (/\bname="?document"?(;|$)/i.test(disposition ?? '')) {
-      return { write (chunk) { if ((indexBytes += chunk.length) <= maxIndexBytes) indexChunks.push(chunk) }, end () {} }
+      return (chunk) => { if ((indexBytes += chunk.length) <= maxIndexBytes) indexChunks.push(chunk) }
     }
     file.fileName ??= fileNameOf(disposition) ?? 'upload'
     file.contentType = headers.get('content-type') ?? file.contentType
-    return { write (chunk) { count(file, chunk) }, end () {} }
+    return (chunk) => { count(file, chunk) }
   }
   try {
     await readMultipart(chunksOf(received.incoming), boundary, open)
   } catch (error) {
     throw error instanceof MalformedMultipart ? platformFailure(tenant, received, 400, error.message) : error
   }
-  if (indexBytes > maxIndexBytes) throw new Refusal({ status: 413 })
+  if (indexBytes > maxIndexBytes) throw platformFailure(tenant, received, 413, 'The part "document" is too long')
   const index = indexBytes === 0 ? null : parseJson(Buffer.concat(indexChunks).toString('utf8'))
   if (index !== null && !isObject(index)) throw platformFailure(tenant, received, 400, 'The part "document" is not a JSON object')
   return { file, index }
