@@ -3,6 +3,7 @@ import { drawChart } from '../bench/auth/chart.js'
 import { comparisons } from '../bench/auth/comparisons.js'
 import { toMarkdown, withReport } from '../bench/auth/report.js'
 import { measureAuth } from '../bench/auth/run.js'
+import { runDocuware } from '../bench/docuware/run.js'
 
 const root = new URL('../', import.meta.url)
 
@@ -34,4 +35,10 @@ t.test('the auth benchmark starts each kind of server and yields figures', async
   t.equal(withReport('a <!-- auth: begin -->old<!-- auth: end --> z', report), `a <!-- auth: begin -->\n\n${report}\n<!-- auth: end --> z`)
   t.throws(() => withReport('no markers', report), RangeError)
   t.match(drawChart(results), /^<svg [\s\S]*@fastify\/jwt[\s\S]*<\/svg>\n$/)
+})
+
+t.test('the docuware benchmark runs, and its figures that are no times are right', async (t) => {
+  const lines: string[] = []
+  await runDocuware(['--rounds', '1', '--requests', '64'], (line) => { lines.push(line) })
+  t.match(lines, [/^client\.get against bare fetch/, /^ {2}bare fetch/, /calls with a valid token: 0 /, /expired token: 1 refresh/, /noticed by another app/])
 })
