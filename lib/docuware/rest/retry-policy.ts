@@ -29,7 +29,7 @@ export function failureKind (status: number): FailureKind {
 export function retryAfter (header: string | null, now: number): number | null {
   const text = header?.trim() ?? ''
   if (/^\d+$/.test(text)) return Number(text) * 1000
-  const date = Date.parse(text)
+  const date = /^[a-z]{3}/i.test(text) ? Date.parse(text) : NaN // Date.parse reads far more than HTTP's dates
   return Number.isNaN(date) ? null : Math.max(0, date - now)
 }
 
