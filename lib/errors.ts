@@ -79,6 +79,8 @@ export const errors = {
   DWA_DOCUWARE_INVALID_STATE: createError('DWA_DOCUWARE_INVALID_STATE', 'The authorization is unknown, used or expired, or was begun in another browser: begin again', 400),
   /** The identity service answered the authorization request with an error, `access_denied` when the person said no. */
   DWA_DOCUWARE_DENIED: createError<[reason: string]>('DWA_DOCUWARE_DENIED', 'The authorization was refused: %s', 400),
+  /** The callback names another identity service than the connection's (RFC 9207). */
+  DWA_DOCUWARE_FOREIGN_ISSUER: createError('DWA_DOCUWARE_FOREIGN_ISSUER', 'The answer comes from another identity service than that of the connection: begin again', 400),
   /** The authorization code could not be exchanged for tokens. */
   DWA_DOCUWARE_EXCHANGE: createError<[reason: string, options?: ErrorOptions]>('DWA_DOCUWARE_EXCHANGE', 'The authorization code could not be exchanged: %s', 502),
   /** An authorization URL was asked for without a reply to bind it to a browser, and without `unbound: true`. */

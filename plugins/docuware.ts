@@ -17,8 +17,9 @@ import '../types/docuware.js'
 export type { DocuwareOptions }
 
 const pluginName = 'fastify-docuware-auth/docuware'
+const formType = 'application/x-www-form-urlencoded'
 
-/** Requests a minute from one address, in one process (security.md 31). */
+/** Authorizations, and callbacks, a minute from one address, in one process (security.md 31). */
 const requestsPerMinute = 60
 
 async function docuwarePlugin (app: FastifyInstance, options: DocuwareOptions): Promise<void> {
@@ -51,8 +52,9 @@ const connectionRoute = {
 } as const
 
 async function routes (scope: FastifyInstance, { authorization, connections, idOf, sync }: OpenDocuware): Promise<void> {
-  await scope.register(formbody, { bodyLimit: 16 * 1024 })
+  if (!scope.hasContentTypeParser(formType)) await scope.register(formbody, { bodyLimit: 16 * 1024 })
   await scope.register(rateLimit, {
+    global: false,
     max: requestsPerMinute,
     timeWindow: 60_000,
     errorResponseBuilder: (_request, { ttl }) => new errors.DWA_RATE_LIMITED(Math.ceil(ttl / 1000))
@@ -62,14 +64,16 @@ async function routes (scope: FastifyInstance, { authorization, connections, idO
     if (isCrossSite({ method: request.method, origin: request.headers.origin, secFetchSite: [request.headers['sec-fetch-site'] ?? []].flat().at(0) }, new Set(ownOrigin(scope)))) throw new errors.DWA_CROSS_SITE()
   })
   const forDocuware = { onRequest: scope.requireRole('docuware'), schema: connectionRoute }
+  const forPeople = { config: { rateLimit: {} }, errorHandler: showFailure }
+  const authorize = { ...forDocuware, ...forPeople }
 
-  scope.get<ConnectionRoute>('/connections/:id/authorize', forDocuware, async (request, reply) => {
+  scope.get<ConnectionRoute>('/connections/:id/authorize', authorize, async (request, reply) => {
     const connection = await connections.get(request.params.id)
     if (connection === null) throw new errors.DWA_STORE_NOT_FOUND(`The connection "${request.params.id}"`)
     return sendPage(reply, authorizePage(connection, request.query.returnTo))
   })
 
-  scope.post<ConnectionRoute>('/connections/:id/authorize', forDocuware, async (request, reply) => {
+  scope.post<ConnectionRoute>('/connections/:id/authorize', authorize, async (request, reply) => {
     const returnTo = request.body?.returnTo ?? request.query.returnTo
     const started = await authorization.start(await idOf(request.params.id), { ...callerOf(request), unbound: false, ...(returnTo === undefined ? {} : { returnTo }) })
     bind(reply, started.cookie)
@@ -77,16 +81,13 @@ async function routes (scope: FastifyInstance, { authorization, connections, idO
     return reply.redirect(started.url, 303)
   })
 
-  scope.get('/oauth/callback', { logSerializers: { req: bareRequest } }, async (request, reply) => {
+  const callback = { ...forPeople, config: { ...forPeople.config, auth: false as const }, logSerializers: { req: bareRequest } } // whoever comes back is known by state and cookie
+  scope.get('/oauth/callback', callback, async (request, reply) => {
     const query = new URL(request.url, 'http://local.invalid').searchParams
     const cookie = authorization.cookieName(query.get('state') ?? '')
     reply.header('set-cookie', stringifySetCookie({ name: cookie, value: '', path: '/', httpOnly: true, sameSite: 'lax', secure: cookie.startsWith('__Host-'), maxAge: 0 }))
-    try {
-      const { connection, returnTo } = await authorization.finish(query, cookieValues(request.headers.cookie, cookie), request.id)
-      return returnTo === null ? sendPage(reply, connectedPage(connection)) : await reply.redirect(returnTo, 303)
-    } catch (error) {
-      return await refuseCallback(request, reply, error, query)
-    }
+    const { connection, returnTo } = await authorization.finish(query, cookieValues(request.headers.cookie, cookie), request.id)
+    return returnTo === null ? sendPage(reply, connectedPage(connection)) : await reply.redirect(returnTo, 303)
   })
 
   scope.post<ConnectionRoute>('/connections/:id/sync', forDocuware, async (request, reply) => {
@@ -101,16 +102,16 @@ async function routes (scope: FastifyInstance, { authorization, connections, idO
   })
 }
 
-/** The browser learns of a failure where it was going; otherwise a person gets a page, and a program the error. */
-async function refuseCallback (request: FastifyRequest, reply: FastifyReply, error: unknown, query: URLSearchParams): Promise<FastifyReply> {
-  if (!isAuthError(error)) throw error
-  if ('returnTo' in error && typeof error.returnTo === 'string') {
-    const target = new URL(error.returnTo, 'http://local.invalid')
-    target.searchParams.set('error', isAuthError(error, 'DWA_DOCUWARE_DENIED') && query.get('error') === 'access_denied' ? 'access_denied' : 'server_error')
-    return await reply.redirect(target.pathname + target.search + target.hash, 303)
-  }
-  if (!/\btext\/html\b/.test(request.headers.accept ?? '')) throw error
-  return sendPage(reply.code(error.statusCode ?? 500), failedPage(error.message))
+/** The browser learns of a failure where it was going; otherwise a person gets a page. A program, and whoever may not do this, gets the error as the app sends errors. */
+function showFailure (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (!isAuthError(error) || error.code.startsWith('DWA_ACCESS_')) throw error
+  const returnTo = 'returnTo' in error && typeof error.returnTo === 'string' ? error.returnTo : null
+  if (returnTo === null && !/\btext\/html\b/.test(request.headers.accept ?? '')) throw error
+  const { statusCode = 500 } = error
+  if (statusCode >= 500) request.log.error({ err: error }, error.message)
+  if (returnTo !== null) return reply.redirect(returnTo, 303)
+  if ('headers' in error && typeof error.headers === 'object') reply.headers({ ...error.headers })
+  return sendPage(reply.code(statusCode), failedPage(error.message))
 }
 
 function sendPage (reply: FastifyReply, { page, headers }: ReturnType<typeof renderPage>): FastifyReply {

@@ -9,6 +9,7 @@ import { unavailable } from '../store/unavailable.js'
 import { bindingCookieName, isBoundTo, stateLifetime, type AuthorizationStates, type BegunAuthorization } from './authorization-state.js'
 import { openConnection, type OpenConnection } from './connection-access.js'
 import type { Account, Discovered, StoredConnection } from './connection-schema.js'
+import { isSameIssuer } from './discovery.js'
 import { TokenFailure, type IdentityService, type TokenAnswer } from './identity-service.js'
 import type { UnsavedTokens } from './unsaved-tokens.js'
 
@@ -50,7 +51,7 @@ export interface AuthorizationOptions {
   readonly forget: (id: string) => void
   /** Runs while nobody refreshes the connection's tokens. */
   readonly exclusively: <T>(id: string, name: string, operation: () => Promise<T>) => Promise<T>
-  readonly auditLog: Pick<AuditLog, 'append' | 'record'>
+  readonly auditLog: Pick<AuditLog, 'append' | 'record' | 'sample'>
   readonly logger: Logger
   /** Of the callback route; null when the app has no public URL. */
   readonly redirectUri: string | null
@@ -60,6 +61,8 @@ export interface AuthorizationOptions {
 }
 
 const tries = 20
+/** Characters of a callback's parameter: whoever sends more did not come from an identity service. */
+const longestParameter = 4096
 const app: Actor = { type: 'app', id: null }
 
 /** The authorization code flow of connections (RFC 6749 §4.1, RFC 7636), from the link to the tokens in the record, and their revocation. */
@@ -71,14 +74,14 @@ export class Authorization {
   }
 
   /**
-   * Begins an authorization; discovers the endpoints when they are not known yet.
+   * Begins an authorization; discovers the endpoints when they are not known yet, or are not there any more.
    * @throws DWA_OPTIONS_INVALID without a public URL, DWA_DOCUWARE_INVALID_REQUEST for a `returnTo` that is no local path, and what discovery throws
    */
   async start (id: string, { returnTo, actor, requestId, unbound }: StartOptions): Promise<StartedAuthorization> {
     const { states, identityOf, auditLog, randomBytes = cryptoRandomBytes } = this.#options
     const redirectUri = this.#redirectUri()
-    if (returnTo !== undefined && !isLocalPath(returnTo)) throw Object.assign(new errors.DWA_DOCUWARE_INVALID_REQUEST('returnTo: must be a path on this site'), { field: 'returnTo' })
-    const connection = await this.#discovered(id)
+    if (returnTo !== undefined && !(typeof returnTo === 'string' && isLocalPath(returnTo))) throw Object.assign(new errors.DWA_DOCUWARE_INVALID_REQUEST('returnTo: must be a path on this site'), { field: 'returnTo' })
+    const connection = await this.#current(id)
     const [state, codeVerifier, browser] = [32, 32, 32].map((size) => randomBytes(size).toString('base64url'))
     if (state === undefined || codeVerifier === undefined || browser === undefined) throw new TypeError('no random bytes')
     const url = await identityOf(connection).authorizationUrl({ redirectUri, scopes: connection.fields.scopes, state, codeVerifier })
@@ -106,23 +109,23 @@ export class Authorization {
    * Ends an authorization with what the browser brought back. The state is used up before anything else happens.
    * @param query of the callback
    * @param cookies the values of the cookie named `cookieName(state)`
-   * @throws DWA_DOCUWARE_BAD_CALLBACK, DWA_DOCUWARE_INVALID_STATE, DWA_DOCUWARE_DENIED, DWA_DOCUWARE_EXCHANGE, DWA_STORE_UNAVAILABLE; with `returnTo` when there is one
+   * @throws DWA_DOCUWARE_BAD_CALLBACK, DWA_DOCUWARE_INVALID_STATE, DWA_DOCUWARE_FOREIGN_ISSUER, DWA_DOCUWARE_DENIED, DWA_DOCUWARE_EXCHANGE, DWA_STORE_UNAVAILABLE;
+   * with `returnTo` when the browser is to learn of it there
    */
   async finish (query: URLSearchParams, cookies: readonly string[], requestId?: string): Promise<FinishedAuthorization> {
-    const { states, records, identityOf } = this.#options
-    const [state, ...otherStates] = query.getAll('state')
-    if (state === undefined || state === '' || otherStates.length > 0 || (!query.has('code') && !query.has('error')) || query.getAll('code').length > 1) throw new errors.DWA_DOCUWARE_BAD_CALLBACK()
+    const { states, records } = this.#options
+    const { state, code, iss, denial } = readCallback(query)
+    if (state === null) return this.#refuse(null, 'denied', requestId, new errors.DWA_DOCUWARE_DENIED(denial))
     const begun = await states.consume(state)
     if (begun === null) return this.#refuse(null, 'state', requestId, new errors.DWA_DOCUWARE_INVALID_STATE())
     if (begun.binding !== null && !isBoundTo(begun.binding, cookies)) return this.#refuse(begun, 'browser', requestId, new errors.DWA_DOCUWARE_INVALID_STATE())
     const record = await records.open(begun.connection)
     if (record === null || record.fields.configuration !== begun.configuration || record.fields.discovered === undefined) return this.#refuse(begun, 'connection_changed', requestId, new errors.DWA_DOCUWARE_INVALID_STATE())
-    const denied = query.get('error')
-    if (denied !== null) return this.#refuse(begun, 'denied', requestId, withReturn(new errors.DWA_DOCUWARE_DENIED(/^[a-z_]{1,64}$/.test(denied) ? denied : 'unknown error'), begun))
+    if (iss !== null && !isSameIssuer(iss, new URL(record.fields.discovered.issuer))) return this.#refuse(begun, 'issuer', requestId, withReturn(new errors.DWA_DOCUWARE_FOREIGN_ISSUER(), begun))
+    if (code === null) return this.#refuse(begun, 'denied', requestId, withReturn(new errors.DWA_DOCUWARE_DENIED(denial), begun, denial))
     const connection = openConnection(record)
-    const service = identityOf(connection)
     try {
-      const answer = await service.exchangeCode(new URL(`${this.#redirectUri()}?${query}`), { state, codeVerifier: begun.codeVerifier })
+      const { answer, service } = await this.#exchange(connection, new URLSearchParams({ code, state }), { state, codeVerifier: begun.codeVerifier })
       const account = await this.#account(service, answer, record)
       await this.#keep(connection, begun, answer, account, requestId)
     } catch (error) {
@@ -158,19 +161,52 @@ export class Authorization {
     })
   }
 
-  /** Finds the endpoints again and stores them. @throws what discovery throws, DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE */
+  /** Finds the endpoints again and stores them. @throws what discovery throws, DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE, DWA_STORE_CONFLICT when the connection became another */
   async rediscover (id: string): Promise<OpenConnection> {
     const connection = await this.#open(id)
-    const discovered = await this.#options.discover(connection.fields.platformUrl)
+    const discovered = await this.#discover(connection)
     const { configuration } = connection.fields
     return await this.#update(connection, ({ fields }) => fields.configuration === configuration ? { discovered } : null, {
       actor: app, event: 'connection.discovered', details: { identityUrl: discovered.identityUrl }
     })
   }
 
-  async #discovered (id: string): Promise<OpenConnection> {
+  async #discover ({ id, fields: { name, platformUrl } }: OpenConnection): Promise<Discovered> {
+    try {
+      return await this.#options.discover(platformUrl)
+    } catch (error) {
+      this.#options.auditLog.record('connection.discovery_failed', { level: 'warning', actor: app, target: { type: 'connection', id, name }, details: { reason: reasonOf(error) } })
+      throw error
+    }
+  }
+
+  /** A browser that is sent to an endpoint which has moved does not come back: it is looked for first. */
+  async #current (id: string): Promise<OpenConnection> {
     const connection = await this.#open(id)
-    return connection.fields.discovered === undefined ? await this.rediscover(id) : connection
+    const known = connection.fields.discovered !== undefined && !await this.#options.identityOf(connection).isGone()
+    return known ? connection : await this.rediscover(id)
+  }
+
+  /** @throws TokenFailure */
+  async #exchange (connection: OpenConnection, answered: URLSearchParams, checks: Parameters<IdentityService['exchangeCode']>[1]): Promise<{ readonly answer: TokenAnswer, readonly service: IdentityService }> {
+    const { identityOf } = this.#options
+    const callback = new URL(`${this.#redirectUri()}?${answered.toString()}`)
+    const service = identityOf(connection)
+    try {
+      return { service, answer: await service.exchangeCode(callback, checks) }
+    } catch (error) {
+      if (!(error instanceof TokenFailure) || error.kind !== 'gone') throw error
+      const moved = identityOf(await this.#found(connection))
+      return { service: moved, answer: await moved.exchangeCode(callback, checks) }
+    }
+  }
+
+  async #found ({ id }: OpenConnection): Promise<OpenConnection> {
+    try {
+      return await this.rediscover(id)
+    } catch (cause) {
+      throw new TokenFailure('gone', 'the token endpoint is not to be found', { cause })
+    }
   }
 
   /** Nothing is lost with the database: the tokens go on waiting in memory, though the browser is told that it failed. */
@@ -219,13 +255,17 @@ export class Authorization {
   }
 
   #refuse (begun: BegunAuthorization | null, reason: string, requestId: string | undefined, error: Error): never {
-    this.#options.auditLog.record('connection.authorization_failed', {
+    const { auditLog } = this.#options
+    const event = 'connection.authorization_failed'
+    const fields: LogFields = {
       level: 'warning',
       ...(begun === null ? {} : { target: { type: 'connection', id: begun.connection } }),
       ...(begun?.actor == null ? {} : { actor: begun.actor }),
       ...(requestId === undefined ? {} : { requestId }),
       details: { reason, error: error.message }
-    })
+    }
+    if (begun === null) auditLog.sample(`docuware.callback/${reason}`, event, fields) // anybody can bring it about
+    else auditLog.record(event, fields)
     throw error
   }
 
@@ -241,6 +281,30 @@ export class Authorization {
 }
 
 /** The browser learns of the failure where it was going, when it was going somewhere. */
-function withReturn<Failure extends Error> (error: Failure, { returnTo }: BegunAuthorization): Failure & { readonly returnTo: string | null } {
-  return Object.assign(error, { returnTo })
+function withReturn<Failure extends Error> (error: Failure, { returnTo }: BegunAuthorization, reason = 'server_error'): Failure & { readonly returnTo: string | null } {
+  if (returnTo === null) return Object.assign(error, { returnTo })
+  const target = new URL(returnTo, 'http://local.invalid')
+  target.searchParams.set('error', reason)
+  return Object.assign(error, { returnTo: target.pathname + target.search + target.hash })
+}
+
+/** A code with its state, or an error that may lack the state. */
+type Callback = { readonly iss: string | null } & (
+  { readonly state: string, readonly code: string, readonly denial: '' } |
+  { readonly state: string | null, readonly code: null, readonly denial: string })
+
+/**
+ * The parameters of a callback (RFC 6749 §4.1.2): one without a value is omitted, none comes twice (§3.1).
+ * @throws DWA_DOCUWARE_BAD_CALLBACK
+ */
+function readCallback (query: URLSearchParams): Callback {
+  const read = (name: string): string | null => {
+    const [value = '', ...others] = query.getAll(name)
+    if (others.length > 0 || value.length > longestParameter) throw new errors.DWA_DOCUWARE_BAD_CALLBACK()
+    return value === '' ? null : value
+  }
+  const [state, code, iss, error] = [read('state'), read('code'), read('iss'), read('error')]
+  if (error !== null) return { state, code: null, iss, denial: /^[a-z_]{1,64}$/.test(error) ? error : 'unknown_error' }
+  if (state === null || code === null) throw new errors.DWA_DOCUWARE_BAD_CALLBACK()
+  return { state, code, iss, denial: '' }
 }

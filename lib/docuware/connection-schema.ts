@@ -20,7 +20,7 @@ export const connectionSchema = {
 /** A connection as it is created. */
 export type ConnectionInput = FromSchema<typeof connectionSchema>
 
-/** A change of a connection. `clientSecret: null` takes the secret away; with `dropTokens` a new secret ends what was authorized with the old one. */
+/** A change of a connection. `clientSecret: null` takes the secret away; `dropTokens` ends what was authorized, with the old secret for instance. */
 export type ConnectionPatch =
   { readonly [Field in Exclude<keyof ConnectionInput, 'clientSecret'>]?: ConnectionInput[Field] | undefined } &
   { readonly clientSecret?: string | null | undefined, readonly dropTokens?: boolean | undefined }

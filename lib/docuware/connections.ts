@@ -41,10 +41,10 @@ export class Connections {
   async create (input: ConnectionInput, change: ConnectionChange = {}): Promise<ConnectionView> {
     const given = withoutUndefined(input)
     check(connectionSchema, given)
-    const { name, clientId, clientSecret, scopes = [...defaultScopes] } = input
+    const { name, platformUrl, clientId, clientSecret, scopes = [...defaultScopes] } = given
     const fields: StoredConnection = {
       name,
-      platformUrl: this.#platformUrl(input.platformUrl),
+      platformUrl: this.#platformUrl(platformUrl),
       clientId,
       ...(clientSecret === undefined ? {} : { clientSecret }),
       scopes,
@@ -66,7 +66,8 @@ export class Connections {
 
   /**
    * A new `platformUrl` or `clientId` drops what was discovered and the tokens; a new `platformUrl` also the secret, unless the same change supplies it:
-   * nobody who may edit a connection can send its secret to a host of their choice. A new `clientSecret` drops the tokens only with `dropTokens`.
+   * nobody who may edit a connection can send its secret to a host of their choice. A new `clientSecret` drops the tokens only with `dropTokens`,
+   * which drops them whatever else changes; they are not revoked: see `revoke`.
    * @throws DWA_DOCUWARE_INVALID_CONNECTION with `field`, DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_STORE_DUPLICATE, DWA_STORE_UNAVAILABLE
    */
   async update (idOrName: string, patch: ConnectionPatch, change: ConnectionUpdate = {}): Promise<ConnectionView> {
@@ -109,7 +110,7 @@ export class Connections {
     const movesClient = plain.clientId !== undefined && plain.clientId !== fields.clientId
     const changesSecret = clientSecret !== undefined
     const changesScopes = plain.scopes !== undefined && plain.scopes.join(' ') !== fields.scopes.join(' ')
-    const drops = movesHost || movesClient || (dropTokens && changesSecret)
+    const drops = movesHost || movesClient || dropTokens
     const revives = changesSecret && fields.status === 'error'
     return {
       ...plain,
@@ -174,7 +175,9 @@ function missing (idOrName: string): Error {
   return new errors.DWA_STORE_NOT_FOUND(`The connection "${idOrName}"`)
 }
 
+/** Own members only, each read once: what is checked is what is stored. */
 function withoutUndefined<Given extends object> (given: Given): Given {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw invalid('', 'must be an object')
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Given
 }
 

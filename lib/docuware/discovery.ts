@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { errors } from '../errors.js'
-import { isJsonType, requestBounded } from '../http/bounded-request.js'
+import { isJsonType, requestBounded, type BoundedRequest } from '../http/bounded-request.js'
 import { parseJson } from '../http/fetch-json.js'
 import { isLoopbackHost } from '../http/private-address.js'
 import type { Discovered } from './connection-schema.js'
@@ -13,24 +13,27 @@ export interface DiscoveryOptions {
   readonly allowInsecure: boolean
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Milliseconds for each of the two documents, redirects included. Default 10 000. */
+  readonly timeoutMs?: number
 }
 
-const timeoutMs = 10_000
 const maxBytes = 256 * 1024
 const maxRedirects = 3
 
 /**
- * Finds a platform's identity service and its endpoints (OpenID Connect Discovery 1.0 §4): at most 10 s and 256 KiB an answer, https only,
+ * Finds a platform's identity service and its endpoints (OpenID Connect Discovery 1.0 §4): at most 10 s and 256 KiB a document, https only,
  * no redirect to another origin, and no private address for a cloud platform.
  * @throws DWA_DOCUWARE_NO_IDENTITY_SERVICE, DWA_DOCUWARE_DISCOVERY
  */
-export async function discover (platformUrl: string, { allowInsecure, now }: DiscoveryOptions): Promise<Discovered> {
-  const allowSpecialAddress = !isCloudPlatform(platformUrl)
-  const info = await readDocument('IdentityServiceInfo', new URL(`${platformUrl}/Home/IdentityServiceInfo`), allowSpecialAddress)
-  const identityUrl = stringMember(info, 'IdentityServiceUrl').trim().replace(/\/+$/, '')
-  if (identityUrl === '') throw new errors.DWA_DOCUWARE_NO_IDENTITY_SERVICE()
-  const base = secureUrl('IdentityServiceInfo', 'IdentityServiceUrl', identityUrl, allowInsecure)
-  const metadata = await readDocument('openid-configuration', new URL(`${identityUrl}/.well-known/openid-configuration`), allowSpecialAddress)
+export async function discover (platformUrl: string, { allowInsecure, now, timeoutMs = 10_000 }: DiscoveryOptions): Promise<Discovered> {
+  const bounds = { timeoutMs, allowSpecialAddress: !isCloudPlatform(platformUrl) }
+  const info = await readDocument('IdentityServiceInfo', new URL(`${platformUrl}/Home/IdentityServiceInfo`), bounds)
+  const named = stringMember(info, 'IdentityServiceUrl').trim()
+  if (named === '') throw new errors.DWA_DOCUWARE_NO_IDENTITY_SERVICE()
+  const base = secureUrl('IdentityServiceInfo', 'IdentityServiceUrl', named, allowInsecure)
+  if (base.search !== '') throw new errors.DWA_DOCUWARE_DISCOVERY('IdentityServiceInfo', 'has an IdentityServiceUrl with a query')
+  const identityUrl = base.href.replace(/\/+$/, '')
+  const metadata = await readDocument('openid-configuration', new URL(`${identityUrl}/.well-known/openid-configuration`), bounds)
   const issuer = stringMember(metadata, 'issuer')
   if (!isSameIssuer(issuer, base)) throw new errors.DWA_DOCUWARE_DISCOVERY('openid-configuration', 'is that of another issuer')
   const endpoint = (name: string): string => {
@@ -53,11 +56,12 @@ export async function discover (platformUrl: string, { allowInsecure, now }: Dis
   }
 }
 
-async function readDocument (document: string, start: URL, allowSpecialAddress: boolean): Promise<DocuWareObject> {
+async function readDocument (document: string, start: URL, { timeoutMs, allowSpecialAddress }: Pick<BoundedRequest, 'timeoutMs' | 'allowSpecialAddress'>): Promise<DocuWareObject> {
   let url = start
+  const end = performance.now() + timeoutMs
   try {
     for (let redirects = 0; redirects <= maxRedirects; redirects++) {
-      const { status, headers, body } = await requestBounded(url, { timeoutMs, maxBytes, allowSpecialAddress, headers: { accept: 'application/json' }, inspect: refuseUseless })
+      const { status, headers, body } = await requestBounded(url, { timeoutMs: Math.max(1, Math.ceil(end - performance.now())), maxBytes, allowSpecialAddress, headers: { accept: 'application/json' }, inspect: refuseUseless })
       if (status !== 200) {
         url = sameOriginTarget(url, headers.location)
         continue
@@ -95,7 +99,7 @@ function secureUrl (document: string, name: string, text: string, allowInsecure:
 }
 
 /** On premises the issuer may differ from the address in letter case: the path is compared without it, the origin exactly. */
-function isSameIssuer (issuer: string, identityUrl: URL): boolean {
+export function isSameIssuer (issuer: string, identityUrl: URL): boolean {
   if (!URL.canParse(issuer)) return false
   const { origin, pathname, search, hash } = new URL(issuer)
   const bare = (path: string): string => path.replace(/\/+$/, '').toLowerCase()

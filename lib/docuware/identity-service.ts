@@ -24,13 +24,17 @@ export type TokenFailureKind = 'invalid_grant' | 'invalid_client' | 'gone' | 'tr
 export class TokenFailure extends Error {
   override readonly name = 'TokenFailure'
   readonly kind: TokenFailureKind
-  /** A refresh token that came with an answer which could not be used otherwise: the old one may be spent. */
-  readonly refreshToken: string | undefined
+  readonly #refreshToken: string | undefined
 
   constructor (kind: TokenFailureKind, message: string, options: ErrorOptions & { readonly refreshToken?: string | undefined } = {}) {
     super(message, options)
     this.kind = kind
-    this.refreshToken = options.refreshToken
+    this.#refreshToken = options.refreshToken
+  }
+
+  /** A refresh token that came with an answer which could not be used otherwise: the old one may be spent. Nothing that prints the error prints it. */
+  get refreshToken (): string | undefined {
+    return this.#refreshToken
   }
 }
 
@@ -56,6 +60,8 @@ export interface AuthorizationRequest {
 interface Seen { readonly status: number, readonly body: Readonly<Record<string, unknown>> | null }
 
 const maxBytes = 256 * 1024
+/** Milliseconds: a person waits for it. */
+const longestProbe = 3000
 /** Seconds an access token is taken to live when the answer does not say, or says nonsense: the least that DocuWare grants. And the most that is believed. */
 const defaultLifetime = 30 * 60
 const longestLifetime = 366 * 24 * 3600
@@ -82,9 +88,20 @@ export class IdentityService {
     }).href
   }
 
+  /** Whether there is no authorization endpoint at its address any more. When that is not clear there still is one. */
+  async isGone (): Promise<boolean> {
+    const { platformUrl, discovered, timeoutMs } = this.#options
+    try {
+      const { status } = await requestBounded(new URL(discovered.authorizationEndpoint), { method: 'HEAD', timeoutMs: Math.min(timeoutMs, longestProbe), maxBytes, allowSpecialAddress: !isCloudPlatform(platformUrl) })
+      return isGoneStatus(status)
+    } catch (error) {
+      return isHostFailure(error)
+    }
+  }
+
   /**
-   * Exchanges the code of a callback (RFC 6749 §4.1.3), whose `iss` is checked when it is there (RFC 9207).
-   * @param callback the redirect URI with the callback's query
+   * Exchanges the code of a callback (RFC 6749 §4.1.3).
+   * @param callback the redirect URI with `code` and `state`
    * @throws TokenFailure
    */
   async exchangeCode (callback: URL, { state, codeVerifier }: Pick<AuthorizationRequest, 'state' | 'codeVerifier'>): Promise<TokenAnswer> {
@@ -121,24 +138,12 @@ export class IdentityService {
     this.#seen = null
     try {
       await grant(engine)
-    } catch (cause) {
-      throw this.#failure(cause)
+    } catch (error) {
+      throw this.#seen === null ? unanswered(error) : refused(this.#seen)
     }
     const answer = readTokens(this.#seen)
-    if (answer === null) throw this.#failure(new Error('the answer holds no bearer token'))
+    if (answer === null) throw this.#seen === null ? unanswered(new Error('no answer')) : refused(this.#seen)
     return answer
-  }
-
-  #failure (cause: unknown): TokenFailure {
-    const { status, body } = this.#seen ?? { status: 0, body: null }
-    const code = body?.['error']
-    if (status === 400 && code === 'invalid_grant') return new TokenFailure('invalid_grant', 'invalid_grant', { cause })
-    if ((status === 400 || status === 401) && code === 'invalid_client') return new TokenFailure('invalid_client', 'invalid_client', { cause })
-    if (status === 404 || status === 410) return new TokenFailure('gone', `answered with status ${status}`, { cause })
-    if (status === 0) return new TokenFailure(isHostFailure(cause) ? 'gone' : 'transient', shortReason(cause), { cause })
-    const refreshToken = status === 200 ? textOf(body?.['refresh_token']) : undefined
-    const said = typeof code === 'string' && /^[a-z_]{1,64}$/.test(code) ? code : status === 200 ? 'the answer makes no sense' : `answered with status ${status}`
-    return new TokenFailure('transient', said, { cause, refreshToken })
   }
 
   async #engine (): Promise<Engine> {
@@ -184,6 +189,23 @@ export class IdentityService {
   }
 }
 
+/** What an answer means that brought no tokens. The engine's own error is not kept: it may hold the answer. */
+function refused ({ status, body }: Seen): TokenFailure {
+  const code = body?.['error']
+  if (status === 400 && code === 'invalid_grant') return new TokenFailure('invalid_grant', 'invalid_grant')
+  if ((status === 400 || status === 401) && code === 'invalid_client') return new TokenFailure('invalid_client', 'invalid_client')
+  if (isGoneStatus(status)) return new TokenFailure('gone', `answered with status ${status}`)
+  const said = typeof code === 'string' && /^[a-z_]{1,64}$/.test(code) ? code : status === 200 ? 'the answer makes no sense' : `answered with status ${status}`
+  return new TokenFailure('transient', said, { refreshToken: status === 200 ? textOf(body?.['refresh_token']) : undefined })
+}
+
+/** There was no answer: what is wrong is at the bottom of what the engine says. */
+function unanswered (error: unknown): TokenFailure {
+  let cause = error
+  while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause
+  return new TokenFailure(isHostFailure(error) ? 'gone' : 'transient', cause instanceof Error ? cause.message.slice(0, 200) : 'failed', { cause })
+}
+
 interface Engine { readonly client: typeof import('openid-client'), readonly configuration: Configuration }
 
 /** Null for a token of another type (RFC 6749 §7.1), or one that no header can carry (RFC 6750 §2.1). */
@@ -220,9 +242,6 @@ function isHostFailure (error: unknown): boolean {
   return false
 }
 
-/** What went wrong, without anything of an answer or a request. */
-function shortReason (error: unknown): string {
-  let last: unknown = error
-  while (last instanceof Error && last.cause instanceof Error) last = last.cause
-  return last instanceof Error ? last.message.slice(0, 200) : 'failed'
+function isGoneStatus (status: number): boolean {
+  return status === 404 || status === 410
 }

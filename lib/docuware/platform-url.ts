@@ -13,12 +13,13 @@ export function readPlatformUrl (text: string, allowInsecure: boolean): string |
   const given = text.trim()
   const host = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/i.test(given) && given.toLowerCase() !== 'localhost' ? `${given}${cloudDomain}` : given
   const absolute = /^[a-z][a-z0-9+.-]*:\/\//i.test(host) ? host : `https://${host}`
-  if (/[\s\\]/.test(absolute) || !URL.canParse(absolute)) return { problem: 'is no address of a DocuWare platform' }
+  if (/[\s\\]|^[^:]*:\/\/(?:\/|[^/[]*:(?:\/|$))/.test(absolute) || !URL.canParse(absolute)) return { problem: 'is no address of a DocuWare platform' }
   const url = new URL(absolute)
+  url.hostname = url.hostname.replace(/\.$/, '') // the same host, and it must not pass for another
   if (url.username !== '' || url.password !== '') return { problem: 'must not hold credentials' }
   if (url.search !== '' || url.hash !== '') return { problem: 'must not have a query or a fragment' }
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && allowInsecure && isLoopbackHost(url.hostname))) return { problem: 'must be https (http is for loopback, with docuware.allowInsecure)' }
-  const path = /^(?<before>(?:\/.*)?)\/DocuWare(?:\/Platform(?:\/.*)?)?\/?$/i.exec(url.pathname)
+  const path = /^(?<before>(?:\/.*?)?)\/DocuWare(?:\/Platform(?:\/.*)?)?\/?$/i.exec(url.pathname)
   if (path === null && url.pathname !== '/') return { problem: 'must be a host, or end with /DocuWare/Platform' }
   return `${url.origin}${path?.groups?.['before'] ?? ''}/DocuWare/Platform`
 }

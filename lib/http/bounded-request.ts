@@ -5,7 +5,7 @@ import { isIP, type LookupFunction } from 'node:net'
 import { isSpecialAddress } from './private-address.js'
 
 export interface BoundedRequest {
-  readonly method?: 'GET' | 'POST'
+  readonly method?: 'GET' | 'HEAD' | 'POST'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
   /** Milliseconds for the whole exchange, the last byte of the body included. */
