@@ -12,6 +12,7 @@ import t from 'tap'
 import { startDocuWare, type DocuWareSwitches } from '../../testing/index.js'
 import { ManualClock } from '../manual-clock.js'
 import { authorizationUrl, authorize, call, credentials, outcome, pick, postToken, proof, read, redemption, redirectUri, refresh, scope, simulator, tokensOf } from './docuware-flow.js'
+import { referenceIdentity, simulatedIdentity } from './reference-identity.js'
 
 t.test('from discovery to an answer of the platform and a refresh', async (t) => {
   const dw = await simulator(t)
@@ -40,22 +41,46 @@ t.test('from discovery to an answer of the platform and a refresh', async (t) =>
   ])
 })
 
-t.test('openid-client goes the same way', async (t) => {
-  const dw = await simulator(t, { autoApprove: true })
-  const config = await client.discovery(new URL(dw.identityUrl), dw.clientId, dw.clientSecret ?? '', undefined, { execute: [client.allowInsecureRequests] })
-  const verifier = client.randomPKCECodeVerifier()
-  const nonce = client.randomNonce()
-  const state = client.randomState()
-  const url = client.buildAuthorizationUrl(config, { redirect_uri: redirectUri, scope, state, nonce, code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256' })
-  const callback = new URL(await dw.signIn(url.href))
-  const tokens = await client.authorizationCodeGrant(config, callback, { pkceCodeVerifier: verifier, expectedNonce: nonce, expectedState: state, idTokenExpected: true })
-  t.match(tokens.claims(), { sub: dw.user.sub, iss: dw.identityUrl, aud: dw.clientId })
-  t.match(await client.fetchUserInfo(config, tokens.access_token, dw.user.sub), { sub: dw.user.sub, username: dw.user.username, organization: 'acme' })
-  const refreshed = await client.refreshTokenGrant(config, tokens.refresh_token ?? '')
-  t.not(refreshed.refresh_token, tokens.refresh_token)
-  await client.tokenRevocation(config, refreshed.refresh_token ?? '')
-  t.match(await client.refreshTokenGrant(config, refreshed.refresh_token ?? '').catch((error: unknown) => error), { error: 'invalid_grant', status: 400 })
-  t.equal((await call(dw, '/Organizations', refreshed.access_token)).status, 401, 'the access tokens of the sign-in are gone, too')
+t.test('openid-client goes the same way, and meets the same as at oidc-provider', async (t) => {
+  for (const [name, start] of [['the simulator', simulatedIdentity], ['oidc-provider', referenceIdentity]] as const) {
+    await t.test(name, async (t) => {
+      const { issuer, clientId, clientSecret, sub, signIn } = await start(t)
+      const discover = (secret: string): Promise<client.Configuration> => client.discovery(new URL(issuer), clientId, secret, client.ClientSecretPost(secret), { execute: [client.allowInsecureRequests] })
+      const config = await discover(clientSecret)
+      const begin = async (more: { readonly [name: string]: string } = {}) => {
+        const checks = { pkceCodeVerifier: client.randomPKCECodeVerifier(), expectedNonce: client.randomNonce(), expectedState: client.randomState() }
+        const challenge = await client.calculatePKCECodeChallenge(checks.pkceCodeVerifier)
+        const url = client.buildAuthorizationUrl(config, { redirect_uri: redirectUri, scope, state: checks.expectedState, nonce: checks.expectedNonce, code_challenge: challenge, code_challenge_method: 'S256', ...more })
+        return { url, checks }
+      }
+      const redeem = async (change: Partial<client.AuthorizationCodeGrantChecks> = {}) => {
+        const { url, checks } = await begin()
+        const callback = new URL(await signIn(url.href))
+        return { callback, checks, tokens: await client.authorizationCodeGrant(config, callback, { ...checks, ...change, idTokenExpected: true }) }
+      }
+      const refused = async (promise: Promise<unknown>): Promise<unknown> => pick(await promise.catch((error: unknown) => error), 'error')
+      const { callback, checks, tokens } = await redeem()
+      t.match(tokens, { token_type: 'bearer', expires_in: 3600, scope: 'docuware.platform openid dwprofile' })
+      t.match(tokens.claims(), { sub, iss: issuer, aud: clientId })
+      t.match(await client.fetchUserInfo(config, tokens.access_token, sub), { sub })
+      const refreshed = await client.refreshTokenGrant(config, tokens.refresh_token ?? '')
+      t.not(refreshed.refresh_token, tokens.refresh_token, 'refresh tokens rotate')
+      t.equal(await refused(client.refreshTokenGrant(config, tokens.refresh_token ?? '')), 'invalid_grant', 'a used refresh token')
+      t.equal(await refused(client.refreshTokenGrant(config, refreshed.refresh_token ?? '')), 'invalid_grant', 'which ends the family')
+      t.equal(await refused(client.authorizationCodeGrant(config, callback, checks)), 'invalid_grant', 'a used code')
+      t.equal(await refused(redeem({ pkceCodeVerifier: client.randomPKCECodeVerifier() })), 'invalid_grant', 'another verifier')
+      t.equal(await refused(client.refreshTokenGrant(await discover('wrong'), 'x')), 'invalid_client', 'a wrong secret')
+      t.equal(await refused(client.genericGrantRequest(config, 'urn:example:unknown', {})), 'unsupported_grant_type')
+      const { tokens: others } = await redeem()
+      await client.tokenRevocation(config, others.refresh_token ?? '')
+      t.equal(await refused(client.refreshTokenGrant(config, others.refresh_token ?? '')), 'invalid_grant', 'a revoked refresh token')
+      const unknown = await fetch((await begin({ redirect_uri: `${redirectUri}/` })).url, { redirect: 'manual' })
+      t.match([unknown.status, unknown.headers.get('location')], [400, null], 'an unknown redirect URI')
+      const { url, checks: { expectedState } } = await begin({ code_challenge_method: 'plain' })
+      const mistaken = new URL(await signIn(url.href)).searchParams
+      t.match([mistaken.get('error'), mistaken.get('state'), mistaken.get('iss')], ['invalid_request', expectedState, issuer], 'a mistake is answered at the redirect URI')
+    })
+  }
 })
 
 t.test('options', async (t) => {
@@ -565,7 +590,11 @@ t.test('userinfo, revocation and endsession', async (t) => {
     t.equal((await revoke({ ...credentials(dw), token: 'unknown' })).status, 200)
     t.equal((await revoke({ ...credentials(dw), token: tokens.accessToken })).status, 200)
     t.equal((await call(dw, '/Organizations', tokens.accessToken)).status, 401)
-    t.equal(await outcome(await refresh(dw, tokens.refreshToken)), '200', 'its refresh token goes on')
+    const next = await tokensOf(await refresh(dw, tokens.refreshToken))
+    t.equal((await call(dw, '/Organizations', next.accessToken)).status, 200, 'its refresh token goes on')
+    t.equal((await revoke({ ...credentials(dw), token: next.refreshToken })).status, 200)
+    t.equal(await outcome(await refresh(dw, next.refreshToken)), '400 invalid_grant')
+    t.equal((await call(dw, '/Organizations', next.accessToken)).status, 401, 'a refresh token takes its access tokens along')
   })
 
   t.test('endsession leads back to the app, or to a page', async (t) => {
