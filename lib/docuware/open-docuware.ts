@@ -92,7 +92,7 @@ export function openDocuware (options: DocuwareOptions, store: Store, logger: Lo
     client,
     idOf: async (idOrName) => (await open.find(idOrName)).id,
     async close () {
-      await queue?.close()
+      await Promise.all([queue?.close(), sync.close()])
       await refresh.close()
       await unsaved.close()
     }

@@ -7,10 +7,10 @@ import { reasonOf, type Logger } from '../store/logger.js'
 import type { Change, RecordCollection, StoredRecord } from '../store/record-collection.js'
 import type { ErrorReporter } from '../telemetry/error-reporter.js'
 import type { Account, StoredConnection } from './connection-schema.js'
+import { probe } from './probe.js'
 import type { JobData } from './queue/job-queue.js'
 import type { OpenQueue } from './queue/open-queue.js'
-import type { DocuWareClient, DocuWareObject } from './rest/docuware-client.js'
-import { isObject, member } from './rest/member.js'
+import type { DocuWareClient } from './rest/docuware-client.js'
 
 /** Who asks for a sync. */
 export interface SyncRequest { readonly actor?: Actor, readonly requestId?: string }
@@ -23,6 +23,7 @@ export interface SyncResult {
   readonly code?: string
   readonly at: Date
   readonly durationMs: number
+  /** What was found; of a failed sync perhaps the organization alone, or null. */
   readonly account: Account | null
 }
 
@@ -39,14 +40,20 @@ export interface SyncOptions {
   readonly logger: Logger
 }
 
+type Patch = Parameters<RecordCollection<StoredConnection>['update']>[2]
+
 const jobName = 'docuware.sync'
 /** Milliseconds after which a sync that never ended is not in the way any more. */
 const crashedAfter = 10 * 60_000
+/** Milliseconds after which a sync that still runs has failed, lest it be taken for crashed; and what those that run have at the end. */
+const longestSync = 9 * 60_000
+const closingLimit = 8000
 const tries = 20
 
 /** The probe of a connection: a token, the organization, the user. It reads and never pushes anything. */
 export class Sync {
   readonly #options: SyncOptions
+  readonly #running = new Map<AbortController, Promise<SyncResult>>()
 
   constructor (options: SyncOptions) {
     this.#options = options
@@ -66,15 +73,16 @@ export class Sync {
     const record = await this.#existing(id)
     this.#refuseRunning(record)
     if (queue !== null) {
+      const caller = askedBy(request)
       const target = { type: 'connection', id, name: record.fields.name }
       try {
-        const jobId = await queue.enqueue(jobName, { connection: id, ...request })
-        await auditLog.append('connection.sync_queued', { ...request, target, details: { jobId } })
+        const jobId = await queue.enqueue(jobName, { connection: id, ...caller })
+        await auditLog.append('connection.sync_queued', { ...caller, target, details: { jobId } })
         return { queued: true, jobId }
       } catch (error) {
         if (!isAuthError(error, 'DWA_DOCUWARE_QUEUE_REFUSED')) throw error
         logger.warn({ connection: record.fields.name, reason: reasonOf(error.cause ?? error) }, 'the job queue did not take a sync, running it here')
-        await auditLog.append('connection.sync_not_queued', { ...request, level: 'warning', target, details: { reason: reasonOf(error.cause ?? error) } })
+        await auditLog.append('connection.sync_not_queued', { ...caller, level: 'warning', target, details: { reason: reasonOf(error.cause ?? error) } })
       }
     }
     return { queued: false, result: await this.run(id, request) }
@@ -82,57 +90,66 @@ export class Sync {
 
   /** Probes a connection now. @throws DWA_DOCUWARE_SYNC_RUNNING, DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE */
   async run (id: string, request: SyncRequest = {}): Promise<SyncResult> {
+    const limit = new AbortController()
+    const cancel = this.#options.clock.after(longestSync, () => { limit.abort(new errors.DWA_DOCUWARE_TIMEOUT(longestSync)) })
+    const running = this.#run(id, askedBy(request), limit.signal)
+    this.#running.set(limit, running)
+    try {
+      return await running
+    } finally {
+      this.#running.delete(limit)
+      cancel()
+    }
+  }
+
+  /** Waits for the syncs that run. After 8 s they have failed, and it waits until their records say so. */
+  async close (): Promise<void> {
+    const cancel = this.#options.clock.after(closingLimit, () => {
+      for (const limit of this.#running.keys()) limit.abort(new Error('The app was closed before the sync had ended'))
+    })
+    await Promise.allSettled(this.#running.values())
+    cancel()
+  }
+
+  async #run (id: string, caller: SyncRequest, signal: AbortSignal): Promise<SyncResult> {
     const { clock, clientOf, reporter } = this.#options
     const started = clock.now()
-    const turn = randomUUID()
-    const { fields } = await this.#claim(id, turn, request)
-    let failure: unknown = null
-    let account: Account | null = null
-    try {
-      account = await probe(clientOf(id))
-    } catch (error) {
-      failure = error ?? new Error('failed')
-    }
-    const ended = clock.now()
-    const message = failure === null ? `Connected to ${account?.organization ?? 'the organization'}` : failure instanceof Error ? failure.message : String(failure)
+    const { fields, fields: { name, platformUrl, syncing } } = await this.#claim(id, caller)
+    const { account, failure } = await probe(clientOf(id), signal)
+    const organization = account?.organization ?? fields.account?.organization
     const result: SyncResult = {
       ok: failure === null,
-      message,
+      message: failure?.message ?? `Connected to ${organization ?? 'the organization'}`,
       ...(isAuthError(failure) ? { code: failure.code } : {}),
       at: new Date(started),
-      durationMs: Math.max(0, Math.round(ended - started)),
+      durationMs: Math.max(0, Math.round(clock.now() - started)),
       account
     }
-    if (failure !== null) {
-      reporter()?.capture(failure, { connection: { id, name: fields.name, platformUrl: fields.platformUrl }, sync: { durationMs: result.durationMs, ...(result.code === undefined ? {} : { code: result.code }) } })
-    }
-    await this.#finish(id, turn, result, request)
+    const { durationMs, code, message } = result
+    const details = { durationMs, ...(organization === undefined ? {} : { organization }), ...(code === undefined ? {} : { code }) }
+    if (failure !== null) reporter()?.capture(failure, { connection: { id, name, platformUrl }, sync: details })
+    await this.#change(id, (record) => record.fields.syncing?.id === syncing?.id ? outcome(result, fields, record.fields) : {}, {
+      ...caller, event: result.ok ? 'connection.sync_succeeded' : 'connection.sync_failed', message, details
+    })
     return result
   }
 
-  async #runJob ({ connection, actor, requestId }: JobData): Promise<void> {
+  async #runJob ({ connection, ...request }: JobData): Promise<void> {
     if (typeof connection !== 'string') throw new errors.DWA_DOCUWARE_INVALID_JOB()
-    const result = await this.run(connection, { ...(isActor(actor) ? { actor } : {}), ...(typeof requestId === 'string' ? { requestId } : {}) })
+    const result = await this.run(connection, askedBy(request))
     if (!result.ok) throw new Error(result.message)
   }
 
-  async #claim (id: string, turn: string, request: SyncRequest): Promise<StoredRecord<StoredConnection>> {
+  async #claim (id: string, caller: SyncRequest): Promise<StoredRecord<StoredConnection>> {
+    const turn = randomUUID()
     return await this.#change(id, (record) => {
       this.#refuseRunning(record)
       return { syncing: { id: turn, since: Math.floor(this.#options.clock.now()) } }
-    }, { ...request, event: 'connection.sync_started' })
-  }
-
-  async #finish (id: string, turn: string, { ok, message, at, durationMs, account, code }: SyncResult, request: SyncRequest): Promise<void> {
-    await this.#change(id, ({ fields }) => ({
-      lastSync: { at: at.getTime(), ok, message, durationMs },
-      ...(fields.syncing?.id === turn ? { syncing: undefined } : {}),
-      ...(account === null ? {} : { account: { ...fields.account, ...account } })
-    }), { ...request, event: ok ? 'connection.sync_succeeded' : 'connection.sync_failed', message, details: { durationMs, ...(account?.organization === undefined ? {} : { organization: account.organization }), ...(code === undefined ? {} : { code }) } })
+    }, { ...caller, event: 'connection.sync_started' })
   }
 
   /** Applies a change to the newest version. */
-  async #change (id: string, change: (record: StoredRecord<StoredConnection>) => Parameters<RecordCollection<StoredConnection>['update']>[2], note: Change): Promise<StoredRecord<StoredConnection>> {
+  async #change (id: string, change: (record: StoredRecord<StoredConnection>) => Patch, note: Change): Promise<StoredRecord<StoredConnection>> {
     for (let left = tries; ; left--) {
       const record = await this.#existing(id)
       try {
@@ -156,19 +173,19 @@ export class Sync {
   }
 }
 
-async function probe (client: DocuWareClient): Promise<Account> {
-  const [organization] = await client.organizations()
-  const info = await client.whoami()
-  const found = member(info, 'User')
-  const user = isObject(found) ? found : info
-  const name = organization === undefined ? undefined : textOf(organization, 'Name')
-  const username = textOf(user, 'Name') ?? textOf(user, 'EMail')
-  return { ...(name === undefined ? {} : { organization: name }), ...(username === undefined ? {} : { username }) }
+/** What a sync leaves in the record: nothing of another platform or client than the record has by now, and no account of tokens that are gone. */
+function outcome ({ at, ok, message, durationMs, account }: SyncResult, before: StoredConnection, now: StoredConnection): Patch {
+  const same = now.platformUrl === before.platformUrl && now.clientId === before.clientId
+  return {
+    syncing: undefined,
+    ...(same ? { lastSync: { at: at.getTime(), ok, message, durationMs } } : {}),
+    ...(same && account !== null && now.status !== 'draft' ? { account: { ...now.account, ...account } } : {})
+  }
 }
 
-function textOf (object: DocuWareObject, name: string): string | undefined {
-  const value = member(object, name)
-  return typeof value === 'string' && value !== '' ? value.slice(0, 256) : undefined
+/** Who asks and nothing else: whatever a caller or a queue hands over besides stays out of jobs and the log. */
+function askedBy ({ actor, requestId }: { readonly actor?: unknown, readonly requestId?: unknown }): SyncRequest {
+  return { ...(isActor(actor) ? { actor: { type: actor.type, id: actor.id } } : {}), ...(typeof requestId === 'string' ? { requestId } : {}) }
 }
 
 function isActor (value: unknown): value is Actor {
