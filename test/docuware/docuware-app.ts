@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { MongoClient } from 'mongodb'
 import type { Test } from 'tap'
 import type { DocuwareOptions } from '../../index.js'
 import type { ConnectionView } from '../../lib/docuware/connection-schema.js'
@@ -18,13 +19,41 @@ export interface DocuwareAppOptions extends Partial<AppOptions> {
   readonly dw?: DocuWare
 }
 
-/** An app with the docuware plugin, beside a simulator that knows its redirect URI; both closed with the test. */
-export async function docuwareApp (t: Test, { simulator, docuware, dw: running, store, uri, ...others }: DocuwareAppOptions = {}): Promise<{ app: FastifyInstance, dw: DocuWare, uri: string }> {
+/**
+ * An app with the docuware plugin, beside a simulator that knows its redirect URI; both closed with the test. Whatever the test is about,
+ * it fails when a secret that the simulator has ever issued or seen is in a line of the app's log or in the database (security.md 35, 52).
+ */
+export async function docuwareApp (t: Test, { simulator, docuware, dw: running, store, uri, fastify, ...others }: DocuwareAppOptions = {}): Promise<{ app: FastifyInstance, dw: DocuWare, uri: string }> {
   const dw = running ?? await startDocuWare({ autoApprove: true, redirectUris: [redirectUri], ...simulator })
   if (running === undefined) t.teardown(() => dw.stop())
   const database = uri ?? (await startTestMongo(t)).uri
-  const app = await buildApp(t, { uri: database, publicUrl, ...others, store: { access: rolesOf, ...store }, docuware: { allowInsecure: true, ...docuware } })
+  const lines: string[] = []
+  t.teardown(async () => { refuseLeaks(dw, [...lines, ...await dump(database)]) })
+  const logger = { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } }
+  const app = await buildApp(t, { uri: database, publicUrl, ...others, fastify: { logger, ...fastify }, store: { access: rolesOf, ...store }, docuware: { allowInsecure: true, ...docuware } })
   return { app, dw, uri: database }
+}
+
+function refuseLeaks (dw: DocuWare, kept: readonly string[]): void {
+  for (const [kind, secrets] of Object.entries(dw.secretsIssued())) {
+    for (const secret of secrets.filter(({ length }) => length >= 16)) {
+      const found = kept.find((line) => line.includes(secret))
+      if (found !== undefined) throw new Error(`one of ${kind} was kept: ${found.slice(0, 300)}`)
+    }
+  }
+}
+
+/** Every document of a database, as text; nothing of one that cannot be reached any more. */
+async function dump (uri: string): Promise<string[]> {
+  const client = new MongoClient(uri, { serverSelectionTimeoutMS: 1000 })
+  try {
+    const collections = await client.db().collections()
+    return (await Promise.all(collections.map(async (collection) => await collection.find().toArray()))).flat().map((document) => JSON.stringify(document))
+  } catch {
+    return [] // the test has ended its database
+  } finally {
+    await client.close()
+  }
 }
 
 /** A connection to the simulator, not yet authorized. */
