@@ -1,0 +1,44 @@
+const root = new URL('../../', import.meta.url).pathname
+const own = /^(?:lib|plugins|types)\/|^(?:index|cli)\.[jt]s$/
+/** Of a stack's text so many characters are looked at, and so many frames. */
+const maxStack = 20_000
+const maxFrames = 50
+
+/** One call of a stack, without the machine's folders. */
+export interface StackFrame {
+  readonly function: string
+  /** `fastify-docuware-auth/lib/…`, `mongoose/lib/…`, `node:fs`; of any other file its name. */
+  readonly file: string
+  readonly line: number
+  readonly column: number
+  /** Whether it is this package's code. */
+  readonly own: boolean
+}
+
+/** The calls an error's stack tells of, the throwing one first. What its message says is not taken for one. */
+export function framesOf ({ stack, message }: Error): StackFrame[] {
+  if (typeof stack !== 'string' || typeof message !== 'string') return []
+  const start = stack.indexOf(message) + message.length
+  return stack.slice(start, start + maxStack).split('\n').slice(0, maxFrames).flatMap((line) => readFrame(line) ?? [])
+}
+
+function readFrame (line: string): StackFrame | null {
+  if (!line.startsWith('    at ')) return null
+  const call = line.slice('    at '.length).replace(/^async /, '')
+  const paren = call.endsWith(')') ? call.indexOf(' (') : -1
+  const place = /^(.{1,1000}):(\d{1,9}):(\d{1,9})$/.exec(paren === -1 ? call : call.slice(paren + 2, -1))
+  if (place === null) return null
+  const [, file = '', row = '', column = ''] = place
+  return { function: paren === -1 ? '?' : call.slice(0, paren), line: Number(row), column: Number(column), ...locate(file) }
+}
+
+function locate (file: string): Pick<StackFrame, 'file' | 'own'> {
+  if (file.startsWith('node:')) return { file, own: false }
+  const path = file.replace(/^file:\/\//, '').replaceAll('\\', '/')
+  const installed = path.lastIndexOf('/node_modules/')
+  if (path.startsWith(root) && installed < root.length - 1) {
+    const inside = path.slice(root.length)
+    return { file: `fastify-docuware-auth/${inside}`, own: own.test(inside) }
+  }
+  return { file: installed === -1 ? path.slice(path.lastIndexOf('/') + 1) : path.slice(installed + '/node_modules/'.length), own: false }
+}
