@@ -15,8 +15,8 @@ const maxDepth = 12
 const maxBytes = 16 * 1024
 const forbiddenNames = new Set(['__proto__', 'constructor', 'prototype'])
 
-/** A placeholder that stands for nothing: the filter then finds nothing. */
-class Unresolved extends Error {}
+/** The values of one run, and whether a placeholder stood for nothing: the filter then finds nothing. */
+interface Resolution extends FilterValues { unresolved: boolean }
 
 /**
  * Why a filter is refused, or null: an operator that is not on the list (no code, no expressions, no regular expressions), an unknown placeholder, too deep or too large.
@@ -35,12 +35,9 @@ export function findFilterProblem (filter: unknown): string | null {
 export function resolveFilter (filter: ScopeFilter, values: FilterValues): Record<string, unknown> | null {
   const problem = findFilterProblem(filter)
   if (problem !== null) throw new TypeError(`the filter ${problem}`)
-  try {
-    return Object.fromEntries(Object.entries(filter).map(([name, value]) => [name, resolve(value, values)]))
-  } catch (error) {
-    if (error instanceof Unresolved) return null
-    throw error
-  }
+  const resolution: Resolution = { ...values, unresolved: false }
+  const resolved = Object.entries(filter).map(([name, value]) => [name, resolve(value, resolution)])
+  return resolution.unresolved ? null : Object.fromEntries(resolved)
 }
 
 function conditionProblem (condition: object, depth: number): string | null {
@@ -92,21 +89,23 @@ function firstProblem<Item> (items: readonly Item[], problemOf: (item: Item) => 
   return null
 }
 
-function resolve (value: unknown, values: FilterValues): unknown {
-  if (value === '$$now') return values.now
-  if (typeof value === 'string') return isUserPath(value) ? valueAt(values.user, value.slice('$$user.'.length).split('.')) : value
-  if (Array.isArray(value)) return value.map((item) => resolve(item, values))
-  return isPlainObject(value) ? Object.fromEntries(Object.entries(value).map(([name, member]) => [name, resolve(member, values)])) : value
+function resolve (value: unknown, resolution: Resolution): unknown {
+  if (value === '$$now') return resolution.now
+  if (Array.isArray(value)) return value.map((item) => resolve(item, resolution))
+  if (isPlainObject(value)) return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, resolve(member, resolution)]))
+  if (typeof value !== 'string' || !isUserPath(value)) return value
+  const found = valueAt(resolution.user, value.slice('$$user.'.length).split('.'))
+  if (found === undefined || found === null) resolution.unresolved = true
+  return found
 }
 
 /** A user's field; never an inherited one. */
 function valueAt (user: object | null, path: readonly string[]): unknown {
   let value: unknown = user
   for (const name of path) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) throw new Unresolved()
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
     value = Reflect.get(value, name)
   }
-  if (value === undefined || value === null) throw new Unresolved()
   return value
 }
 

@@ -1,0 +1,94 @@
+import { createHmac, randomBytes as cryptoRandomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
+import { promisify } from 'node:util'
+import type { KeyRing } from '../store/key-ring.js'
+
+/** What makes stored secrets and checks presented ones. */
+export interface ClientSecretsOptions {
+  readonly keyRing: Pick<KeyRing, 'current' | 'find'>
+  readonly randomBytes?: (size: number) => Buffer
+  /** The slow hash: 32 bytes. Default: scrypt. */
+  readonly derive?: (secret: string, salt: Buffer) => Promise<Buffer>
+  /** So many imported secrets are remembered as verified. Default 1000. */
+  readonly remember?: number
+}
+
+const label = 'client-secret'
+const secretBytes = 32
+/** Of scrypt, for secrets that people chose: 16 MiB and some 50 ms. */
+const cost = { N: 16_384, r: 8, p: 1 } satisfies ScryptOptions
+const hashBytes = 32
+const scryptAsync = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt)
+
+/**
+ * Client secrets as the database keeps them. Generated ones hold 256 random bits and are kept as an HMAC under a key derived from the store's, which needs no slow hash;
+ * imported ones were chosen by people and are kept by scrypt, whose verified result is remembered like a verified token.
+ */
+export class ClientSecrets {
+  readonly #options: ClientSecretsOptions
+  /** HMACs, under a key of this process, of stored form and presented secret that were found to fit, oldest first. */
+  readonly #remembered = new Set<string>()
+  readonly #processKey = cryptoRandomBytes(hashBytes)
+
+  readonly #derive: (secret: string, salt: Buffer) => Promise<Buffer>
+
+  constructor (options: ClientSecretsOptions) {
+    this.#options = options
+    this.#derive = options.derive ?? (async (secret, salt) => await scryptAsync(secret, salt, hashBytes, cost))
+  }
+
+  /** A new secret, which is shown once, and its stored form. @throws DWA_STORE_UNAVAILABLE */
+  generate (): { readonly secret: string, readonly stored: string } {
+    const { keyRing, randomBytes = cryptoRandomBytes } = this.#options
+    const secret = randomBytes(secretBytes).toString('base64url')
+    const { keyId, key } = keyRing.current(label)
+    return { secret, stored: `hmac.${keyId}.${hmac(key, secret)}` }
+  }
+
+  /** The stored form of a secret that is brought along from elsewhere. */
+  async import (secret: string): Promise<string> {
+    const { randomBytes = cryptoRandomBytes } = this.#options
+    const salt = randomBytes(16)
+    return `scrypt.${salt.toString('base64url')}.${(await this.#derive(secret, salt)).toString('base64url')}`
+  }
+
+  /**
+   * Whether a presented secret is one of the stored ones. Without any, as for a client that does not exist, it takes as long as with one generated.
+   * @throws DWA_STORE_UNAVAILABLE
+   */
+  async fits (presented: string, stored: readonly string[]): Promise<boolean> {
+    let fits = false
+    for (const one of stored.length === 0 ? [this.#dummy()] : stored) {
+      if (await this.#fitsOne(presented, one)) fits = stored.length > 0
+    }
+    return fits
+  }
+
+  async #fitsOne (presented: string, stored: string): Promise<boolean> {
+    const [kind, first = '', second = ''] = stored.split('.')
+    if (kind === 'hmac') {
+      const key = await this.#options.keyRing.find(label, first)
+      return key !== null && isSame(hmac(key, presented), second)
+    }
+    if (kind !== 'scrypt') return false
+    const print = hmac(this.#processKey, `${stored}\n${presented}`)
+    if (this.#remembered.has(print)) return true
+    if (!isSame((await this.#derive(presented, Buffer.from(first, 'base64url'))).toString('base64url'), second)) return false
+    const [oldest] = this.#remembered
+    if (oldest !== undefined && this.#remembered.size >= (this.#options.remember ?? 1000)) this.#remembered.delete(oldest)
+    this.#remembered.add(print)
+    return true
+  }
+
+  #dummy (): string {
+    return `hmac.${this.#options.keyRing.current(label).keyId}.${'A'.repeat(43)}`
+  }
+}
+
+function hmac (key: Buffer, text: string): string {
+  return createHmac('sha256', key).update(text).digest('base64url')
+}
+
+/** Compares two digests; their length is no secret. */
+function isSame (one: string, other: string): boolean {
+  return one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other))
+}

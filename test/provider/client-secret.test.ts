@@ -1,0 +1,40 @@
+import { randomBytes, scryptSync } from 'node:crypto'
+import t from 'tap'
+import { ClientSecrets } from '../../lib/provider/client-secret.js'
+
+const keys = new Map([['k1', randomBytes(32)], ['k2', randomBytes(32)]])
+const ring = (current: string) => ({ current: () => ({ keyId: current, key: keys.get(current) ?? Buffer.alloc(32) }), find: async (_label: string, id: string) => keys.get(id) ?? null })
+
+t.test('security 35: a client secret is shown once and kept as a hash under the store\'s key, which may be replaced', async (t) => {
+  const before = new ClientSecrets({ keyRing: ring('k1') })
+  const { secret, stored } = before.generate()
+  t.match(secret, /^[\w-]{43}$/)
+  t.match(stored, /^hmac\.k1\.[\w-]{43}$/)
+  t.notOk(stored.includes(secret))
+  t.not(before.generate().secret, secret)
+  const after = new ClientSecrets({ keyRing: ring('k2') })
+  t.equal(await after.fits(secret, [stored]), true, 'with the data key it was made under')
+  const rotated = after.generate()
+  t.match(rotated.stored, /^hmac\.k2\./)
+  for (const one of [secret, rotated.secret]) t.equal(await after.fits(one, [stored, rotated.stored]), true, 'two at a time')
+  t.same(await Promise.all([after.fits(secret, []), after.fits(secret, [rotated.stored]), after.fits('', [stored]), after.fits(`${secret}x`, [stored]), after.fits(secret, ['hmac.k9.x', 'plain', secret])]), [false, false, false, false, false])
+  t.equal(await after.fits('', []), false)
+})
+
+t.test('an imported secret is kept by scrypt, and its slow check is remembered', async (t) => {
+  let derived = 0
+  const derive = async (secret: string, salt: Buffer): Promise<Buffer> => {
+    derived++
+    return scryptSync(secret, salt, 32, { N: 16_384, r: 8, p: 1 })
+  }
+  const secrets = new ClientSecrets({ keyRing: ring('k1'), derive, remember: 1 })
+  const [stored, other] = [await new ClientSecrets({ keyRing: ring('k1') }).import('pässword'), await secrets.import('other')]
+  t.match(stored, /^scrypt\.[\w-]{22}\.[\w-]{43}$/)
+  t.not(await secrets.import('pässword'), stored, 'salted')
+  derived = 0
+  const uses = [['pässword', stored, true, 1], ['pässword', stored, true, 1], ['password', stored, false, 2], ['password', stored, false, 3], ['pässword', stored, true, 3], ['other', other, true, 4], ['other', other, true, 4], ['pässword', stored, true, 5]] as const
+  for (const [presented, form, fits, count] of uses) {
+    t.equal(await secrets.fits(presented, [form]), fits)
+    t.equal(derived, count, 'only what is right is remembered, and only the last ones')
+  }
+})
