@@ -199,10 +199,10 @@ function refused ({ status, body }: Seen): TokenFailure {
   return new TokenFailure('transient', said, { refreshToken: status === 200 ? textOf(body?.['refresh_token']) : undefined })
 }
 
-/** There was no answer: what is wrong is at the bottom of what the engine says. */
+/** There was no answer: what is wrong is what the engine wraps. */
 function unanswered (error: unknown): TokenFailure {
   let cause = error
-  while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause
+  while (cause instanceof Error && cause.name === 'ClientError' && cause.cause instanceof Error) cause = cause.cause
   return new TokenFailure(isHostFailure(error) ? 'gone' : 'transient', cause instanceof Error ? cause.message.slice(0, 200) : 'failed', { cause })
 }
 
