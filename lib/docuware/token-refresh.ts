@@ -37,7 +37,14 @@ const pollInterval = 50
 const firstPause = 1000
 const greatestPause = 60_000
 
-interface Failure { readonly count: number, readonly until: number, readonly error: Error }
+interface Failure {
+  /** How many in a row. */
+  readonly count: number
+  readonly until: number
+  readonly error: Error
+  /** The token that was to be replaced: with another one all is well again. */
+  readonly accessToken: string | undefined
+}
 
 /** What came of a turn at refreshing: a token, or the endpoint is gone and has to be looked for, or somebody else moved the record. */
 type Turn = Bearer | TokenFailure | 'again'
@@ -117,10 +124,7 @@ export class TokenRefresh {
     for (const end = clock.now() + this.leaseTime + leaseMargin; !this.#closed && clock.now() < end; await this.#pause()) {
       const connection = await this.#read(known)
       const ready = this.#fresh(connection, refused)
-      if (ready !== null) {
-        this.#failures.delete(known.id)
-        return ready
-      }
+      if (ready !== null) return ready
       const old = this.#stillValid(connection, refused)
       const obstacle = this.#obstacle(connection)
       if (obstacle !== null) {
@@ -230,9 +234,9 @@ export class TokenRefresh {
   #later (connection: OpenConnection, refused: string | null, failure: TokenFailure): Bearer {
     const { auditLog, clock, logger } = this.#options
     const { id, fields: { name } } = connection
-    const count = (this.#failures.get(id)?.count ?? 0) + 1
+    const count = (this.#failureOf(connection)?.count ?? 0) + 1
     const error = new errors.DWA_DOCUWARE_REFRESH_FAILED(name, failure.message, { cause: failure })
-    this.#failures.set(id, { count, until: clock.now() + Math.min(greatestPause, firstPause * 2 ** (count - 1)), error })
+    this.#failures.set(id, { count, until: clock.now() + Math.min(greatestPause, firstPause * 2 ** (count - 1)), error, accessToken: connection.secrets['accessToken'] })
     logger.warn({ connection: name, reason: failure.message, count }, 'an access token could not be refreshed')
     auditLog.record('connection.refresh_failed', { level: 'warning', actor: { type: 'app', id: null }, target: { type: 'connection', id, name }, details: { reason: failure.message, count } })
     const old = this.#stillValid(connection, refused)
@@ -252,12 +256,18 @@ export class TokenRefresh {
   }
 
   /** What keeps the identity service from being asked, as long as nobody changes anything or a pause is not over. */
-  #obstacle ({ id, fields: { name, status } }: OpenConnection): Error | null {
+  #obstacle (connection: OpenConnection): Error | null {
+    const { fields: { name, status } } = connection
     if (status === 'draft') return new errors.DWA_DOCUWARE_NOT_AUTHORIZED(name)
     if (status === 'reauthorize') return new errors.DWA_DOCUWARE_REAUTHORIZE(name)
     if (status === 'error') return new errors.DWA_DOCUWARE_CLIENT_REJECTED(name)
+    const failure = this.#failureOf(connection)
+    return failure !== null && this.#options.clock.now() < failure.until ? failure.error : null
+  }
+
+  #failureOf ({ id, secrets: { accessToken } }: OpenConnection): Failure | null {
     const failure = this.#failures.get(id)
-    return failure !== undefined && this.#options.clock.now() < failure.until ? failure.error : null
+    return failure?.accessToken === accessToken ? failure ?? null : null
   }
 
   /** Whether there is no point in asking the identity service for now. */
