@@ -133,7 +133,7 @@ export class Connections {
     for (let left = tries; ; left--) {
       const record = await this.#existing(idOrName)
       try {
-        return await write(record, version ?? record.version)
+        return await write(record, version === undefined ? record.version : version)
       } catch (error) {
         if (version !== undefined || left === 0 || !isAuthError(error, 'DWA_STORE_CONFLICT')) throw error
       }

@@ -19,7 +19,7 @@ export function readPlatformUrl (text: string, allowInsecure: boolean): string |
   if (url.username !== '' || url.password !== '') return { problem: 'must not hold credentials' }
   if (url.search !== '' || url.hash !== '') return { problem: 'must not have a query or a fragment' }
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && allowInsecure && isLoopbackHost(url.hostname))) return { problem: 'must be https (http is for loopback, with docuware.allowInsecure)' }
-  const path = /^(?<before>(?:\/.*?)?)\/DocuWare(?:\/Platform(?:\/.*)?)?\/?$/i.exec(url.pathname)
+  const path = /^(?<before>(?:\/.*?)??)\/DocuWare(?:\/Platform(?:\/.*)?)?\/?$/i.exec(url.pathname)
   if (path === null && url.pathname !== '/') return { problem: 'must be a host, or end with /DocuWare/Platform' }
   return `${url.origin}${path?.groups?.['before'] ?? ''}/DocuWare/Platform`
 }
