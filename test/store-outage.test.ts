@@ -201,7 +201,7 @@ t.test('an operation without an answer is given up, and only outages are taken f
   await t.rejects(database.run(async () => await new Promise(() => {}), 20), { code: 'DWA_STORE_UNAVAILABLE', cause: { message: 'No answer within 20 ms' } })
   await t.rejects(database.run(async () => { throw new RangeError('mine') }), RangeError)
   const named = (name: string): Error => Object.assign(new Error('x'), { name })
-  for (const error of [named('MongoNetworkError'), named('MongoServerSelectionError'), named('MongoPoolClearedError'), Object.assign(new Error('x'), { code: 10107 }), Object.assign(new Error('x'), { code: 11602 }), Object.assign(new Error('x'), { hasErrorLabel: (label: string) => label === 'RetryableWriteError' })]) {
+  for (const error of [named('MongoNetworkError'), named('MongoServerSelectionError'), named('MongoPoolClearedError'), Object.assign(new Error('x'), { code: 10107 }), Object.assign(new Error('x'), { code: 11602 }), Object.assign(new Error('This socket has been ended by the other party'), { code: 'EPIPE' }), Object.assign(new Error('x'), { hasErrorLabel: (label: string) => label === 'RetryableWriteError' })]) {
     t.ok(isOutage(error))
     await t.rejects(database.run(async () => { throw error }), { code: 'DWA_STORE_UNAVAILABLE', cause: error })
   }

@@ -7,6 +7,9 @@ const networkErrors = new Set(['MongoNetworkError', 'MongoNetworkTimeoutError', 
   'MongoPoolClearedError', 'MongoPoolClosedError', 'MongoWaitQueueTimeoutError', 'MongoTopologyClosedError', 'MongoNotConnectedError',
   'MongoClientClosedError', 'MongoExpiredSessionError', 'MongoOperationTimeoutError', 'PoolClearedOnNetworkError', 'PoolClearedError', 'PoolClosedError'])
 
+/** A socket that ended before the driver had noticed: it hands these over as they are. */
+const socketCodes = new Set<unknown>(['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END'])
+
 /** HostUnreachable, HostNotFound, NetworkTimeout, ShutdownInProgress, PrimarySteppedDown, ExceededTimeLimit, SocketException, NotWritablePrimary, InterruptedAtShutdown, InterruptedDueToReplStateChange, NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary. */
 const stateCodes = new Set<unknown>([6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436])
 
@@ -23,6 +26,6 @@ export function unavailable (cause?: unknown): AuthError<'DWA_STORE_UNAVAILABLE'
 export function isOutage (error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (networkErrors.has(error.name)) return true
-  if ('code' in error && stateCodes.has(error.code)) return true
+  if ('code' in error && (stateCodes.has(error.code) || socketCodes.has(error.code))) return true
   return 'hasErrorLabel' in error && typeof error.hasErrorLabel === 'function' && error.hasErrorLabel('RetryableWriteError') === true
 }
