@@ -44,8 +44,8 @@ export function openDocuware (options: DocuwareOptions, store: Store, logger: Lo
 
   const open = new OpenConnections({ records, cache: new ConfirmedCache({ changes, clock, maxStaleMs }) })
   const forget = (id: string): void => { open.forget(id, null) }
-  changes.subscribe(({ event, target }) => {
-    if (target?.type === 'connection' && event.startsWith('connection.')) open.forget(target.id, target.name ?? null)
+  changes.subscribe(({ source, target }) => {
+    if (source !== undefined && target?.type === 'connection') open.forget(target.id, target.name ?? null) // an entry without a source says nothing of the record
   })
 
   const identityOf = ({ fields: { platformUrl, clientId, discovered }, secrets: { clientSecret } }: OpenConnection): IdentityService => {
