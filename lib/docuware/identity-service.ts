@@ -66,6 +66,11 @@ const longestProbe = 3000
 const defaultLifetime = 30 * 60
 const longestLifetime = 366 * 24 * 3600
 
+/** Loads openid-client, which takes a while the first time, before there is a hurry. */
+export async function loadEngine (): Promise<void> {
+  await import('openid-client')
+}
+
 /** One connection's identity service, spoken to by openid-client. It is loaded on first use. */
 export class IdentityService {
   readonly #options: IdentityServiceOptions
@@ -148,7 +153,7 @@ export class IdentityService {
 
   async #engine (): Promise<Engine> {
     const client = await import('openid-client')
-    const { discovered, clientId, clientSecret, timeoutMs, allowInsecure } = this.#options
+    const { discovered, clientId, clientSecret, allowInsecure } = this.#options
     const configuration = new client.Configuration({
       issuer: discovered.issuer,
       authorization_endpoint: discovered.authorizationEndpoint,
@@ -156,7 +161,7 @@ export class IdentityService {
       ...(discovered.userinfoEndpoint === undefined ? {} : { userinfo_endpoint: discovered.userinfoEndpoint }),
       ...(discovered.revocationEndpoint === undefined ? {} : { revocation_endpoint: discovered.revocationEndpoint })
     }, clientId, undefined, clientSecret === undefined ? client.None() : client.ClientSecretPost(clientSecret))
-    configuration.timeout = timeoutMs / 1000 + 1 // the bound is requestBounded's
+    configuration.timeout = undefined // the bound is requestBounded's
     configuration[client.customFetch] = async (url, options) => await this.#fetch(url, options)
     if (allowInsecure && isLoopbackHost(new URL(discovered.tokenEndpoint).hostname)) client.allowInsecureRequests(configuration)
     return { client, configuration }

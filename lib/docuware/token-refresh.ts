@@ -8,7 +8,7 @@ import { unavailable } from '../store/unavailable.js'
 import type { Bearer } from './bearer-access.js'
 import { openConnection, type OpenConnection } from './connection-access.js'
 import type { StoredConnection } from './connection-schema.js'
-import { TokenFailure, type IdentityService } from './identity-service.js'
+import { loadEngine, TokenFailure, type IdentityService } from './identity-service.js'
 import type { TokenSource, UnsavedTokens } from './unsaved-tokens.js'
 
 export interface TokenRefreshOptions {
@@ -156,6 +156,7 @@ export class TokenRefresh {
   /** One turn under the lease; null when somebody else has it. */
   async #turn (before: OpenConnection, refused: string | null): Promise<Turn | null> {
     const { lease, clock, unsaved } = this.#options
+    await loadEngine()
     const askedAt = clock.now()
     const taken = await lease(leaseName(before.id), this.leaseTime)
     if (taken === null) return null
@@ -178,7 +179,7 @@ export class TokenRefresh {
     try {
       const answer = await identityOf(connection).refresh(refreshToken)
       this.#failures.delete(connection.id)
-      const saved = await unsaved.save(connection, answer, refreshedFrom(refreshToken))
+      const saved = await unsaved.save(connection, answer, refreshedFrom(connection, answer))
       return saved.result === 'superseded' ? 'again' : saved.connection.bearer ?? 'again'
     } catch (error) {
       if (!(error instanceof TokenFailure)) throw error
@@ -187,7 +188,8 @@ export class TokenRefresh {
         case 'invalid_grant': return await this.#judgeGrant(connection, refreshToken, lease)
         case 'invalid_client': return await this.#judgeClient(connection, lease)
         default:
-          if (error.refreshToken !== undefined) await unsaved.save(connection, { refreshToken: error.refreshToken }, refreshedFrom(refreshToken))
+          if (error.refreshToken !== undefined) await unsaved.save(connection, { refreshToken: error.refreshToken }, refreshedFrom(connection, error))
+          if (!await lease.isHeld()) return 'again'
           return this.#later(connection, refused, error)
       }
     }
@@ -292,9 +294,16 @@ export class TokenRefresh {
   }
 }
 
-/** Tokens follow on the refresh token they came from, for as long as the record holds it. */
-function refreshedFrom (refreshToken: string): TokenSource {
-  return { follow: ({ secrets }) => secrets['refreshToken'] === refreshToken, note: { event: 'connection.refreshed', actor: { type: 'app', id: null } } }
+/**
+ * Tokens follow on the refresh token they came from, for as long as the record holds it. Where it was good for several refreshes, those after
+ * the first one in the record are thrown away: an access token that comes late is not to take the place of a later one.
+ */
+function refreshedFrom ({ secrets: { accessToken, refreshToken } }: OpenConnection, answer: { readonly refreshToken?: string | undefined }): TokenSource {
+  const rotated = answer.refreshToken !== undefined && answer.refreshToken !== refreshToken
+  return {
+    follow: ({ secrets }) => secrets['refreshToken'] === refreshToken && (rotated || secrets['accessToken'] === accessToken),
+    note: { event: 'connection.refreshed', actor: { type: 'app', id: null } }
+  }
 }
 
 function leaseName (id: string): string {

@@ -3,6 +3,7 @@ import { request as requestHttp, type IncomingHttpHeaders, type IncomingMessage,
 import { request as requestHttps } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
 import { isSpecialAddress } from './private-address.js'
+import { TimeLimit } from './time-limit.js'
 
 export interface BoundedRequest {
   readonly method?: 'GET' | 'HEAD' | 'POST'
@@ -33,8 +34,8 @@ export interface BoundedResponse {
 export async function requestBounded (url: URL, options: BoundedRequest): Promise<BoundedResponse> {
   const host = url.hostname.replace(/^\[|\]$/g, '')
   if (isIP(host) !== 0 && !options.allowSpecialAddress && isSpecialAddress(host)) throw new Error(`address ${host} is not global`)
-  const timeout = AbortSignal.timeout(options.timeoutMs)
-  const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal])
+  const limit = new TimeLimit(options.timeoutMs)
+  const signal = options.signal === undefined ? limit.signal : AbortSignal.any([limit.signal, options.signal])
   const { body } = options
   try {
     const response = await send(url, {
@@ -43,7 +44,7 @@ export async function requestBounded (url: URL, options: BoundedRequest): Promis
       agent: false,
       signal,
       ...(options.allowSpecialAddress ? {} : { lookup: lookupGlobal })
-    }, body)
+    }, body, limit)
     try {
       const { statusCode: status = 0, headers } = response
       options.inspect?.(status, headers)
@@ -53,7 +54,9 @@ export async function requestBounded (url: URL, options: BoundedRequest): Promis
       response.destroy()
     }
   } catch (error) {
-    throw timeout.aborted ? new Error(`no complete answer within ${options.timeoutMs} ms`, { cause: error }) : error
+    throw limit.signal.aborted ? new Error(`no complete answer within ${options.timeoutMs} ms`, { cause: error }) : error
+  } finally {
+    limit.end()
   }
 }
 
@@ -62,9 +65,10 @@ export function isJsonType (contentType: string | undefined): boolean {
   return /^application\/(json|[a-z0-9.-]+\+json)$/.test(contentType?.split(';', 1).at(0)?.trim().toLowerCase() ?? '')
 }
 
-function send (url: URL, options: RequestOptions, body: string | undefined): Promise<IncomingMessage> {
+function send (url: URL, options: RequestOptions, body: string | undefined, limit: TimeLimit): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = url.protocol === 'https:' ? requestHttps(url, options, resolve) : requestHttp(url, options, resolve)
+    limit.of(request)
     request.on('error', reject)
     request.end(body)
   })
