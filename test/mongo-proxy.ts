@@ -2,6 +2,45 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { Teardown } from './mongo.js'
 
+/** Commands under way for longer than usual. */
+class Hold {
+  readonly #command: string
+  readonly #passing: Array<() => Promise<unknown>> = []
+  readonly #watchers: Array<{ count: number, resolve: () => void }> = []
+  #released = false
+
+  constructor (command: string) {
+    this.#command = command
+  }
+
+  matches (data: Buffer): boolean {
+    return data.includes(this.#command)
+  }
+
+  pass (server: Socket, data: Buffer): void {
+    if (this.#released) {
+      server.write(data)
+      return
+    }
+    this.#passing.push(async () => {
+      server.write(data)
+      await once(server, 'data')
+    })
+    for (const { count, resolve } of this.#watchers) if (this.#passing.length >= count) resolve()
+  }
+
+  /** Resolves when so many are held. */
+  async waiting (count: number): Promise<void> {
+    if (this.#passing.length < count) await new Promise<void>((resolve) => { this.#watchers.push({ count, resolve }) })
+  }
+
+  /** Lets them through, and resolves when the server has answered them. */
+  async release (): Promise<void> {
+    this.#released = true
+    await Promise.all(this.#passing.map(async (pass) => { await pass() }))
+  }
+}
+
 /** A wire to MongoDB that can be cut. */
 export class MongoProxy {
   readonly #target: URL
@@ -9,6 +48,7 @@ export class MongoProxy {
   #server: Server | null = null
   #port = 0
   #loseReplyTo: string | null = null
+  #hold: Hold | null = null
 
   constructor (uri: string) {
     this.#target = new URL(uri)
@@ -46,16 +86,23 @@ export class MongoProxy {
     this.#loseReplyTo = `${command}\0`
   }
 
+  /** From now on, a command of that name gets no further until `release`, even if whoever sent it is gone by then; nor does what comes after it on its connection. */
+  hold (command: string): Hold {
+    this.#hold = new Hold(`${command}\0`)
+    return this.#hold
+  }
+
   #pass (client: Socket): void {
     const server = connect(Number(this.#target.port), this.#target.hostname)
     let doomed = false
+    let hold: Hold | null = null
     for (const socket of [client, server]) {
       this.#sockets.add(socket)
       socket.on('error', () => {})
       socket.on('close', () => {
         this.#sockets.delete(socket)
         client.destroy()
-        server.destroy()
+        if (hold === null) server.destroy()
       })
     }
     client.on('data', (data) => {
@@ -63,7 +110,9 @@ export class MongoProxy {
         doomed = true
         this.#loseReplyTo = null
       }
-      server.write(data)
+      if (hold === null && this.#hold?.matches(data) === true) hold = this.#hold
+      if (hold === null) server.write(data)
+      else hold.pass(server, data)
     })
     server.on('data', (data) => {
       if (!doomed) return client.write(data)
