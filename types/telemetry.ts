@@ -1,6 +1,5 @@
 import type { ErrorReporter } from '../lib/telemetry/error-reporter.js'
-import type { TelemetryView } from '../lib/telemetry/open-telemetry.js'
-import type { TelemetryChange, TelemetryInput } from '../lib/telemetry/telemetry-settings.js'
+import type { TelemetryChange, TelemetryInput, TelemetryView } from '../lib/telemetry/telemetry-settings.js'
 
 /** Errors of this package, sent to Sentry once an administrator has saved a DSN. */
 export interface Telemetry extends ErrorReporter {

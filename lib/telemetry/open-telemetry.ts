@@ -5,17 +5,7 @@ import type { Store } from '../store/store.js'
 import { installedSdk, type SentrySdk } from './sentry-sdk.js'
 import { settingsKind, type StoredSettings } from './settings-kind.js'
 import { TelemetryReporter } from './telemetry-reporter.js'
-import { TelemetrySettings, type ActiveSettings, type TelemetryChange, type TelemetryInput } from './telemetry-settings.js'
-
-/** The settings as they are shown: the DSN is write-only. */
-export interface TelemetryView {
-  /** Whether @sentry/node is installed; without it nothing is sent. */
-  readonly sdkInstalled: boolean
-  /** Whether a DSN is saved. */
-  readonly on: boolean
-  /** Whether user identifiers and addresses are sent too. */
-  readonly sendPii: boolean
-}
+import { TelemetrySettings, type ActiveSettings, type TelemetryChange, type TelemetryInput, type TelemetryView } from './telemetry-settings.js'
 
 /** The parts of the `telemetry` plugin, put together. */
 export interface OpenTelemetry {

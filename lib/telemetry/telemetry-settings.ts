@@ -17,12 +17,23 @@ const inputSchema = {
 /** What is to change; a setting that is left out stays as it is. */
 export type TelemetryInput = FromSchema<typeof inputSchema, { keepDefaultedPropertiesOptional: true }>
 
+/** The settings as they are shown: the DSN is write-only. */
+export interface TelemetryView {
+  /** Whether @sentry/node is installed; without it nothing is sent. */
+  readonly sdkInstalled: boolean
+  /** Whether a DSN is saved. */
+  readonly on: boolean
+  /** Whether user identifiers and addresses are sent too. */
+  readonly sendPii: boolean
+}
+
 /** Who changes the settings, and what the audit entry says beside the event. */
 export type TelemetryChange = Omit<Change, 'event'>
 
 /** Where telemetry goes, as long as it is on. */
 export interface ActiveSettings { readonly dsn: string, readonly sendPii: boolean }
 
+type SavedView = Omit<TelemetryView, 'sdkInstalled'>
 type Patch = { readonly [Name in 'dsn' | 'sendPii']?: StoredSettings[Name] | undefined }
 
 const recordName = 'telemetry'
@@ -38,7 +49,7 @@ export class TelemetrySettings {
   }
 
   /** Whether a DSN is saved, and whether personal data may be sent. @throws DWA_STORE_UNAVAILABLE */
-  async get (): Promise<{ readonly on: boolean, readonly sendPii: boolean }> {
+  async get (): Promise<SavedView> {
     return view(await this.#records.getByName(recordName))
   }
 
@@ -56,11 +67,11 @@ export class TelemetrySettings {
    * Saves what changes, in one atomic operation with its audit entry. Of two changes at once of the same setting the later holds.
    * @throws DWA_TELEMETRY_INVALID_SETTINGS, DWA_STORE_UNAVAILABLE
    */
-  async set (input: TelemetryInput, change: TelemetryChange = {}): Promise<{ readonly on: boolean, readonly sendPii: boolean }> {
+  async set (input: TelemetryInput, change: TelemetryChange = {}): Promise<SavedView> {
     return await this.#save(readInput(input), change, 1)
   }
 
-  async #save (patch: Patch, change: TelemetryChange, tries: number): Promise<{ readonly on: boolean, readonly sendPii: boolean }> {
+  async #save (patch: Patch, change: TelemetryChange, tries: number): Promise<SavedView> {
     const before = await this.#records.getByName(recordName)
     const changed = difference(before, patch)
     if (Object.keys(changed).length === 0) return view(before)
@@ -118,6 +129,6 @@ function outcome (before: StoredRecord<StoredSettings> | null, changed: Patch): 
   return { telemetry: ('dsn' in changed ? changed.dsn !== undefined : on) ? 'on' : 'off', sendPii: changed.sendPii ?? sendPii }
 }
 
-function view (record: StoredRecord<StoredSettings> | null): { readonly on: boolean, readonly sendPii: boolean } {
+function view (record: StoredRecord<StoredSettings> | null): SavedView {
   return { on: record?.secretsSet.includes('dsn') === true, sendPii: record?.fields.sendPii === true }
 }
