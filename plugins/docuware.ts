@@ -63,8 +63,9 @@ async function routes (scope: FastifyInstance, { authorization, connections, idO
     reply.header('cache-control', 'no-store')
     if (isCrossSite({ method: request.method, origin: request.headers.origin, secFetchSite: [request.headers['sec-fetch-site'] ?? []].flat().at(0) }, new Set(ownOrigin(scope)))) throw new errors.DWA_CROSS_SITE()
   })
-  const forDocuware = { onRequest: scope.requireRole('docuware'), schema: connectionRoute }
-  const forPeople = { config: { rateLimit: {} }, errorHandler: showFailure }
+  const ownAuth = { auth: false } as const // `protect: { every }` is for the app's routes
+  const forDocuware = { config: ownAuth, onRequest: scope.requireRole('docuware'), schema: connectionRoute }
+  const forPeople = { config: { ...ownAuth, rateLimit: {} }, errorHandler: showFailure }
   const authorize = { ...forDocuware, ...forPeople }
 
   scope.get<ConnectionRoute>('/connections/:id/authorize', authorize, async (request, reply) => {
@@ -81,7 +82,7 @@ async function routes (scope: FastifyInstance, { authorization, connections, idO
     return reply.redirect(started.url, 303)
   })
 
-  const callback = { ...forPeople, config: { ...forPeople.config, auth: false as const }, logSerializers: { req: bareRequest } } // whoever comes back is known by state and cookie
+  const callback = { ...forPeople, logSerializers: { req: bareRequest } } // whoever comes back is known by state and cookie
   scope.get('/oauth/callback', callback, async (request, reply) => {
     const query = new URL(request.url, 'http://local.invalid').searchParams
     const cookie = authorization.cookieName(query.get('state') ?? '')
