@@ -44,8 +44,23 @@ export interface AppOptions {
 export async function buildApp (t: Test, { uri, jwt = {}, docuware, store = {}, publicUrl, fastify = {}, routes, before }: AppOptions): Promise<FastifyInstance> {
   const app = Fastify(fastify)
   t.teardown(() => app.close())
+  app.addHook('preHandler', async ({ jwtPayload }) => { handed.set(app, jwtPayload) })
   await before?.(app)
   await app.register(docuwareAuth, { store: { uri, secretKeys: [masterKey], ...store }, jwt, ...(docuware === undefined ? {} : { docuware }), ...(publicUrl === undefined ? {} : { publicUrl }) })
   routes?.(app)
   return app
+}
+
+/** The claims that an app's last request was handed. */
+const handed = new WeakMap<FastifyInstance, unknown>()
+
+/** Uses a token until it is kept, which shows in its claims: a request is handed the very object that the one before was. */
+export async function keepToken (t: Test, app: FastifyInstance, url: string, value: string): Promise<void> {
+  const claims: unknown[] = []
+  for (let use = 1; use <= 3; use++) {
+    t.equal((await app.inject({ url, headers: bearer(value) })).statusCode, 200, `${url}, use ${use}`)
+    claims.push(handed.get(app))
+  }
+  t.equal(claims[2], claims[1], 'the token is kept')
+  t.type(claims[2], 'object')
 }
