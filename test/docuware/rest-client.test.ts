@@ -112,6 +112,9 @@ t.test('redirects are followed on the own origin, for requests without a body, a
     t.match(await rejection(call()), { code: 'DWA_DOCUWARE_HTTP', status })
   }
   own.seen.length = 0
+  t.match(await rejection(dw.put('/once', { body: 'a file' })), { code: 'DWA_DOCUWARE_UNREACHABLE', message: /unexpected redirect/ })
+  t.equal(own.seen.length, 1)
+  own.seen.length = 0
   t.match(await rejection(dw.get('/round')), { code: 'DWA_DOCUWARE_HTTP', status: 302 })
   t.equal(own.seen.length, 6)
 })

@@ -18,12 +18,13 @@ export function unreachable (error: unknown): Error {
   return new errors.DWA_DOCUWARE_UNREACHABLE(reason, { cause: error })
 }
 
-/** Whether a certificate was refused: it will be the next time. */
-export function isUntrusted (error: unknown): boolean {
-  return /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(codeOf(error))
+/** Whether the next try would fail in the same way: a certificate was refused, or a file was to be redirected. */
+export function isPermanent (error: unknown): boolean {
+  const cause = causeOf(error)
+  return /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(codeOf(error)) || (cause instanceof Error && cause.message === 'unexpected redirect')
 }
 
 /** Whether fetch itself refused to make the request: what is wrong is quoted in its message. */
 export function isUnsendable (error: unknown): boolean {
-  return (error instanceof TypeError && error.cause === undefined) || codeOf(error) === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH'
+  return error instanceof TypeError && error.cause === undefined
 }

@@ -25,6 +25,11 @@ export class Deadline {
     return this.#controller.signal
   }
 
+  /** Whether nothing waits for an answer any more. */
+  get over (): boolean {
+    return this.#state === 'ended' || this.#controller.signal.aborted
+  }
+
   /** Counts from now on. */
   resume (): void {
     if (this.#state === 'ended') return

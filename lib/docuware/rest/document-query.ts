@@ -39,16 +39,15 @@ export function documentRequest (query: DocumentQuery): DocumentRequest {
   // DocuWare answers 422 to more than 10 000.
   if (!Number.isInteger(pageSize) || pageSize < 1 || pageSize > 10_000) throw new errors.DWA_DOCUWARE_INVALID_REQUEST('pageSize must be a whole number from 1 to 10000')
   if (!Number.isInteger(start) || start < 0) throw new errors.DWA_DOCUWARE_INVALID_REQUEST('start must be a whole number and not negative')
+  const paging = { count: pageSize, start, fields: fields.length === 0 ? undefined : fields.join(',') }
+  const order = sort.map(({ field, direction = 'Asc' }) => ({ Field: field, Direction: direction }))
+  if (conditions === undefined && dialogId === undefined) {
+    return { options, expression: null, query: { ...paging, sortOrder: order.length === 0 ? undefined : order.map(({ Field, Direction }) => `${Field} ${Direction}`).join(',') } }
+  }
   return {
     options,
-    query: {
-      dialogId,
-      count: pageSize,
-      start,
-      fields: fields.length === 0 ? undefined : fields.join(','),
-      sortOrder: sort.length === 0 ? undefined : sort.map(({ field, direction = 'Asc' }) => `${field} ${direction}`).join(',')
-    },
-    expression: conditions === undefined && dialogId === undefined ? null : { Condition: (conditions ?? []).map(condition), Operation: operation }
+    expression: { Condition: (conditions ?? []).map(condition), Operation: operation, ...(order.length === 0 ? {} : { SortOrder: order }) },
+    query: { dialogId, ...paging }
   }
 }
 

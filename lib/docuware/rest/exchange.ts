@@ -5,7 +5,7 @@ import type { Logger } from '../../store/logger.js'
 import type { Bearer, BearerAccess } from '../bearer-access.js'
 import { orAborted, pause } from './abort.js'
 import type { CabinetListRates } from './call-rate.js'
-import { isUnsendable, isUntrusted, unreachable } from './connection-failure.js'
+import { isPermanent, isUnsendable, unreachable } from './connection-failure.js'
 import { Credential } from './credential.js'
 import { Deadline } from './deadline.js'
 import type { QueryParameters } from './docuware-client.js'
@@ -86,7 +86,7 @@ export class Exchange {
     const deadline = new Deadline(clock, call.timeoutMs, call.signal)
     try {
       const init = { method: call.method, headers: credential.headers(call.headers), redirect: 'manual', signal: deadline.signal } as const
-      let response = await (call.body === null ? fetch(url.href, init) : fetch(url.href, { ...init, body: call.body.open(deadline), duplex: 'half' }))
+      let response = await fetch(url.href, call.body === null ? init : { ...init, ...bodyInit(call.body.open(deadline)) })
       for (let hops = 0; hops < maxRedirects && redirects(response, call.method); hops++) {
         url = platform.follow(response.headers.get('location') ?? '', url)
         await response.body?.cancel()
@@ -116,8 +116,8 @@ export class Exchange {
     if (source !== null) throw source.error
     if (deadline.signal.aborted) return { kind: 'transient', error: deadline.signal.reason, exception: null }
     if (isAuthError(error)) throw error
-    if (isUnsendable(error)) throw new errors.DWA_DOCUWARE_INVALID_REQUEST('The request cannot be sent: its method, a header or its size is wrong') // without the cause: it quotes headers
-    return { kind: isUntrusted(error) ? 'final' : 'transient', error: unreachable(error), exception: null }
+    if (isUnsendable(error)) throw new errors.DWA_DOCUWARE_INVALID_REQUEST('The request cannot be sent: its method or a header is wrong, or a GET has a body') // without the cause: it quotes headers
+    return { kind: isPermanent(error) ? 'final' : 'transient', error: unreachable(error), exception: null }
   }
 
   /** Whether there is another try; if so, its time has come when this resolves. */
@@ -147,6 +147,11 @@ export class Exchange {
     progress.waited = nextWait(progress.waited, random)
     return progress.waited
   }
+}
+
+/** A fetch that may be redirected keeps all that was sent of a stream in memory. */
+function bodyInit (body: string | ReadableStream<Uint8Array>): RequestInit {
+  return typeof body === 'string' ? { body } : { body, duplex: 'half', redirect: 'error' }
 }
 
 function redirects ({ status, headers }: Response, method: string): boolean {

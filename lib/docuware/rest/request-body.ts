@@ -1,3 +1,4 @@
+import { errors } from '../../errors.js'
 import type { Deadline } from './deadline.js'
 
 /** What a request carries: text, bytes, a Node or web stream (which can be sent once), or a function that opens one of these (called for each try). */
@@ -9,10 +10,10 @@ export interface RequestBody {
   readonly headers: Readonly<Record<string, string>>
   /** False for a stream that has been read from. */
   readonly sendable: boolean
-  /** What the source itself failed with, if it did. */
+  /** What reading the source failed with, if it did. */
   readonly failure: { readonly error: unknown } | null
   /** What to hand to fetch for one try. */
-  open (deadline: Deadline): string | AsyncIterable<Uint8Array>
+  open (deadline: Deadline): string | ReadableStream<Uint8Array>
 }
 
 export function jsonBody (value: unknown): RequestBody {
@@ -37,6 +38,7 @@ export class StreamedBody implements RequestBody {
   readonly #source: BodySource
   readonly #before: Uint8Array
   readonly #after: Uint8Array
+  readonly #size: number | null
   #used = false
   #failure: { readonly error: unknown } | null = null
 
@@ -44,8 +46,8 @@ export class StreamedBody implements RequestBody {
     this.#source = typeof source === 'string' ? Buffer.from(source) : source
     this.#before = before
     this.#after = after
-    const length = size ?? sizeOf(this.#source)
-    this.headers = length === null ? headers : { ...headers, 'content-length': String(before.length + length + after.length) }
+    this.#size = size ?? sizeOf(this.#source)
+    this.headers = this.#size === null ? headers : { ...headers, 'content-length': String(before.length + this.#size + after.length) }
   }
 
   get sendable (): boolean {
@@ -56,18 +58,36 @@ export class StreamedBody implements RequestBody {
     return this.#failure
   }
 
-  async * open (deadline: Deadline): AsyncGenerator<Uint8Array, void, undefined> {
+  open (deadline: Deadline): ReadableStream<Uint8Array> {
+    const pieces = this.#pieces(deadline)
+    // From an iterable fetch would make a stream too, and copy every piece.
+    return new ReadableStream({
+      async pull (controller) {
+        const { done, value } = await pieces.next()
+        if (done === true) controller.close()
+        else controller.enqueue(value)
+      },
+      async cancel () { await pieces.return() }
+    }, { highWaterMark: 0 })
+  }
+
+  async * #pieces (deadline: Deadline): AsyncGenerator<Uint8Array, void, undefined> {
     if (this.#before.length > 0) yield this.#before
     try {
-      deadline.suspend()
       this.#used = true
+      let bytes = 0
+      deadline.suspend()
       for await (const chunk of chunksOf(typeof this.#source === 'function' ? this.#source() : this.#source)) {
+        bytes += chunk.length
+        if (this.#size !== null && bytes > this.#size) throw this.#wrongSize()
         for (let start = 0; start < chunk.length; start += sliceLength) {
           deadline.resume()
           yield chunk.subarray(start, start + sliceLength)
+          if (deadline.over) return // fetch would read all that is left, for nobody
         }
         deadline.suspend()
       }
+      if (this.#size !== null && bytes < this.#size) throw this.#wrongSize()
     } catch (error) {
       this.#failure = { error }
       throw error
@@ -75,6 +95,11 @@ export class StreamedBody implements RequestBody {
       deadline.resume()
     }
     if (this.#after.length > 0) yield this.#after
+  }
+
+  /** fetch would wait for ever for a body that is longer than it was said to be. */
+  #wrongSize (): Error {
+    return new errors.DWA_DOCUWARE_INVALID_REQUEST(`The body does not have the ${this.#size} bytes that its size says`)
   }
 }
 
