@@ -39,11 +39,15 @@ export interface Accepted {
   readonly partnerId: string | null
   /** The Set-Cookie header of a cookie-mode validator. */
   readonly setCookie: string | null
+  /** What validators said that were asked before, in chain order. */
+  readonly before: readonly ValidatorRefusal[]
 }
 
 export interface Refused {
-  /** In chain order, never empty. */
+  /** What is answered, in chain order, never empty. */
   readonly refusals: readonly ValidatorRefusal[]
+  /** What validators said that were asked before one accepted the token, but not the request. */
+  readonly before: readonly ValidatorRefusal[]
   /** The scopes that were needed, for 403 insufficient_scope. */
   readonly scopes?: readonly string[]
 }
@@ -92,16 +96,16 @@ export class Authenticator<Request = unknown> {
   }
 
   #ask (validator: CompiledValidator, walk: Walk<Request>): Outcome | Promise<Outcome> {
-    return then(this.#prove(validator, walk.credentials), (proof) => 'reason' in proof ? this.#goOn(proof, walk) : this.#accept(validator, proof, walk.credentials))
+    return then(this.#prove(validator, walk.credentials), (proof) => 'reason' in proof ? this.#goOn(proof, walk) : this.#accept(validator, proof, walk))
   }
 
   #goOn (refused: ValidatorRefusal, { credentials, refusals }: Walk<Request>): Outcome | Promise<Outcome> {
     const walk = { credentials, refusals: [...refusals, refused] }
     const { next } = refused.validator
-    if (next === null) return walk
+    if (next === null) return { refusals: walk.refusals, before: [] }
     return then(this.#options.registry.find(next), (validator) => {
       // Two processes may have closed a circle at the same moment: it ends where it began.
-      return walk.refusals.some((one) => one.validator.name === validator.name) ? walk : this.#ask(validator, walk)
+      return walk.refusals.some((one) => one.validator.name === validator.name) ? { refusals: walk.refusals, before: [] } : this.#ask(validator, walk)
     })
   }
 
@@ -130,13 +134,14 @@ export class Authenticator<Request = unknown> {
   }
 
   /** The accepting validator's settings apply, in this order: scopes, cross-site guard, user, partner, cookie. */
-  #accept (validator: CompiledValidator, { claims, scopes, via }: Proof, credentials: Credentials<Request>): Outcome | Promise<Outcome> {
+  #accept (validator: CompiledValidator, { claims, scopes, via }: Proof, { credentials, refusals: before }: Walk<Request>): Outcome | Promise<Outcome> {
     const { fields, name } = validator
+    const refuse = (code: RefusalCode, reason: ValidatorRefusal['reason']): Refused => ({ refusals: [{ validator, code, reason }], before })
     if (!hasScopes(scopes, fields.requiredScopes) || !hasScopes(scopes, credentials.scopes)) {
       const needed = [...new Set([...fields.requiredScopes ?? [], ...credentials.scopes])]
-      return { ...refusal(validator, 'DWA_JWT_INSUFFICIENT_SCOPE', 'scope'), scopes: needed }
+      return { ...refuse('DWA_JWT_INSUFFICIENT_SCOPE', 'scope'), scopes: needed }
     }
-    if (via === 'cookie' && fields.cookieCsrf && isCrossSite(credentials, this.#options.trustedOrigins)) return refusal(validator, 'DWA_JWT_CROSS_SITE', 'cross_site')
+    if (via === 'cookie' && fields.cookieCsrf && isCrossSite(credentials, this.#options.trustedOrigins)) return refuse('DWA_JWT_CROSS_SITE', 'cross_site')
     const { userIdStrategy, partnerIdStrategy, partnerIdRequired } = fields
     const ask = (option: 'userIdStrategies' | 'partnerIdStrategies', strategy: string): string | null | Promise<string | null> => {
       const registered = this.#options[option].get(strategy)
@@ -146,11 +151,11 @@ export class Authenticator<Request = unknown> {
     }
     const user = userIdStrategy === 'static' || userIdStrategy === 'claim' ? builtInUserId(validator, claims) : ask('userIdStrategies', userIdStrategy)
     return then(user, (userId) => {
-      if (userId === null && userIdStrategy !== 'static') return refusal(validator, 'DWA_JWT_USER_NOT_FOUND', 'no_user')
+      if (userId === null && userIdStrategy !== 'static') return refuse('DWA_JWT_USER_NOT_FOUND', 'no_user')
       return then(partnerIdStrategy === undefined ? null : ask('partnerIdStrategies', partnerIdStrategy), (partnerId) => {
-        if (partnerId === null && partnerIdRequired) return refusal(validator, 'DWA_JWT_PARTNER_NOT_FOUND', 'no_partner')
+        if (partnerId === null && partnerIdRequired) return refuse('DWA_JWT_PARTNER_NOT_FOUND', 'no_partner')
         const renews = fields.cookieEnabled && (via === 'header' || fields.cookieRenew)
-        return { validator, claims, userId, partnerId, setCookie: renews ? this.#options.cookies.renew(validator, claims) : null }
+        return { validator, claims, userId, partnerId, setCookie: renews ? this.#options.cookies.renew(validator, claims) : null, before }
       })
     })
   }
@@ -168,8 +173,4 @@ function isThenable (value: unknown): value is PromiseLike<unknown> {
 
 function hasScopes (held: ReadonlySet<string>, needed: readonly string[] | undefined): boolean {
   return needed === undefined || needed.every((scope) => held.has(scope))
-}
-
-function refusal (validator: CompiledValidator, code: RefusalCode, reason: ValidatorRefusal['reason']): Refused {
-  return { refusals: [{ validator, code, reason }] }
 }

@@ -42,7 +42,7 @@ export async function openJwt (options: JwtOptions<FastifyRequest>, store: Store
     }),
     now,
     onFailure (url, error) {
-      logger.error({ err: error, keySet: url }, 'a JWT key set could not be fetched')
+      logger.warn({ err: error, keySet: url }, 'a JWT key set could not be fetched') // what is refused for it has an error line of its own
       auditLog.sample(url, 'validator.key_set_failed', { level: 'error', target: { type: 'key_set', id: url }, message: String(error) })
     }
   })

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errors } from '../errors.js'
 import type { AuditLog } from '../log/audit-log.js'
 import type { RouteHook } from '../store/route-auth.js'
-import type { Accepted, Authenticator, Credentials, Outcome, Refused } from './authenticator.js'
+import type { Accepted, Authenticator, Credentials, Outcome, Refused, ValidatorRefusal } from './authenticator.js'
 import { answerOf } from './challenge.js'
 import type { RouteValue } from './route-value.js'
 
@@ -42,18 +42,14 @@ export class RouteGuard {
 
   #conclude (request: FastifyRequest, reply: FastifyReply, outcome: Outcome, done: Done): void {
     if (outcome === 'anonymous') return done()
+    for (const refusal of outcome.before) if (lacksKey(refusal)) this.#report(request, refusal)
     if ('refusals' in outcome) return this.#refuse(request, reply, outcome, done)
     grant(request, reply, outcome)
     done()
   }
 
   #refuse (request: FastifyRequest, reply: FastifyReply, refused: Refused, done: Done): void {
-    for (const { validator: { id, name }, reason } of refused.refusals) {
-      if (reason === 'missing') continue
-      const level = reason === 'unknown_key' || reason === 'key_set_unreachable' ? 'error' : 'info'
-      request.log[level]({ validator: name, reason }, 'JWT refused')
-      this.#options.auditLog.sample(`${name} ${reason}`, 'jwt.refused', { level: 'warning', target: { type: 'validator', id, name }, details: { reason } })
-    }
+    for (const refusal of refused.refusals) if (refusal.reason !== 'missing') this.#report(request, refusal)
     const { error, challenge } = answerOf(refused)
     if (challenge !== null) reply.header('www-authenticate', challenge)
     if (request.jwtValidator !== null) reply.removeHeader('set-cookie') // an earlier guard of the same route had let it pass
@@ -64,12 +60,23 @@ export class RouteGuard {
     }
   }
 
+  #report (request: FastifyRequest, refusal: ValidatorRefusal): void {
+    const { validator: { id, name }, reason } = refusal
+    request.log[lacksKey(refusal) ? 'error' : 'info']({ validator: name, reason }, 'JWT refused')
+    this.#options.auditLog.sample(`${name} ${reason}`, 'jwt.refused', { level: 'warning', target: { type: 'validator', id, name }, details: { reason } })
+  }
+
   #refuseSession (request: FastifyRequest, reply: FastifyReply, done: Done): void {
     request.log.warn('a request with a signed-in session was refused on a JWT route')
     this.#options.auditLog.sample('session', 'jwt.session_mismatch', { level: 'warning' })
     reply.header('www-authenticate', 'Bearer')
     done(new errors.DWA_JWT_SESSION_MISMATCH())
   }
+}
+
+/** The validator could not look at the token as it should: somebody must be told, even when another one of the chain accepts it. */
+function lacksKey ({ reason }: ValidatorRefusal): boolean {
+  return reason === 'unknown_key' || reason === 'key_set_unreachable'
 }
 
 /** A request as the authenticator reads it: nothing is looked up before it is needed. */
