@@ -3,6 +3,7 @@ import t from 'tap'
 import { CabinetListRates, CallRate } from '../../lib/docuware/rest/call-rate.js'
 import { createRestClient } from '../../lib/docuware/rest/create-rest-client.js'
 import { isDocuWareHttpError } from '../../lib/docuware/rest/docuware-client.js'
+import { nextWait } from '../../lib/docuware/rest/retry-policy.js'
 import { isAuthError } from '../../lib/errors.js'
 import { ManualClock } from '../manual-clock.js'
 import { json, rejection, startPlatform, TestAccess, testClient, type Answer } from './rest-platform.js'
@@ -360,17 +361,32 @@ t.test('what is tried again, how often, and after how long', async (t) => {
 })
 
 t.test('the first wait is one second in the median, and every one is another', async (t) => {
-  const { platformUrl } = await startPlatform(t, (_request, response) => { json(response, {}, 503) })
-  const firsts: number[] = []
-  await Promise.all(Array.from({ length: 201 }, async () => {
-    const { dw, waits } = testClient(platformUrl, { tries: 2, random: Math.random })
-    await rejection(dw.get('/x'))
-    firsts.push(...waits)
-  }))
-  firsts.sort((a, b) => a - b)
-  t.ok(Math.abs((firsts[100] ?? 0) - 1000) < 250, String(firsts[100]))
-  t.ok((firsts[0] ?? 0) >= 500 && (firsts[200] ?? 0) <= 1500)
-  t.ok(new Set(firsts).size > 100)
+  const firsts = Array.from({ length: 2001 }, () => nextWait(null, Math.random)).sort((a, b) => a - b)
+  t.ok(Math.abs((firsts[1000] ?? 0) - 1000) < 100, String(firsts[1000]))
+  t.ok((firsts[0] ?? 0) >= 500 && (firsts[2000] ?? 0) <= 1500)
+  t.ok(new Set(firsts).size > 1900)
+})
+
+t.test('the status counts also when the rest of a refusal never comes', async (t) => {
+  const statuses = [429, 401, 503, 422]
+  const { platformUrl, seen } = await startPlatform(t, ({ headers }, response, incoming) => {
+    const status = statuses.shift() ?? 200
+    if (status === 200) return json(response, { token: headers.authorization })
+    response.writeHead(status, { 'content-type': 'application/json', 'content-length': '1000', 'retry-after': '1' }).write('{', () => { incoming.socket.destroy() })
+  })
+  const { dw, waits } = testClient(platformUrl)
+  t.match(await rejection(dw.post('/x', { json: {} })), { code: 'DWA_DOCUWARE_HTTP', status: 503, docuwareMessage: null })
+  t.equal(seen.length, 3)
+  t.match(await rejection(dw.get('/x')), { status: 422 })
+  t.same(waits, [1000])
+})
+
+t.test('after a wait the token is asked for anew', async (t) => {
+  const { platformUrl, seen } = await startPlatform(t, (_request, response) => { json(response, {}, seen.length === 1 ? 429 : 200) })
+  const { dw, access } = testClient(platformUrl, { onWait: () => { access.bearer = { platformUrl, accessToken: 'newer' } } })
+  await dw.get('/x')
+  t.same(seen.map(({ headers }) => headers.authorization), ['Bearer token-0', 'Bearer newer'])
+  t.same(access.refused, [])
 })
 
 t.test('a certificate that is refused is refused for good', async (t) => {

@@ -66,6 +66,38 @@ t.test('the named calls, whatever letters\' case the keys are in', async (t) => 
   t.type(await dw.get('/'), Object)
 })
 
+t.test('the client is right in every position of the simulator\'s switches', async (t) => {
+  const { docuware, dw, cabinetId, access, waits } = await simulate(t)
+  for (const unauthenticated of ['json', 'html'] as const) {
+    docuware.set({ unauthenticated })
+    docuware.expireTokens()
+    const next = await signedIn(docuware)
+    access.renew = async () => (access.bearer = next.bearer)
+    t.equal((await dw.organizations()).length, 1, unauthenticated)
+  }
+  docuware.set({ licencesExhausted: true })
+  t.match(await rejection(dw.whoami()), { code: 'DWA_DOCUWARE_LICENCES' })
+  docuware.set({ licencesExhausted: false })
+  for (const [as, found] of [['xml', /XML/], ['html', /HTML/]] as const) {
+    docuware.disguiseNext(1, as)
+    t.match(await rejection(dw.whoami()), { code: 'DWA_DOCUWARE_NOT_JSON', message: found })
+    docuware.disguiseNext(1, as, { status: 403 })
+    t.match(await rejection(dw.whoami()), { code: 'DWA_DOCUWARE_HTTP', status: 403, message: found })
+  }
+  t.match(await rejection(dw.post('/Account/Logon', { json: {} })), { code: 'DWA_DOCUWARE_LEGACY_LOGON' })
+  t.same(waits, [])
+  docuware.throttle(1)
+  docuware.throttle(1, { retryAfter: 3 })
+  await dw.updateFields(cabinetId, 1, { NUMBER: 1 })
+  t.same(waits.splice(0), [60_000, 3000])
+  docuware.dropNext(2)
+  t.type(await dw.document(cabinetId, 1), Object)
+  t.equal(waits.splice(0).length, 2)
+  docuware.failNext(1, 500, { message: 'Broken', exception: 'System.Exception' })
+  t.match(await rejection(dw.document(cabinetId, 1)), { status: 500, docuwareMessage: 'Broken' })
+  t.same(waits, [])
+})
+
 t.test('a login token comes as JSON or as it is, and lives as long as it was asked to', async (t) => {
   const { docuware, dw } = await simulate(t)
   const token = await dw.loginToken()

@@ -79,7 +79,7 @@ export class CabinetListRates {
     this.#clock = clock
   }
 
-  /** The one of an organization, shared by all who ask for it. */
+  /** The one of an organization at its platform, shared by all who ask for it. */
   of (organization: string): CallRate {
     let rate = this.#rates.get(organization)
     if (rate === undefined) this.#rates.set(organization, rate = new CallRate(60, 60_000, this.#clock))

@@ -67,7 +67,8 @@ export class Exchange {
 
   async run<Answer> (call: Call<Answer>): Promise<Answer> {
     const held = this.#options.access.current()
-    const progress: Progress = { bearer: held instanceof Promise ? await orAborted(held, call.signal) : held, renewed: false, tries: 1, waited: null }
+    const bearer = held instanceof Promise ? await orAborted(held, call.signal) : held
+    const progress: Progress = { bearer, renewed: false, tries: 1, waited: null }
     let failure
     do {
       const answer = await this.#try(call, progress.bearer)
@@ -82,7 +83,7 @@ export class Exchange {
     const credential = this.#credentialOf(bearer)
     const { platform } = credential
     let url = platform.resolve(call.path, call.query)
-    const answered = platform.listsCabinets(url) ? await rates.of(bearer.organization ?? platform.origin).take(call.signal) : null
+    const answered = platform.listsCabinets(url) ? await rates.of(`${platform.origin} ${bearer.organization ?? ''}`).take(call.signal) : null
     const deadline = new Deadline(clock, call.timeoutMs, call.signal)
     try {
       const init = { method: call.method, headers: credential.headers(call.headers), redirect: 'manual', signal: deadline.signal } as const
@@ -95,6 +96,7 @@ export class Exchange {
       if (response.ok) return await call.read(response, deadline)
       const path = redactIdentifier(url.pathname)
       const refusal = await readRefusal(response, { method: call.method, path, accessToken: bearer.accessToken })
+      call.signal?.throwIfAborted()
       return new Failure(refusal, path, retryAfter(response.headers.get('retry-after'), clock.now()))
     } catch (error) {
       return new Failure(this.#judge(error, call, deadline), redactIdentifier(url.pathname))
@@ -137,6 +139,7 @@ export class Exchange {
     const wait = this.#wait(failure, progress)
     logger?.info({ method: call.method, path: failure.path, reason: error.message, try: progress.tries, waitMs: Math.round(wait) }, 'DocuWare is asked again')
     await pause(clock, wait, call.signal)
+    progress.bearer = await orAborted(Promise.resolve(access.current()), call.signal) // the last one may have expired meanwhile
     return true
   }
 

@@ -22,11 +22,11 @@ export interface RefusedRequest {
 const maxBytes = 64 * 1024
 const licence = /licen[csç]|lizenz|ライセンス|лиценз/i
 
-/** Reads DocuWare's `{ Message, Exception }`, or names what came instead. */
+/** Reads DocuWare's `{ Message, Exception }`, or names what came instead; never rejects. */
 export async function readRefusal (response: Response, request: RefusedRequest): Promise<Refusal> {
   const { status } = response
   const kind = kindOf(response)
-  const text = await readText(response, maxBytes)
+  const text = await readText(response, maxBytes).catch(() => null) // the status says enough
   const body = kind === 'JSON' && text !== null ? parsed(text) : null
   const said = (name: string, length: number): string | null => isObject(body) ? oneLine(member(body, name), request.accessToken, length) : null
   const docuwareMessage = said('Message', 500)
