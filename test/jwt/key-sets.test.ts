@@ -1,14 +1,24 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer as createTcpServer, type AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
+import type { JwtOptions } from '../../index.js'
 import { lookupGlobal } from '../../lib/http/bounded-request.js'
 import { fetchJson } from '../../lib/http/fetch-json.js'
 import { isLoopbackHost, isSpecialAddress } from '../../lib/http/private-address.js'
 import { KeySets } from '../../lib/jwt/key-sets.js'
-import { cooldown, maxAge, maxStaleAge, refreshAge, RemoteKeySet } from '../../lib/jwt/remote-key-set.js'
+import { RemoteKeySet } from '../../lib/jwt/remote-key-set.js'
 import { TokenVerifier } from '../../lib/jwt/token-verifier.js'
+import type { ValidatorInput } from '../../lib/jwt/validator-schema.js'
 import { signToken } from '../../testing/sign-token.js'
+import { bearer, buildApp, clockAt, issuer, keepToken, validator } from '../app.js'
+import { hurryTimers } from '../hurried-timers.js'
+import { startTestMongo } from '../mongo.js'
+
+const minute = 60_000
+/** Milliseconds, as promised: a set is kept ten minutes and refreshed ahead in the last of them, serves an hour at most, and is not asked for unknown keys twice in half a minute. */
+const [maxAge, refreshAge, maxStaleAge, cooldown] = [10 * minute, 9 * minute, 60 * minute, 30_000]
 
 const limits = { timeoutMs: 400, maxBytes: 10_000, allowSpecialAddress: true }
 
@@ -93,7 +103,7 @@ const second = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const jwk = (pair: typeof first, kid: string) => ({ ...pair.publicKey.export({ format: 'jwk' }), kid })
 
 /** A key set behind a switchboard: what it answers, whether it is down, and the time. */
-function keySet (keys: unknown[]) {
+function keySet (keys: unknown) {
   const state = { keys, down: false, fetches: 0, failures: 0, now: Date.now(), gate: Promise.resolve() }
   const set = new RemoteKeySet({
     async fetch () {
@@ -178,7 +188,7 @@ t.test('an endpoint that hangs after it failed holds nobody up while the last go
 })
 
 t.test('a set that was never had, is no set, or is too large refuses every token, and backs off', async (t) => {
-  for (const keys of [Array(101).fill(jwk(first, 'k1'))]) {
+  for (const keys of [Array(101).fill(jwk(first, 'k1')), null, {}, 'x']) {
     const { state, verify } = keySet(keys)
     t.equal(await verify(first, 'k1'), 'key_set_unreachable')
     t.equal(await verify(first, 'k1'), 'key_set_unreachable')
@@ -206,11 +216,6 @@ t.test('a removed key stops being accepted as soon as the new set is seen, and w
   t.not(set.fresh, verified.snapshot)
 })
 
-t.test('security 45: a token is refused when its key, of the same kid, belongs to another issuer', async (t) => {
-  const { verify } = keySet([jwk(first, 'same')])
-  t.equal(await verify(second, 'same'), 'signature')
-})
-
 t.test('validators that name the same URL share one set, stored and declared ones apart', async (t) => {
   const failures: string[] = []
   const sets = new KeySets({ fetch: async () => { throw new Error('down') }, now: Date.now, onFailure: (url) => failures.push(url) })
@@ -218,4 +223,130 @@ t.test('validators that name the same URL share one set, stored and declared one
   t.not(sets.get('https://a/jwks?key=secret', true), sets.get('https://a/jwks?key=secret', false))
   t.equal(await sets.get('https://a/jwks?key=secret', true).latest(), null)
   t.same(failures, ['https://a/jwks'], 'security 52: without the query')
+})
+
+const { uri } = await startTestMongo(t)
+let apps = 0
+
+/** A validator with a remote key set. */
+const remote = (name: string, url: URL, more: Partial<ValidatorInput> = {}): ValidatorInput => validator(name, { signatureType: 'public_key', publicKeyJwkUri: url.href, ...more })
+
+/** An app with a route for each name, `/<name>`, the warnings of its log, and a time of its own. */
+async function appWith (t: Test, names: readonly string[], jwt: JwtOptions) {
+  const state = { now: Date.now(), warnings: [] as string[] }
+  const app = await buildApp(t, {
+    uri,
+    jwt,
+    store: { collectionPrefix: `keys${apps++}_`, clock: clockAt(() => state.now) },
+    fastify: { logger: { level: 'warn', stream: { write (line: string) { state.warnings.push(line) } } } },
+    routes (app) { for (const name of names) app.get(`/${name}`, { config: { auth: `jwt_${name}` } }, async () => 'in') }
+  })
+  await app.ready()
+  const sign = (pair: typeof first, header: object, claims: object = {}) => signToken({ iss: issuer, aud: 'api', iat: undefined, exp: Math.floor(state.now / 1000) + 7200, ...claims }, { privateKey: pair.privateKey, header: { ...header } })
+  return { app, state, sign }
+}
+
+const status = async (app: FastifyInstance, name: string, value: string): Promise<number> => (await app.inject({ url: `/${name}`, headers: bearer(value) })).statusCode
+
+t.test('security 49: a key set has 5 seconds and 512 KiB', async (t) => {
+  const set = JSON.stringify({ keys: [jwk(first, 'k1')] })
+  const sizes: Record<string, number> = { '/exact': 512 * 1024, '/over': 512 * 1024 + 1 }
+  const url = await serve(t, (request, response) => {
+    const size = sizes[request.url ?? '']
+    if (size !== undefined) response.writeHead(200, { 'content-type': 'application/json' }).end(set.padEnd(size))
+    else if (request.url === '/slow') response.writeHead(200, { 'content-type': 'application/json' }).write(set)
+  })
+  const { app, state, sign } = await appWith(t, ['exact', 'over', 'slow', 'silent'], {
+    allowInsecure: true,
+    validators: ['exact', 'over', 'slow', 'silent'].map((name) => remote(name, new URL(name, url)))
+  })
+  const value = sign(first, { kid: 'k1' })
+  t.equal(await status(app, 'exact', value), 200)
+  t.equal(await status(app, 'over', value), 401)
+  t.match(state.warnings.join(''), /answered with more than 524288 bytes/)
+  hurryTimers(t, 5000)
+  for (const name of ['slow', 'silent']) {
+    state.warnings = []
+    t.equal(await status(app, name, value), 401, name)
+    t.match(state.warnings.join(''), /no complete answer within 5000 ms/)
+  }
+})
+
+t.test('security 49: whether a key set may be on a special address depends on who named it, and is an option', async (t) => {
+  let connections = 0
+  const server = createTcpServer((socket) => {
+    connections++
+    socket.destroy()
+  })
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  t.teardown(() => server.close())
+  const url = new URL(`https://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`)
+  const cases: Array<[what: string, options: JwtOptions, name: 'declared' | 'stored', asked: number]> = [
+    ['a declared one', {}, 'declared', 1],
+    ['a stored one', {}, 'stored', 0],
+    ['a stored one, with allowPrivateAddresses', { keySets: { allowPrivateAddresses: true } }, 'stored', 1],
+    ['a stored one on loopback, with allowInsecure', { allowInsecure: true }, 'stored', 1]
+  ]
+  for (const [what, options, name, asked] of cases) {
+    const { app, state, sign } = await appWith(t, ['declared', 'stored', 'elsewhere'], { ...options, validators: [remote('declared', url)] })
+    await app.jwtValidators.create(remote('stored', url))
+    connections = 0
+    t.equal(await status(app, name, sign(first, {})), 401, what)
+    t.equal(connections, asked, what)
+    if (options.allowInsecure !== true) continue
+    await app.jwtValidators.create(remote('elsewhere', new URL('https://10.0.0.1/jwks')))
+    t.equal(await status(app, 'elsewhere', sign(first, {})), 401)
+    t.match(state.warnings.join(''), /address 10\.0\.0\.1 is not global/, 'which is for loopback only')
+    await t.rejects(app.jwtValidators.create(remote('plain', new URL('http://10.0.0.1/jwks'))), { code: 'DWA_JWT_INVALID_VALIDATOR', field: 'publicKeyJwkUri' })
+  }
+})
+
+t.test('a kept token ends with its key: as soon as the new set is seen, or the old one is too old', async (t) => {
+  let keys = [jwk(first, 'k1')]
+  let fetches = 0
+  const url = await serve(t, (_request, response) => {
+    fetches++
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ keys }))
+  })
+  const { app, state, sign } = await appWith(t, ['one', 'two'], { allowInsecure: true, validators: [remote('one', url), remote('two', url)] })
+  const removed = sign(first, { kid: 'k1' })
+  for (const name of ['one', 'two']) await keepToken(t, app, `/${name}`, removed)
+  t.equal(fetches, 1, 'two validators, one URL, one request')
+  keys = [jwk(second, 'k2')]
+  state.now += cooldown
+  t.equal(await status(app, 'one', removed), 200, 'nobody knows yet')
+  t.equal(await status(app, 'one', sign(second, { kid: 'k2' })), 200)
+  for (const name of ['one', 'two']) t.equal(await status(app, name, removed), 401)
+  const stays = sign(second, { kid: 'k2' })
+  await keepToken(t, app, '/one', stays)
+  keys = []
+  state.now += maxAge
+  t.equal(await status(app, 'one', stays), 401)
+})
+
+t.test('security 40: what a token says about keys is followed nowhere', async (t) => {
+  let requests = 0
+  const trap = await serve(t, (_request, response) => {
+    requests++
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ keys: [jwk(second, 'k1')] }))
+  })
+  const url = await serve(t, (_request, response) => { response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ keys: [jwk(first, 'k1')] })) })
+  const { app, sign } = await appWith(t, ['set', 'key'], { allowInsecure: true, validators: [remote('set', url), validator('key', { signatureType: 'public_key', publicKey: jwk(first, 'k1') })] })
+  for (const header of [{ jku: trap.href }, { x5u: trap.href }, { jwk: jwk(second, 'k1') }, { kid: trap.href, jku: trap.href }, { x5c: ['MIIB'], x5t: 'abc' }]) {
+    for (const name of ['set', 'key']) t.equal(await status(app, name, sign(second, { kid: 'k1', ...header })), 401, `${name} ${JSON.stringify(header)}`)
+  }
+  t.equal(requests, 0)
+  t.equal(await status(app, 'set', sign(first, { kid: 'k1', jku: trap.href })), 200)
+  t.equal(requests, 0)
+})
+
+t.test('security 45: of two issuers whose keys have the same kid, neither signs for the other', async (t) => {
+  const setOf = async (pair: typeof first) => await serve(t, (_request, response) => { response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ keys: [jwk(pair, 'same')] })) })
+  const { app, sign } = await appWith(t, ['one', 'two'], {
+    allowInsecure: true,
+    validators: [remote('one', await setOf(first), { issuer: 'https://one' }), remote('two', await setOf(second), { issuer: 'https://two' })]
+  })
+  for (const [pair, iss, accepting] of [[first, 'https://one', 'one'], [second, 'https://two', 'two'], [second, 'https://one', null], [first, 'https://two', null]] as const) {
+    for (const name of ['one', 'two']) t.equal(await status(app, name, sign(pair, { kid: 'same' }, { iss })), name === accepting ? 200 : 401, `${name}, ${iss}`)
+  }
 })
