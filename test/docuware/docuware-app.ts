@@ -34,7 +34,8 @@ export async function docuwareApp (t: Test, { simulator, docuware, dw: running, 
   return { app, dw, uri: database }
 }
 
-function refuseLeaks (dw: DocuWare, kept: readonly string[]): void {
+/** @throws Error when a secret of the simulator's is in one of the texts */
+export function refuseLeaks (dw: DocuWare, kept: readonly string[]): void {
   for (const [kind, secrets] of Object.entries(dw.secretsIssued())) {
     for (const secret of secrets.filter(({ length }) => length >= 16)) {
       const found = kept.find((line) => line.includes(secret))
