@@ -511,7 +511,7 @@ t.test('lists of file cabinets keep under 60 a minute for an organization, in th
 })
 
 t.test('every client of an organization counts, and nothing but lists of file cabinets does', async (t) => {
-  const { platformUrl, seen } = await startPlatform(t, (_request, response) => { json(response, { FileCabinet: [] }) })
+  const { origin, platformUrl, seen } = await startPlatform(t, (_request, response) => { json(response, { FileCabinet: [] }) })
   const clock = new ManualClock()
   const rates = new CabinetListRates(clock)
   const other = new TestAccess(platformUrl)
@@ -528,4 +528,19 @@ t.test('every client of an organization counts, and nothing but lists of file ca
   clock.advance(1)
   t.same(await late, [])
   t.equal(seen.length, 67)
+
+  clock.advance(60_000)
+  const busy = await Promise.all(Array.from({ length: 60 }, async () => await rates.of(`${origin} acme`).take(undefined)))
+  const controller = new AbortController()
+  const gone = rejection(one.dw.fileCabinets({ signal: controller.signal }))
+  await new Promise<void>((resolve) => { setImmediate(resolve) })
+  for (const answered of busy) answered()
+  clock.advance(60_000)
+  controller.abort()
+  t.equal(await gone, controller.signal.reason, 'who gives up in the moment of their turn')
+  clock.advance(60_000)
+  await Promise.all(Array.from({ length: 60 }, async () => await one.dw.fileCabinets()))
+  t.equal(seen.length, 127, 'leaves the place to others')
+  clock.advance(-3_600_000)
+  t.same(await one.dw.fileCabinets(), [], 'a clock that is put back blocks nobody')
 })

@@ -50,8 +50,8 @@ export class CallRate {
   }
 
   #free (): number {
-    const oldest = this.#clock.now() - this.#windowMs
-    this.#answered = this.#answered.filter((at) => at > oldest)
+    const now = this.#clock.now()
+    this.#answered = this.#answered.filter((at) => at > now - this.#windowMs && at <= now) // a clock that was put back blocks nobody
     return this.#limit - this.#open - this.#answered.length
   }
 

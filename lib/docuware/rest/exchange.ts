@@ -78,31 +78,42 @@ export class Exchange {
     throw failure.refusal.error
   }
 
-  async #try<Answer> (call: Call<Answer>, bearer: Bearer): Promise<Answer | Failure> {
-    const { rates, clock, fetch } = this.#options
+  #try<Answer> (call: Call<Answer>, bearer: Bearer): Promise<Answer | Failure> {
     const credential = this.#credentialOf(bearer)
-    const { platform } = credential
-    let url = platform.resolve(call.path, call.query)
-    const answered = platform.listsCabinets(url) ? await rates.of(`${platform.origin} ${bearer.organization ?? ''}`).take(call.signal) : null
+    const url = credential.platform.resolve(call.path, call.query)
+    return credential.platform.listsCabinets(url) ? this.#inTurn(call, credential, url) : this.#send(call, credential, url)
+  }
+
+  async #inTurn<Answer> (call: Call<Answer>, credential: Credential, url: URL): Promise<Answer | Failure> {
+    const { platform, bearer } = credential
+    const answered = await this.#options.rates.of(`${platform.origin} ${bearer.organization ?? ''}`).take(call.signal)
+    try {
+      return await this.#send(call, credential, url)
+    } finally {
+      answered()
+    }
+  }
+
+  async #send<Answer> (call: Call<Answer>, credential: Credential, url: URL): Promise<Answer | Failure> {
+    const { clock, fetch } = this.#options
     const deadline = new Deadline(clock, call.timeoutMs, call.signal)
     try {
       const init = { method: call.method, headers: credential.headers(call.headers), redirect: 'manual', signal: deadline.signal } as const
       let response = await fetch(url.href, call.body === null ? init : { ...init, ...bodyInit(call.body.open(deadline)) })
       for (let hops = 0; hops < maxRedirects && redirects(response, call.method); hops++) {
-        url = platform.follow(response.headers.get('location') ?? '', url)
+        url = credential.platform.follow(response.headers.get('location') ?? '', url)
         await response.body?.cancel()
         response = await fetch(url.href, init)
       }
       if (response.ok) return await call.read(response, deadline)
       const path = redactIdentifier(url.pathname)
-      const refusal = await readRefusal(response, { method: call.method, path, accessToken: bearer.accessToken })
+      const refusal = await readRefusal(response, { method: call.method, path, accessToken: credential.bearer.accessToken })
       call.signal?.throwIfAborted()
       return new Failure(refusal, path, retryAfter(response.headers.get('retry-after'), clock.now()))
     } catch (error) {
       return new Failure(this.#judge(error, call, deadline), redactIdentifier(url.pathname))
     } finally {
       deadline.settle()
-      answered?.()
     }
   }
 

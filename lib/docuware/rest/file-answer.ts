@@ -30,7 +30,8 @@ class FileStream extends Readable {
   }
 
   override _read (): void {
-    this.#pull().catch((error: unknown) => { this.destroy(unreachable(error)) })
+    const { signal } = this.#deadline
+    this.#pull().catch((error: unknown) => { this.destroy(signal.aborted ? asError(signal.reason) : unreachable(error)) })
   }
 
   override _destroy (error: Error | null, done: (error: Error | null) => void): void {
