@@ -3,13 +3,13 @@ import { jwksOf, keysOfSet, type PublicKeys } from './public-keys.js'
 
 const minute = 60_000
 /** A fetched set is kept this long, in milliseconds. */
-export const maxAge = 10 * minute
+const maxAge = 10 * minute
 /** From this age on a use starts a refresh without waiting for it. */
-export const refreshAge = 9 * minute
+const refreshAge = 9 * minute
 /** While the endpoint is down, the last good set serves at most this long after it was fetched. */
-export const maxStaleAge = 60 * minute
+const maxStaleAge = 60 * minute
 /** Between two fetches for the sake of unknown keys. */
-export const cooldown = 30_000
+const cooldown = 30_000
 /** Between a failed fetch and the next try: doubled from a second up to this. */
 const maxBackoff = 30_000
 

@@ -77,6 +77,21 @@ t.test('without a live feed a validator is re-read at most once a second', async
   t.equal(state.reads, 2)
 })
 
+t.test('while the feed is live a validator is read once, and again when the feed tells of a change', async (t) => {
+  const { state, find } = registryBefore()
+  state.live = true
+  state.read = record(1)
+  for (let request = 0; request < 1000; request++) {
+    state.now += 10_000
+    t.equal(await find(), 'one 1')
+  }
+  t.equal(state.reads, 1)
+  state.read = record(2)
+  state.tell({ event: 'validator.updated', target: { type: 'validator', id: 'a'.repeat(24), name: 'one' } } as LogEntry)
+  t.same([await find(), await find()], ['one 2', 'one 2'])
+  t.equal(state.reads, 2)
+})
+
 t.test('a database that hangs holds up nobody who knows the validator, and one that is away is asked once a second', async (t) => {
   const { state, find } = registryBefore()
   state.read = record(1)

@@ -1,12 +1,19 @@
+import crypto, { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { syncBuiltinESMExports } from 'node:module'
 import cookie from 'cookie'
 import fc from 'fast-check'
 import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
 import mongoose from 'mongoose'
 import { jwt, store, type JwtOptions } from '../../index.js'
+import type { AlgorithmName } from '../../lib/jwt/algorithms.js'
 import { cookieBinding } from '../../lib/jwt/cookie-token.js'
+import type { ValidatorInput } from '../../lib/jwt/validator-schema.js'
+import { readMasterKey } from '../../lib/store/master-key.js'
+import { OpenedStore } from '../../lib/store/open-store.js'
+import { rotateKeys } from '../../lib/store/rotate-keys.js'
 import { signToken } from '../../testing/sign-token.js'
-import { bearer, buildApp, clockAt, issuer, masterKey, secret, token, validator } from '../app.js'
+import { bearer, buildApp, clockAt, issuer, keepToken, masterKey, secret, token, validator } from '../app.js'
 import { startTestMongo } from '../mongo.js'
 
 const { uri } = await startTestMongo(t)
@@ -107,8 +114,95 @@ t.test('what a request was granted is frozen, and starts as null', async (t) => 
     t.throws(() => { Object(request.jwtPayload)['deep'].list.push(1) })
     return request.jwtPayload
   })
-  const value = bearer(token({ deep: { list: [] } }))
-  for (const run of [1, 2]) t.match((await app.inject({ url: '/', headers: value })).json(), { deep: { list: [] }, admin: undefined }, `run ${run}`)
+  const value = token({ deep: { list: [] } })
+  await keepToken(t, app, '/', value)
+  for (const claims of [(await app.inject({ url: '/', headers: bearer(value) })).json(), (await app.inject({ url: '/', headers: bearer(token({ deep: { list: [] } })) })).json()]) t.match(claims, { deep: { list: [] }, admin: undefined })
+})
+
+/** The names of these functions of node:crypto, as often as they are called from now on until the test ends. */
+function watchCrypto (t: Test, names: readonly string[]): string[] {
+  const used: string[] = []
+  const real = new Map(names.map((name): [string, unknown] => [name, Reflect.get(crypto, name)]))
+  for (const [name, run] of real) {
+    if (typeof run !== 'function') throw new TypeError(name)
+    Reflect.set(crypto, name, (...args: unknown[]): unknown => {
+      used.push(name)
+      return Reflect.apply(run, crypto, args)
+    })
+  }
+  syncBuiltinESMExports()
+  t.teardown(() => {
+    for (const [name, run] of real) Reflect.set(crypto, name, run)
+    syncBuiltinESMExports()
+  })
+  return used
+}
+
+t.test('a kept token is decided on the spot: no promise, no hash, no signature', async (t) => {
+  const app = await appWith(t, {}, {})
+  await app.jwtValidators.create(validator('stored'))
+  const onTheSpot: boolean[] = []
+  app.get('/', {
+    onRequest (request, reply, done) {
+      let decided = false
+      app.requireAuth('jwt_stored').call(app, request, reply, (error) => {
+        decided = true
+        done(error)
+      })
+      onTheSpot.push(decided)
+    }
+  }, async () => 'in')
+  const used = watchCrypto(t, ['createHash', 'createHmac', 'hash', 'verify'])
+  const value = token()
+  await keepToken(t, app, '/', value)
+  t.ok(used.includes('createHmac'), 'until it is kept')
+  used.length = 0
+  t.equal((await app.inject({ url: '/', headers: bearer(value) })).statusCode, 200)
+  t.same(used, [])
+  t.equal(onTheSpot.at(-1), true)
+})
+
+t.test('each algorithm is accepted by the validator that names it, from each form of key, and by no other', async (t) => {
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve })
+  const ed = generateKeyPairSync('ed25519')
+  const shared = 'a secret that is long enough for each of the three, which is 64 bytes or more'
+  const keys = new Map<AlgorithmName, { publicKey: KeyObject, privateKey: KeyObject } | null>([
+    ['HS256', null], ['HS384', null], ['HS512', null],
+    ['RS256', rsa], ['RS384', rsa], ['RS512', rsa], ['PS256', rsa], ['PS384', rsa], ['PS512', rsa],
+    ['ES256', ec('P-256')], ['ES384', ec('P-384')], ['ES512', ec('P-521')], ['ES256K', ec('secp256k1')], ['EdDSA', ed]
+  ])
+  const forms: ReadonlyArray<(key: KeyObject) => Pick<ValidatorInput, 'publicKey'>> = [
+    (key) => ({ publicKey: String(key.export({ format: 'pem', type: 'spki' })) }),
+    (key) => ({ publicKey: { ...key.export({ format: 'jwk' }) } }),
+    (key) => ({ publicKey: JSON.stringify({ keys: [key.export({ format: 'jwk' })] }) })
+  ]
+  const validators = [...keys].map(([algorithm, pair], index) => validator(algorithm, pair === null
+    ? { secretKey: shared, secretAlgorithm: algorithm as 'HS256', audience: ['other', 'api'] }
+    : { signatureType: 'public_key', publicKeyAlgorithm: algorithm as 'RS256', ...forms[index % 3]?.(pair.publicKey) }))
+  const app = await appWith(t, { validators }, Object.fromEntries(validators.map(({ name }) => [`/${name}`, { auth: `jwt_${name}` }])))
+  for (const [algorithm, pair] of keys) {
+    const value = token({}, pair === null ? { secret: shared, algorithm } : { privateKey: pair.privateKey, algorithm })
+    const accepting = []
+    for (const { name } of validators) if ((await app.inject({ url: `/${name}`, headers: bearer(value) })).statusCode === 200) accepting.push(name)
+    t.same(accepting, [algorithm])
+  }
+})
+
+t.test('clockTolerance and typ of the record count, for kept tokens too', async (t) => {
+  let now = Date.now()
+  const app = await appWith(t, { validators: [validator('late', { clockTolerance: 300 }), validator('typed', { typ: 'application/AT+jwt' })] }, { '/late': { auth: 'jwt_late' }, '/typed': { auth: 'jwt_typed' } }, { store: { collectionPrefix: 'tolerance_', clock: clockAt(() => now) } })
+  const status = async (url: string, value: string): Promise<number> => (await app.inject({ url, headers: bearer(value) })).statusCode
+  const seconds = Math.floor(now / 1000)
+  const value = token({ exp: seconds + 10, nbf: seconds + 300, iat: seconds + 300 })
+  await keepToken(t, app, '/late', value)
+  now = (seconds + 309) * 1000
+  t.equal(await status('/late', value), 200)
+  now = (seconds + 310) * 1000
+  t.equal(await status('/late', value), 401)
+  const typed = (typ: string) => token({ exp: seconds + 600 }, { secret, header: { typ } })
+  await keepToken(t, app, '/typed', typed('at+jwt'))
+  for (const typ of ['JWT', 'logout+jwt', 'refresh+jwt']) t.equal(await status('/typed', typed(typ)), 401, `security 46: ${typ}`)
 })
 
 t.test('a chain is walked in order, and its refusals are told in order', async (t) => {
@@ -122,6 +216,10 @@ t.test('a chain is walked in order, and its refusals are told in order', async (
   t.same(wrong.json().errors, names.map((name) => ({ validator: name, code: 'DWA_JWT_INVALID_TOKEN' })))
   t.match(wrong.json(), { statusCode: 401, error: 'Unauthorized' })
 
+  const mixed = await app.inject({ url: '/', headers: { cookie: 'c=forged' } })
+  expectRefusal(t, mixed, 'DWA_JWT_COMPOSITE', invalid)
+  t.same(mixed.json().errors.map(({ code }: { code: string }) => code), names.map((name) => name === 'c' ? 'DWA_JWT_INVALID_TOKEN' : 'DWA_JWT_MISSING_AUTHORIZATION'))
+
   const missing = await app.inject('/')
   expectRefusal(t, missing, 'DWA_JWT_COMPOSITE', bare)
   t.same(missing.json().errors, names.map((name) => ({ validator: name, code: name === 'c' ? 'DWA_JWT_MISSING_COOKIE' : 'DWA_JWT_MISSING_AUTHORIZATION' })))
@@ -129,6 +227,33 @@ t.test('a chain is walked in order, and its refusals are told in order', async (
   const malformed = await app.inject({ url: '/from-d', headers: { authorization: 'Basic x' } })
   t.same(malformed.json().errors, ['d', 'e', 'f', 'g'].map((name) => ({ validator: name, code: 'DWA_JWT_MALFORMED_AUTHORIZATION' })))
   t.equal((await app.inject({ url: '/from-d', headers: bearer(token({ iss: 'https://a' })) })).statusCode, 401, 'a chain is not walked backwards')
+})
+
+t.test('the settings of the validator that accepted apply, and its no is final', async (t) => {
+  const app = await appWith(t, {
+    userIdStrategies: { broken: () => { throw new Error('strategy failed') } },
+    partnerIdStrategies: { known: ({ partner }) => typeof partner === 'string' ? partner : null },
+    validators: [
+      validator('a', { nextValidator: 'b', userIdStrategy: 'static', staticUserId: 'of a', cookieEnabled: true, cookieName: 'a' }),
+      validator('b', { issuer: 'https://b', nextValidator: 'c', userIdStrategy: 'claim', partnerIdStrategy: 'known', partnerIdRequired: true, requiredScopes: ['read'], cookieEnabled: true, cookieName: 'b' }),
+      validator('c', { issuer: 'https://b', userIdStrategy: 'static', staticUserId: 'of c' }),
+      validator('broken', { issuer: 'https://b', userIdStrategy: 'broken', cookieEnabled: true, nextValidator: 'c' }),
+      validator('lost', { nextValidator: 'nowhere' })
+    ]
+  }, { '/a': { auth: 'jwt_a' }, '/broken': { auth: 'jwt_broken' }, '/lost': { auth: 'jwt_lost' } })
+  const right = { iss: 'https://b', sub: 'u-1', partner: 'p-1', scope: 'read' }
+  const get = async (change: object, url = '/a') => await app.inject({ url, headers: bearer(token({ ...right, ...change })) })
+  const accepted = await get({})
+  t.match(accepted.json(), { jwtValidator: 'b', userId: 'u-1', jwtPartnerId: 'p-1' })
+  t.same([accepted.headers['set-cookie']].flat().map((one) => String(one).slice(0, 2)), ['b='])
+  expectRefusal(t, await get({ scope: 'write' }), 'DWA_JWT_INSUFFICIENT_SCOPE', 'Bearer error="insufficient_scope", scope="read"', 403)
+  expectRefusal(t, await get({ sub: undefined }), 'DWA_JWT_USER_NOT_FOUND', invalid)
+  expectRefusal(t, await get({ partner: undefined }), 'DWA_JWT_PARTNER_NOT_FOUND', invalid)
+  for (const url of ['/broken', '/lost']) {
+    const failed = await get({}, url)
+    t.equal(failed.statusCode, 500, `${url}: a chain does not go on behind what is no refusal`)
+    t.equal(failed.headers['set-cookie'], undefined)
+  }
 })
 
 t.test('an app\'s own error handler gets the composite as an error', async (t) => {
@@ -291,7 +416,7 @@ t.test('cookie mode: set, accepted, renewed, and bound to its validator', async 
   t.equal((await get('/shop', { ...bearer(token({ sub: 'u-2' })), cookie: `shop=${value}` })).json().userId, 'u-2', 'beside a header the cookie is ignored')
 
   const once = await get('/once', bearer(token()))
-  t.match(cookieOf(once), /^__Host-once=.*; Path=\/; HttpOnly; Secure; SameSite=Strict$/)
+  t.match(cookieOf(once), /^__Host-once=[\w.-]+; Max-Age=31536000; Path=\/; HttpOnly; Secure; SameSite=Strict$/, 'a year, unless told otherwise')
   const again = await get('/once', { cookie: `__Host-once=${valueOf(once, '__Host-once')}` })
   t.equal(again.statusCode, 200)
   t.equal(again.headers['set-cookie'], undefined, 'cookieRenew: false')
@@ -300,6 +425,28 @@ t.test('cookie mode: set, accepted, renewed, and bound to its validator', async 
   t.match(cookieOf(own), /^own=.*; Path=\/own; HttpOnly; SameSite=Lax$/)
   t.equal((await get('/own', { cookie: `own=${valueOf(own, 'own')}` })).statusCode, 200)
   expectRefusal(t, await get('/own', { cookie: `own=${signToken({ iss: issuer, aud: 'api', [cookieBinding]: 'own_secret' }, { secret: otherSecret, header: { typ: 'dwa-cookie+jwt', kid: 'x' } })}` }), 'DWA_JWT_INVALID_TOKEN', invalid)
+})
+
+t.test('each validator\'s cookie key is derived on its own, and a new data key ends no cookie', async (t) => {
+  const app = await appWith(t, { validators: [validator('shop', { cookieEnabled: true, cookieSameSite: 'None' })] }, { '/shop': { auth: 'jwt_shop' }, '/public': { auth: 'public_or_jwt_shop' } })
+  await app.ready()
+  const anonymous = await app.inject('/public')
+  t.same([anonymous.statusCode, anonymous.headers['set-cookie']], [200, undefined], 'nobody gets no cookie')
+  const first = cookieOf(await app.inject({ url: '/shop', headers: bearer(token()) }))
+  t.match(first, /^authorization=.*; Secure; SameSite=None$/)
+  const partsOf = (header: string): string[] => (cookie.parse(header)['authorization'] ?? '').split('.')
+  const [head = '', payload = '', signature = ''] = partsOf(first)
+  const { keyRing } = app.store
+  const isSignedBy = (label: string): boolean => createHmac('sha256', keyRing.current(label).key).update(`${head}.${payload}`).digest('base64url') === signature
+  t.same(['jwt-cookie/code/shop', 'jwt-cookie/code/other', 'audit-log'].map(isSignedBy), [true, false, false])
+  const keyIdOf = (header: string): unknown => JSON.parse(Buffer.from(partsOf(header)[0] ?? '', 'base64url').toString()).kid
+  t.equal(keyIdOf(first), keyRing.current('x').keyId, 'security 56: it names the data key')
+
+  if (!(app.store instanceof OpenedStore)) throw new Error('another store')
+  const { current } = await rotateKeys(app.store, { kinds: [], now: Date.now, masterKeys: [readMasterKey(masterKey, 'key')], dataKey: true })
+  const renewed = await app.inject({ url: '/shop', headers: { cookie: first.split(';')[0] } })
+  t.equal(renewed.statusCode, 200)
+  t.equal(keyIdOf(cookieOf(renewed)), current)
 })
 
 t.test('clearCookie takes the cookie away with the attributes it was set with', async (t) => {
@@ -340,8 +487,11 @@ function readOnlyProxy (values: { readonly [key: string]: unknown }): object {
 }
 
 t.test('a signed-in session is refused first, with or without a token, on both kinds of route', async (t) => {
+  const lines: Array<{ level: number, msg: string }> = []
+  const logger = { level: 'info', stream: { write (line: string) { lines.push(JSON.parse(line)) } } }
   for (const session of [{ userId: 7 }, { user: { id: 1 } }, { get: (key: string) => key === 'user' ? 'ann' : undefined }, readOnlyProxy({ userId: 7 })]) {
     const app = await appWith(t, { validators: [validator('demo')] }, { '/a': { auth: 'jwt_demo' }, '/b': { auth: 'public_or_jwt_demo' } }, {
+      fastify: { logger },
       before (app) {
         app.decorateRequest('session', null as never)
         app.addHook('onRequest', async (request) => { Object.assign(request, { session }) })
@@ -350,6 +500,9 @@ t.test('a signed-in session is refused first, with or without a token, on both k
     for (const url of ['/a', '/b']) {
       for (const headers of [{}, bearer(token())]) expectRefusal(t, await app.inject({ url, headers }), 'DWA_JWT_SESSION_MISMATCH', bare)
     }
+    t.equal(lines.splice(0).filter(({ level, msg }) => level === 40 && msg === 'a request with a signed-in session was refused on a JWT route').length, 4)
+    await app.auditLog.append('thing.last') // what was sampled before is stored by then
+    t.match(await app.auditLog.find({ event: 'jwt.session_mismatch' }), [{ level: 'warning', details: { count: 1 } }])
   }
   const anonymous = await appWith(t, { validators: [validator('demo')] }, { '/': { auth: 'jwt_demo' } }, {
     before (app) {
@@ -367,7 +520,7 @@ t.test('a signed-in session is refused first, with or without a token, on both k
 t.test('a session plugin registered too late stops the boot', async (t) => {
   const app = await appWith(t, { validators: [validator('demo')] }, {})
   app.decorateRequest('session', null as never)
-  await t.rejects(async () => await app.ready(), { code: 'DWA_JWT_LATE_SESSION' })
+  await t.rejects(async () => await app.ready(), { code: 'DWA_JWT_LATE_SESSION', message: /register it first/ })
 
   const between = Fastify()
   t.teardown(() => between.close())
