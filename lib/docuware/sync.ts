@@ -149,14 +149,13 @@ export class Sync {
   }
 
   /** Applies a change to the newest version. */
-  async #change (id: string, change: (record: StoredRecord<StoredConnection>) => Patch, note: Change): Promise<StoredRecord<StoredConnection>> {
-    for (let left = tries; ; left--) {
-      const record = await this.#existing(id)
-      try {
-        return await this.#options.records.update(id, record.version, change(record), note)
-      } catch (error) {
-        if (!isAuthError(error, 'DWA_STORE_CONFLICT') || left === 0) throw error
-      }
+  async #change (id: string, change: (record: StoredRecord<StoredConnection>) => Patch, note: Change, left = tries): Promise<StoredRecord<StoredConnection>> {
+    const record = await this.#existing(id)
+    try {
+      return await this.#options.records.update(id, record.version, change(record), note)
+    } catch (error) {
+      if (!isAuthError(error, 'DWA_STORE_CONFLICT') || left === 0) throw error
+      return await this.#change(id, change, note, left - 1)
     }
   }
 
