@@ -11,15 +11,27 @@ import { docuwareApp, refuseLeaks, type DocuwareAppOptions } from './docuware-ap
 export class MovableClock implements Clock {
   #offset = 0
   #held: number | null = null
-  /** Timers of these lengths never run out. */
-  readonly stopped = new Set<number>()
+  #waiting: Array<{ readonly ms: number, readonly run: () => void }> = []
+  /** Other lengths for timers, in milliseconds; with Infinity they wait for `runOut`. */
+  readonly timers = new Map<number, number>()
 
   now (): number {
     return this.#held ?? Date.now() + this.#offset
   }
 
   after (ms: number, run: () => void): () => void {
-    return this.stopped.has(ms) ? () => {} : systemClock.after(ms, run)
+    const length = this.timers.get(ms) ?? ms
+    if (length < Infinity) return systemClock.after(length, run)
+    const timer = { ms, run }
+    this.#waiting.push(timer)
+    return () => { this.#waiting = this.#waiting.filter((other) => other !== timer) }
+  }
+
+  /** Ends the timers of that length that wait. */
+  runOut (length: number): void {
+    const due = this.#waiting.filter(({ ms }) => ms === length)
+    this.#waiting = this.#waiting.filter(({ ms }) => ms !== length)
+    for (const { run } of due) run()
   }
 
   /** Moves on by `ms` milliseconds, from the moment that is held too. */

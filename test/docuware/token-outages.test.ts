@@ -110,7 +110,7 @@ t.test('tokens whose connection was revoked meanwhile are thrown away', async (t
 t.test('tokens that wait are saved before the next refresh, and before they are revoked', async (t) => {
   await Promise.all(['refresh', 'revoke'].map(async (next) => {
     const clock = new MovableClock()
-    clock.stopped.add(500) // nobody tries to save them by himself
+    clock.timers.set(500, Infinity) // nobody tries to save them by himself
     const made = await interrupted(t, { clock })
     const { app, dw, proxy, pending, release } = made
     release()
@@ -155,7 +155,7 @@ t.test('tokens that were saved although nobody heard of it are not saved twice',
 t.test('the end of the app is the last try to save tokens; those that are lost are an error in the log', async (t) => {
   await Promise.all([true, false].map(async (isBack) => {
     const clock = new MovableClock()
-    clock.stopped.add(500)
+    clock.timers.set(500, Infinity)
     const made = await interrupted(t, { clock })
     const { app, dw, uri, proxy, pending, release } = made
     release()

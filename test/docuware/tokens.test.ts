@@ -466,7 +466,7 @@ t.test('revoking waits for a refresh under way, and revokes its tokens', async (
 t.test('a valid token is at hand without the database, and a change of the connection is noticed all the same', async (t) => {
   const { uri } = await startTestMongo(t)
   const clock = new MovableClock()
-  clock.stopped.add(5000) // no sweep
+  clock.timers.set(5000, Infinity) // no sweep
   const made = await clockedApp(t, { uri: `${uri}?monitorCommands=true`, clock })
   const { app, dw } = made
   const { id } = await authorized(app, dw)
@@ -497,7 +497,7 @@ t.test('nor is the database asked while there is no point in refreshing', async 
   ]
   for (const [index, [what, simulator, spoil]] of cases.entries()) {
     const clock = new MovableClock()
-    clock.stopped.add(5000)
+    clock.timers.set(5000, Infinity)
     const made = await clockedApp(t, { uri: `${uri}?monitorCommands=true`, clock, simulator, store: { collectionPrefix: `p${index}_` } })
     const { app, dw } = made
     await authorized(app, dw)
