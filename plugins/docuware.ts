@@ -25,7 +25,8 @@ const requestsPerMinute = 60
 async function docuwarePlugin (app: FastifyInstance, options: DocuwareOptions): Promise<void> {
   checkOptions('docuware', docuwareOptionsSchema, options)
   if (app.hasDecorator('docuware')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
-  const opened = openDocuware(options, app.store, app.log, () => app.hasDecorator('telemetry') ? app.telemetry : null)
+  const { prefix = '/docuware' } = options
+  const opened = openDocuware({ ...options, prefix: app.prefix + prefix }, app.store, app.log, () => app.hasDecorator('telemetry') ? app.telemetry : null)
   const { authorization, connections, client, idOf, sync } = opened
   app.decorate('docuware', {
     connections,
@@ -41,7 +42,7 @@ async function docuwarePlugin (app: FastifyInstance, options: DocuwareOptions): 
   })
   app.addHook('onReady', async () => { sync.start() })
   app.addHook('onClose', async () => { await opened.close() })
-  await app.register(async (scope) => { await routes(scope, opened) }, { prefix: options.prefix ?? '/docuware' })
+  await app.register(async (scope) => { await routes(scope, opened) }, { prefix })
 }
 
 interface ConnectionRoute { Params: { id: string }, Querystring: { returnTo?: string }, Body: { returnTo?: string } | null | undefined }

@@ -8,8 +8,7 @@ export interface AuthorizationStateDocument {
   /** SHA-256 of the state, base64url. */
   _id: string
   connection: string
-  /** The connection's `version` when it was begun, and the count of changes of what an authorization rests on. */
-  version: number
+  /** The connection's `configuration` when it was begun. */
   configuration: number
   /** Encrypted. */
   verifier: string
@@ -34,7 +33,6 @@ export interface BegunAuthorization {
 /** What is remembered of an authorization. */
 export interface NewAuthorization extends Omit<BegunAuthorization, 'binding'> {
   readonly state: string
-  readonly version: number
   /** What the browser's cookie says, or null. */
   readonly browser: string | null
 }

@@ -7,10 +7,11 @@ import { reasonOf, type Logger } from '../store/logger.js'
 import type { OpenedRecord, RecordCollection } from '../store/record-collection.js'
 import { unavailable } from '../store/unavailable.js'
 import { bindingCookieName, isBoundTo, stateLifetime, type AuthorizationStates, type BegunAuthorization } from './authorization-state.js'
-import { openConnection, type OpenConnection } from './connection-access.js'
-import type { Account, Discovered, StoredConnection } from './connection-schema.js'
+import { openConnection, type OpenConnection } from './open-connection.js'
+import { noTokens, type Account, type Discovered, type StoredConnection } from './connection-schema.js'
 import { isSameIssuer } from './discovery.js'
-import { TokenFailure, type IdentityService, type TokenAnswer } from './identity-service.js'
+import type { IdentityService } from './identity-service.js'
+import { TokenFailure, type TokenAnswer } from './token-answer.js'
 import type { UnsavedTokens } from './unsaved-tokens.js'
 
 /** A cookie for a browser. */
@@ -89,7 +90,6 @@ export class Authorization {
       state,
       codeVerifier,
       connection: connection.id,
-      version: connection.version,
       configuration: connection.fields.configuration,
       returnTo: returnTo ?? null,
       actor: actor ?? null,
@@ -140,25 +140,35 @@ export class Authorization {
    * @throws DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE
    */
   async revoke (id: string, note: { readonly actor?: Actor, readonly requestId?: string } = {}): Promise<void> {
-    const { exclusively, identityOf, logger } = this.#options
+    const { exclusively } = this.#options
     const known = await this.#open(id)
     await exclusively(id, known.fields.name, async () => {
-      const connection = await this.#open(id)
-      const failed: string[] = []
-      for (const [name, hint] of [['refreshToken', 'refresh_token'], ['accessToken', 'access_token']] as const) {
-        const token = connection.secrets[name]
-        if (token === undefined || connection.fields.discovered === undefined) continue
-        try {
-          await identityOf(connection).revoke(token, hint)
-        } catch (error) {
-          failed.push(hint)
-          logger.warn({ connection: connection.fields.name, reason: reasonOf(error) }, 'the identity service did not revoke a token')
-        }
+      let connection = await this.#open(id)
+      const failed = new Set<string>()
+      for (let revoked: OpenConnection | null = null; revoked === null || !holdsSameTokens(connection, revoked);) {
+        revoked = connection
+        for (const hint of await this.#tellRevoked(revoked)) failed.add(hint)
+        connection = await this.#open(id) // an authorization may have ended meanwhile: its tokens go too, and none unrevoked
       }
-      await this.#update(connection, () => ({ accessToken: undefined, refreshToken: undefined, expiresAt: undefined, tokenType: undefined, account: undefined, status: 'draft', statusMessage: undefined }), {
-        ...note, event: 'connection.revoked', details: failed.length === 0 ? {} : { notConfirmed: failed }
-      })
+      await this.#update(connection, (record) => holdsSameTokens(record, connection) ? noTokens : null, { ...note, event: 'connection.revoked', details: failed.size === 0 ? {} : { notConfirmed: [...failed] } })
     })
+  }
+
+  /** Has a connection's tokens revoked, at once. @returns which of them the identity service did not confirm */
+  async #tellRevoked (connection: OpenConnection): Promise<string[]> {
+    const { identityOf, logger } = this.#options
+    const { fields: { discovered, name }, secrets: { accessToken, refreshToken } } = connection
+    if (discovered === undefined) return []
+    const revocations = ([['refresh_token', refreshToken], ['access_token', accessToken]] as const).map(async ([hint, token]) => {
+      try {
+        if (token !== undefined) await identityOf(connection).revoke(token, hint)
+        return []
+      } catch (error) {
+        logger.warn({ connection: name, reason: reasonOf(error) }, 'the identity service did not revoke a token')
+        return [hint]
+      }
+    })
+    return (await Promise.all(revocations)).flat()
   }
 
   /** Finds the endpoints again and stores them. @throws what discovery throws, DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE, DWA_STORE_CONFLICT when the connection became another */
@@ -196,7 +206,9 @@ export class Authorization {
       return { service, answer: await service.exchangeCode(callback, checks) }
     } catch (error) {
       if (!(error instanceof TokenFailure) || error.kind !== 'gone') throw error
-      const moved = identityOf(await this.#found(connection))
+      const found = await this.#found(connection)
+      if (found.fields.configuration !== connection.fields.configuration) throw error // another host is not to see the code
+      const moved = identityOf(found)
       return { service: moved, answer: await moved.exchangeCode(callback, checks) }
     }
   }
@@ -307,4 +319,8 @@ function readCallback (query: URLSearchParams): Callback {
   if (error !== null) return { state, code: null, iss, denial: /^[a-z_]{1,64}$/.test(error) ? error : 'unknown_error' }
   if (state === null || code === null) throw new errors.DWA_DOCUWARE_BAD_CALLBACK()
   return { state, code, iss, denial: '' }
+}
+
+function holdsSameTokens (one: OpenedRecord<StoredConnection>, other: OpenedRecord<StoredConnection>): boolean {
+  return one.secrets['accessToken'] === other.secrets['accessToken'] && one.secrets['refreshToken'] === other.secrets['refreshToken']
 }

@@ -50,6 +50,8 @@ export const storedConnectionSchema = {
     accessToken: text,
     refreshToken: text,
     expiresAt: time,
+    /** From when on the access token is refreshed. Absent: so many seconds before its end as is configured. */
+    refreshAt: time,
     tokenType: text,
     status: { type: 'string', enum: connectionStatuses },
     statusMessage: text,
@@ -59,6 +61,9 @@ export const storedConnectionSchema = {
     syncing: { type: 'object', additionalProperties: false, required: ['id', 'since'], properties: { id: text, since: time } }
   }
 } as const
+
+/** The change that leaves nothing of an authorization. */
+export const noTokens = { accessToken: undefined, refreshToken: undefined, expiresAt: undefined, refreshAt: undefined, tokenType: undefined, account: undefined, statusMessage: undefined, status: 'draft' } as const
 
 export type StoredConnection = FromSchema<typeof storedConnectionSchema>
 export type Discovered = NonNullable<StoredConnection['discovered']>

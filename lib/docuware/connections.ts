@@ -3,7 +3,7 @@ import type { AuditLog } from '../log/audit-log.js'
 import { findDisagreement } from '../options.js'
 import type { Change, RecordCollection, StoredRecord } from '../store/record-collection.js'
 import { toView } from './connection-kind.js'
-import { connectionSchema, defaultScopes, type ConnectionInput, type ConnectionPatch, type ConnectionView, type StoredConnection } from './connection-schema.js'
+import { connectionSchema, defaultScopes, noTokens, type ConnectionInput, type ConnectionPatch, type ConnectionView, type StoredConnection } from './connection-schema.js'
 import { readPlatformUrl } from './platform-url.js'
 
 /** Who changes a connection, and what its audit entry says beside the event. */
@@ -26,7 +26,6 @@ export interface ConnectionsOptions {
 type Patch = Parameters<RecordCollection<StoredConnection>['update']>[2]
 
 const tries = 20
-const noTokens = { accessToken: undefined, refreshToken: undefined, expiresAt: undefined, tokenType: undefined, account: undefined, statusMessage: undefined, status: 'draft' } as const
 const patchSchema = { ...connectionSchema, required: [], properties: { ...connectionSchema.properties, clientSecret: { anyOf: [connectionSchema.properties.clientSecret, { type: 'null' }] }, dropTokens: { type: 'boolean' } } } as const
 
 /** Management of connections. What is returned never holds a secret, except by `secrets`. */
@@ -132,8 +131,9 @@ export class Connections {
   async #retrying<T> (idOrName: string, version: number | undefined, write: (record: StoredRecord<StoredConnection>, version: number) => Promise<T>): Promise<T> {
     for (let left = tries; ; left--) {
       const record = await this.#existing(idOrName)
+      if (version !== undefined && version !== record.version) throw new errors.DWA_STORE_CONFLICT('The connection') // what the change means was worked out on this one
       try {
-        return await write(record, version === undefined ? record.version : version)
+        return await write(record, record.version)
       } catch (error) {
         if (version !== undefined || left === 0 || !isAuthError(error, 'DWA_STORE_CONFLICT')) throw error
       }

@@ -4,13 +4,15 @@ import type { Store } from '../store/store.js'
 import type { ErrorReporter } from '../telemetry/error-reporter.js'
 import { Authorization } from './authorization.js'
 import { AuthorizationStates, stateIndexes, type AuthorizationStateDocument } from './authorization-state.js'
-import { ConnectionAccess, OpenConnections, type OpenConnection } from './connection-access.js'
+import { ConnectionAccess } from './connection-access.js'
 import { connectionKind } from './connection-kind.js'
 import type { StoredConnection } from './connection-schema.js'
 import { Connections } from './connections.js'
 import { discover } from './discovery.js'
 import type { DocuwareOptions } from './docuware-options.js'
 import { IdentityService } from './identity-service.js'
+import type { OpenConnection } from './open-connection.js'
+import { OpenConnections } from './open-connections.js'
 import { openQueue } from './queue/open-queue.js'
 import { createRestClient } from './rest/create-rest-client.js'
 import type { DocuWareClient } from './rest/docuware-client.js'
@@ -38,11 +40,12 @@ export interface OpenDocuware {
 export function openDocuware (options: DocuwareOptions, store: Store, logger: Logger, reporter: () => ErrorReporter | null): OpenDocuware {
   const { allowInsecure = false, refreshBeforeSeconds = 300, http: { timeoutMs = 30_000, tries = 5 } = {}, prefix = '/docuware' } = options
   const { clock, log: auditLog, changes, keyRing, publicUrl } = store
+  const refreshBefore = refreshBeforeSeconds * 1000
   const exchangeTimeout = Math.min(timeoutMs, longestExchange)
   const records = store.records<StoredConnection>(connectionKind)
   const states = new AuthorizationStates(store.documents<AuthorizationStateDocument>('authorization_states', stateIndexes), keyRing, () => clock.now())
 
-  const open = new OpenConnections({ records, cache: new ConfirmedCache({ changes, clock, maxStaleMs }) })
+  const open = new OpenConnections(records, new ConfirmedCache({ changes, clock, maxStaleMs }))
   const forget = (id: string): void => { open.forget(id, null) }
   changes.subscribe(({ source, target }) => {
     if (source !== undefined && target?.type === 'connection') open.forget(target.id, target.name ?? null) // an entry without a source says nothing of the record
@@ -52,7 +55,7 @@ export function openDocuware (options: DocuwareOptions, store: Store, logger: Lo
     if (discovered === undefined) throw new TypeError('the connection was never discovered')
     return new IdentityService({ platformUrl, clientId, clientSecret, discovered, timeoutMs: exchangeTimeout, allowInsecure })
   }
-  const unsaved = new UnsavedTokens({ records, forget, auditLog, clock, logger })
+  const unsaved = new UnsavedTokens({ records, forget, auditLog, clock, logger, refreshBefore })
   const refresh: TokenRefresh = new TokenRefresh({
     records,
     unsaved,
@@ -64,7 +67,7 @@ export function openDocuware (options: DocuwareOptions, store: Store, logger: Lo
     lease: async (name, milliseconds) => await store.lease(name, milliseconds),
     rediscover: async (id) => { await authorization.rediscover(id) },
     timeoutMs: exchangeTimeout,
-    refreshBefore: refreshBeforeSeconds * 1000
+    refreshBefore
   })
   const authorization = new Authorization({
     records,
@@ -80,8 +83,7 @@ export function openDocuware (options: DocuwareOptions, store: Store, logger: Lo
     now: () => clock.now()
   })
 
-  const access = { refresh, now: () => clock.now(), refreshBefore: refreshBeforeSeconds * 1000 }
-  const client = (idOrName: string): DocuWareClient => createRestClient(new ConnectionAccess(idOrName, open, access), { timeoutMs, tries, clock, logger })
+  const client = (idOrName: string): DocuWareClient => createRestClient(new ConnectionAccess(idOrName, open, refresh), { timeoutMs, tries, clock, logger })
   const queue = options.queue === undefined ? null : openQueue(options.queue, { clock, logger })
   const sync = new Sync({ records, clientOf: client, queue, auditLog, reporter, clock, logger })
 

@@ -6,9 +6,10 @@ import type { Logger } from '../store/logger.js'
 import type { RecordCollection } from '../store/record-collection.js'
 import { unavailable } from '../store/unavailable.js'
 import type { Bearer } from './bearer-access.js'
-import { openConnection, type OpenConnection } from './connection-access.js'
+import { openConnection, type OpenConnection } from './open-connection.js'
 import type { StoredConnection } from './connection-schema.js'
-import { loadEngine, TokenFailure, type IdentityService } from './identity-service.js'
+import { loadEngine, type IdentityService } from './identity-service.js'
+import { TokenFailure } from './token-answer.js'
 import type { TokenSource, UnsavedTokens } from './unsaved-tokens.js'
 
 export interface TokenRefreshOptions {
@@ -70,9 +71,9 @@ export class TokenRefresh {
     return this.#options.timeoutMs + leaseMargin
   }
 
-  /** The connection with tokens that could not be saved yet, if there are any. */
-  newest (connection: OpenConnection): OpenConnection {
-    return this.#options.unsaved.applyTo(connection)
+  /** The access token that is good for now; a promise only when it has to be had. Rejects as `renew` does. */
+  current (known: OpenConnection): Bearer | Promise<Bearer> {
+    return this.#fresh(this.#newest(known), null) ?? this.renew(known, null)
   }
 
   /**
@@ -80,7 +81,7 @@ export class TokenRefresh {
    * @throws DWA_DOCUWARE_NOT_AUTHORIZED, DWA_DOCUWARE_REAUTHORIZE, DWA_DOCUWARE_CLIENT_REJECTED, DWA_DOCUWARE_REFRESH_FAILED, DWA_STORE_UNAVAILABLE, DWA_STORE_NOT_FOUND
    */
   async renew (known: OpenConnection, refused: string | null): Promise<Bearer> {
-    const newest = this.newest(known)
+    const newest = this.#newest(known)
     const ready = this.#fresh(newest, refused) ?? (this.#isStuck(newest) ? this.#stillValid(newest, refused) : null)
     if (ready !== null) return ready
     const key = `${known.id}/${refused ?? ''}` // what is good enough for the one may have been refused to the other
@@ -89,7 +90,7 @@ export class TokenRefresh {
     try {
       return await flight
     } catch (error) {
-      const old = isAuthError(error, 'DWA_STORE_UNAVAILABLE') ? this.#stillValid(this.newest(known), refused) : null
+      const old = isAuthError(error, 'DWA_STORE_UNAVAILABLE') ? this.#stillValid(this.#newest(known), refused) : null
       if (old === null) throw error
       return old
     }
@@ -141,7 +142,7 @@ export class TokenRefresh {
         return turn
       }
     }
-    const old = this.#stillValid(this.newest(known), refused)
+    const old = this.#stillValid(this.#newest(known), refused)
     if (old === null) throw new errors.DWA_DOCUWARE_REFRESH_FAILED(known.fields.name, this.#closed ? 'the app is closing' : 'another process does not finish')
     return old
   }
@@ -150,7 +151,7 @@ export class TokenRefresh {
   async #read ({ id, fields: { name } }: OpenConnection): Promise<OpenConnection> {
     const record = await this.#options.records.open(id)
     if (record === null) throw new errors.DWA_STORE_NOT_FOUND(`The connection "${name}"`)
-    return this.newest(openConnection(record))
+    return this.#newest(openConnection(record))
   }
 
   /** One turn under the lease; null when somebody else has it. */
@@ -170,7 +171,8 @@ export class TokenRefresh {
       if (refreshToken === undefined) return await this.#endWithout(connection, refused, taken)
       return await this.#exchange(connection, refreshToken, refused, taken)
     } finally {
-      await taken.release()
+      // While new tokens wait in memory, the record holds a spent one: nobody else may use it before the lease has ended.
+      if (!unsaved.isWaiting(before.id)) await taken.release()
     }
   }
 
@@ -277,10 +279,15 @@ export class TokenRefresh {
     return connection.secrets['refreshToken'] === undefined || this.#obstacle(connection) !== null
   }
 
+  /** The connection with tokens that could not be saved yet, if there are any. */
+  #newest (connection: OpenConnection): OpenConnection {
+    return this.#options.unsaved.applyTo(connection)
+  }
+
   /** A token that needs no refresh. */
-  #fresh ({ bearer, fields: { status, expiresAt = 0 } }: OpenConnection, refused: string | null): Bearer | null {
+  #fresh ({ bearer, fields: { status, expiresAt = 0, refreshAt } }: OpenConnection, refused: string | null): Bearer | null {
     const { clock, refreshBefore } = this.#options
-    return status === 'authorized' && bearer !== null && bearer.accessToken !== refused && clock.now() + refreshBefore < expiresAt ? bearer : null
+    return status === 'authorized' && bearer !== null && bearer.accessToken !== refused && clock.now() < (refreshAt ?? expiresAt - refreshBefore) ? bearer : null
   }
 
   /** A token that is good for the moment. */

@@ -3,9 +3,9 @@ import { isAuthError } from '../errors.js'
 import type { AuditLog } from '../log/audit-log.js'
 import { reasonOf, type Logger } from '../store/logger.js'
 import type { Change, OpenedRecord, RecordCollection } from '../store/record-collection.js'
-import { openConnection, type OpenConnection } from './connection-access.js'
+import { openConnection, type OpenConnection } from './open-connection.js'
 import type { Account, StoredConnection } from './connection-schema.js'
-import type { TokenAnswer } from './identity-service.js'
+import type { TokenAnswer } from './token-answer.js'
 
 export interface UnsavedTokensOptions {
   readonly records: RecordCollection<StoredConnection>
@@ -14,6 +14,8 @@ export interface UnsavedTokensOptions {
   readonly auditLog: Pick<AuditLog, 'record'>
   readonly clock: Clock
   readonly logger: Logger
+  /** Milliseconds before its end from which on an access token is refreshed. */
+  readonly refreshBefore: number
 }
 
 /** What the tokens came from, and what is said of them in the log. */
@@ -34,7 +36,7 @@ interface Entry extends TokenSource {
   readonly patch: TokenPatch
 }
 
-type TokenPatch = { readonly [Field in 'accessToken' | 'refreshToken' | 'tokenType']?: string } & { readonly expiresAt?: number }
+type TokenPatch = { readonly [Field in 'accessToken' | 'refreshToken' | 'tokenType']?: string } & { readonly [Field in 'expiresAt' | 'refreshAt']?: number | undefined }
 
 /** Milliseconds between tries to save, and for the last one. */
 const retryInterval = 500
@@ -68,14 +70,28 @@ export class UnsavedTokens {
       ...(accessToken === undefined ? {} : { accessToken }),
       ...(refreshToken === undefined ? {} : { refreshToken }),
       ...(tokenType === undefined ? {} : { tokenType }),
-      ...(expiresIn === undefined ? {} : { expiresAt: Math.floor(this.#options.clock.now() + expiresIn * 1000) })
+      ...(expiresIn === undefined ? {} : this.#times(expiresIn, source))
     }
-    const { accessToken: _, refreshToken: __, ...fields } = patch
+    const { refreshAt: _, ...before } = connection.fields
+    const { expiresAt = before.expiresAt, refreshAt } = patch
     const { refreshToken: old, ...secrets } = connection.secrets
     const kept = source.authorization === undefined && old !== undefined ? { ...secrets, refreshToken: old } : secrets
-    const next = openConnection({ ...connection, fields: { ...connection.fields, ...fields, status: 'authorized' }, secrets: { ...kept, ...secretsOf(patch) } })
+    const next = openConnection({ ...connection, fields: { ...before, ...(expiresAt === undefined ? {} : { expiresAt }), ...(refreshAt === undefined ? {} : { refreshAt }), status: 'authorized' }, secrets: { ...kept, ...secretsOf(patch) } })
     this.#entries.set(connection.id, { ...source, connection: next, patch })
     return { connection: next, result: await this.#store(connection.id) }
+  }
+
+  /** Whether a connection's new tokens are not in its record yet. */
+  isWaiting (id: string): boolean {
+    return this.#entries.has(id)
+  }
+
+  /** A refreshed token that lives no longer than it is refreshed before its end serves for half of its life: it would be refreshed with every call. */
+  #times (expiresIn: number, { authorization }: TokenSource): Pick<TokenPatch, 'expiresAt' | 'refreshAt'> {
+    const { clock, refreshBefore } = this.#options
+    const [now, lifetime] = [clock.now(), expiresIn * 1000]
+    const isShort = authorization === undefined && lifetime < 2 * refreshBefore
+    return { expiresAt: Math.floor(now + lifetime), refreshAt: isShort ? Math.floor(now + lifetime / 2) : undefined }
   }
 
   /** Tries at once to save what a connection has left. @returns whether nothing is left: until then the record does not hold the tokens that come next */
@@ -141,7 +157,7 @@ export class UnsavedTokens {
       if (current !== null && isSaved(patch, current.secrets)) return 'saved'
       if (current === null || !follow(current)) return 'superseded'
       try {
-        await records.update(id, current.version, { ...patch, ...(authorization === undefined ? {} : { account: authorization.account ?? undefined, refreshToken: patch.refreshToken }), status: 'authorized', statusMessage: undefined }, note)
+        await records.update(id, current.version, { refreshAt: undefined, ...patch, ...(authorization === undefined ? {} : { account: authorization.account ?? undefined, refreshToken: patch.refreshToken }), status: 'authorized', statusMessage: undefined }, note)
         return 'saved'
       } catch (error) {
         if (!isAuthError(error, 'DWA_STORE_CONFLICT') || left === 0) throw error

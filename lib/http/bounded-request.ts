@@ -70,6 +70,7 @@ function send (url: URL, options: RequestOptions, body: string | undefined, limi
     const request = url.protocol === 'https:' ? requestHttps(url, options, resolve) : requestHttp(url, options, resolve)
     limit.of(request)
     request.on('error', reject)
+    request.on('close', () => { reject(new Error('closed without an answer')) }) // 101, which nobody asked for, is neither an answer nor an error
     request.end(body)
   })
 }

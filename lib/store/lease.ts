@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { mongo } from 'mongoose'
 import type { Clock } from '../clock.js'
 import { isDuplicateKey } from './key-ring-document.js'
@@ -7,10 +6,9 @@ import { unavailable } from './unavailable.js'
 
 export interface LeaseDocument {
   _id: string
-  owner: string | null
   /** Server time. */
   until: Date
-  /** Counts the owners. */
+  /** Counts the owners, and so tells the last one from those before. */
   fence: number
 }
 
@@ -61,17 +59,17 @@ export async function withLease<T> (options: LeaseOptions, name: string, operati
 
 /** Takes the lease of that name for so many milliseconds of the server's time, or null when somebody has it. @throws DWA_STORE_UNAVAILABLE */
 export async function takeLease ({ leases, run, logger }: LeaseOptions, name: string, milliseconds: number): Promise<Lease | null> {
-  const owner = randomUUID()
-  const taken = await run(async () => await take(leases, name, owner, milliseconds))
+  const taken = await run(async () => await take(leases, name, milliseconds))
   if (taken === null) return null
+  const { fence } = taken
   return {
-    fence: taken.fence,
+    fence,
     async isHeld () {
-      return await run(async () => await leases.countDocuments({ _id: name, owner, $expr: { $gte: ['$until', '$$NOW'] } })) === 1
+      return await run(async () => await leases.countDocuments({ _id: name, fence, $expr: { $gte: ['$until', '$$NOW'] } })) === 1
     },
     async release () {
       try {
-        await run(async () => await leases.updateOne({ _id: name, owner }, { $set: { owner: null, until: new Date(0) } }))
+        await run(async () => await leases.updateOne({ _id: name, fence }, { $set: { until: new Date(0) } }))
       } catch (error) {
         logger.warn({ lease: name, reason: reasonOf(error) }, 'a lease could not be given back, it ends by itself')
       }
@@ -79,11 +77,11 @@ export async function takeLease ({ leases, run, logger }: LeaseOptions, name: st
   }
 }
 
-async function take (leases: mongo.Collection<LeaseDocument>, name: string, owner: string, milliseconds: number): Promise<LeaseDocument | null> {
+async function take (leases: mongo.Collection<LeaseDocument>, name: string, milliseconds: number): Promise<LeaseDocument | null> {
   try {
     return await leases.findOneAndUpdate(
       { _id: name, $expr: { $lt: ['$until', '$$NOW'] } },
-      [{ $set: { owner, until: { $add: ['$$NOW', milliseconds] }, fence: { $add: [{ $ifNull: ['$fence', 0] }, 1] } } }],
+      [{ $set: { until: { $add: ['$$NOW', milliseconds] }, fence: { $add: [{ $ifNull: ['$fence', 0] }, 1] } } }],
       { upsert: true, returnDocument: 'after', writeConcern: { w: 'majority' } }
     )
   } catch (error) {

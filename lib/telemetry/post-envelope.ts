@@ -30,6 +30,7 @@ function send (url: URL, body: string | Uint8Array, signal: AbortSignal): Promis
   return new Promise((resolve, reject) => {
     const request = url.protocol === 'https:' ? requestHttps(url, options, resolve) : requestHttp(url, options, resolve)
     request.on('error', reject)
+    request.on('close', () => { reject(new Error('closed without an answer')) }) // 101, which nobody asked for, is neither an answer nor an error
     request.end(body)
   })
 }

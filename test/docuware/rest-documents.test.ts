@@ -183,10 +183,17 @@ t.test('the next page is where the last one says, but never elsewhere, and not i
     return await rejection(all(other.documents('c')))
   }
   const next = { rel: 'NEXT', href: '/DocuWare/Platform/FileCabinets/c/Documents?start=1' }
-  t.match(await pages({ Items: [{ Id: 1 }], Links: [next] }), { code: 'DWA_DOCUWARE_UNEXPECTED_ANSWER', message: /its own next page/ })
+  t.match(await pages({ Items: [{ Id: 1 }], Links: [next] }), { code: 'DWA_DOCUWARE_UNEXPECTED_ANSWER', message: /lead back to themselves/ })
   t.equal(own.seen.length, 2)
   for (const [name, Links] of Object.entries({ 'no list': 'x', 'no objects': [null, 'x'], 'no address': [{ rel: 'next' }, { rel: 'next', href: '' }, { href: 'x' }], others: [{ rel: 'self', href: 'x' }] })) t.equal(await pages({ Items: [{ Id: 1 }], Links }), null, name)
   const count = own.seen.length
+  const circle = ['A', 'B', 'C']
+  const circling = await startPlatform(t, ({ url }, response) => {
+    const at = circle.findIndex((name) => url.includes(`page=${name}`))
+    json(response, { Items: [{ Id: 1 }], Links: [{ rel: 'next', href: `/DocuWare/Platform/FileCabinets/c/Documents?page=${circle[(at + 1) % circle.length]}` }] })
+  })
+  t.match(await rejection(all(testClient(circling.platformUrl).dw.documents('c'))), { message: /lead back to themselves/ })
+  t.ok(circling.seen.length < 12, `a circle of three is found after ${circling.seen.length} pages`)
   t.equal(await pages({ Items: [], Links: [next] }), null, 'after an empty page comes nothing')
   t.equal(own.seen.length, count + 1)
   t.match(await pages({ Links: [next] }), { code: 'DWA_DOCUWARE_UNEXPECTED_ANSWER' })
@@ -321,7 +328,7 @@ t.test('what can be sent again is; a stream that was read can not, and the error
     for (const status of [401, 429, 503]) {
       t.match(await rejection(dw.put('/x', { body: source() })), { code: 'DWA_DOCUWARE_BODY_USED', cause: { code: 'DWA_DOCUWARE_HTTP', status } }, `${name}: ${status}`)
     }
-    t.same(access.refused, [])
+    t.equal(access.refused.length, 1, 'after a 401 the token is renewed all the same, for the next call')
     statuses.push(503, 422)
     for (const status of [503, 422]) t.match(await rejection(dw.post('/x', { body: source() })), { code: 'DWA_DOCUWARE_HTTP', status }, `${name}: ${status} would not have been sent again`)
   }

@@ -4,14 +4,6 @@ export type JobData = Readonly<Record<string, unknown>>
 /** Runs one job; a rejection means that it failed. */
 export type JobHandler = (data: JobData) => Promise<void>
 
-/** What runs jobs. `docuware.queue`. */
-export interface JobQueue {
-  /** Resolves when the job is accepted, with its id. */
-  enqueue (name: string, data: JobData): Promise<string>
-  /** Says what runs jobs of that name, in this process. */
-  process (name: string, handler: JobHandler): void | Promise<void>
-}
-
 /** A queue of the app's own. `enqueue` may answer with a string, a number, an object with an `id`, or nothing; whatever `process` returns is not waited for. */
 export interface AppQueue {
   enqueue (name: string, data: JobData): unknown

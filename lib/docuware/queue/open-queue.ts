@@ -3,7 +3,7 @@ import { errors } from '../../errors.js'
 import { reasonOf, type Logger } from '../../store/logger.js'
 import { AgendaQueue } from './agenda-queue.js'
 import { jobIdOf } from './job-id.js'
-import type { AgendaInstance, AppQueue, JobData, JobHandler, JobQueue } from './job-queue.js'
+import type { AgendaInstance, AppQueue, JobData, JobHandler } from './job-queue.js'
 import { within } from './within.js'
 
 /** Milliseconds that a queue has to accept a job, that running jobs have at the end, and that the queue has to stop. */
@@ -12,7 +12,7 @@ const runningLimit = 10_000
 const stopLimit = 5000
 
 /** The app's queue, until `close`. */
-export interface OpenQueue extends JobQueue {
+export interface OpenQueue {
   /**
    * @returns the job's id: the queue's own, or one that is made up if it tells none
    * @throws DWA_DOCUWARE_QUEUE_REFUSED when the queue throws, rejects, or has not answered within 5 s. One that answers later has the job all the same

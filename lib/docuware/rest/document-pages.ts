@@ -12,7 +12,9 @@ export async function * documentPages (requests: Requests, cabinet: string, { qu
   let answer = expression === null
     ? await requests.send('GET', `${cabinet}/Documents`, { ...options, query })
     : await requests.send('POST', `${cabinet}/Query/DialogExpression`, { ...options, query, json: expression, idempotent: true }) // it only reads
-  let here: string | null = null
+  let anchor: string | null = null // of a circle: Brent's way to find one, in constant memory
+  let untilNext = 1
+  let length = 1
   let next: string | null
   do {
     const page = asObject(answer, 'a page of documents')
@@ -20,8 +22,11 @@ export async function * documentPages (requests: Requests, cabinet: string, { qu
     yield * items
     next = items.length === 0 ? null : linkOf(page, 'next') // after nothing comes nothing: a page's link can not keep us going for ever
     if (next !== null) {
-      if (next === here) throw new errors.DWA_DOCUWARE_UNEXPECTED_ANSWER('a page that is its own next page')
-      here = next
+      if (next === anchor) throw new errors.DWA_DOCUWARE_UNEXPECTED_ANSWER('pages that lead back to themselves')
+      if (--untilNext === 0) {
+        anchor = next
+        untilNext = length *= 2
+      }
       answer = await requests.send('GET', next, options)
     }
   } while (next !== null)

@@ -140,12 +140,12 @@ export class Exchange {
     if (exception !== null) logger?.warn({ method: call.method, path: failure.path, reason: error.message, exception }, 'DocuWare reported an exception')
     const again = kind === 'unauthorized' ? !progress.renewed : progress.tries < tries && (kind === 'throttled' || (kind === 'transient' && call.idempotent))
     if (!again) return false
-    if (call.body?.sendable === false) throw new errors.DWA_DOCUWARE_BODY_USED({ cause: error })
     if (kind === 'unauthorized') {
       progress.renewed = true
       progress.bearer = await orAborted(access.renew(progress.bearer), call.signal)
-      return true
     }
+    if (call.body?.sendable === false) throw new errors.DWA_DOCUWARE_BODY_USED({ cause: error }) // the token is renewed all the same: the next call needs it
+    if (kind === 'unauthorized') return true
     progress.tries++
     const wait = this.#wait(failure, progress)
     logger?.info({ method: call.method, path: failure.path, reason: error.message, try: progress.tries, waitMs: Math.round(wait) }, 'DocuWare is asked again')
