@@ -242,22 +242,19 @@ export class Authorization {
   }
 
   /** Applies a change to the newest version; null leaves it as it is, and is an error: what the change rests on is gone. */
-  async #update (first: OpenedRecord<StoredConnection>, change: (record: OpenedRecord<StoredConnection>) => Parameters<RecordCollection<StoredConnection>['update']>[2] | null, note: Parameters<RecordCollection<StoredConnection>['update']>[3]): Promise<OpenConnection> {
+  async #update (record: OpenedRecord<StoredConnection>, change: (record: OpenedRecord<StoredConnection>) => Parameters<RecordCollection<StoredConnection>['update']>[2] | null, note: Parameters<RecordCollection<StoredConnection>['update']>[3], left = tries): Promise<OpenConnection> {
     const { records, forget } = this.#options
-    let record = first
-    for (let left = tries; ; left--) {
-      const patch = change(record)
-      if (patch === null) throw new errors.DWA_STORE_CONFLICT('The connection')
-      try {
-        await records.update(record.id, record.version, patch, note)
-        return await this.#open(record.id)
-      } catch (error) {
-        if (!isAuthError(error, 'DWA_STORE_CONFLICT') || left === 0) throw error
-        record = await this.#open(record.id)
-      } finally {
-        forget(record.id)
-      }
+    const patch = change(record)
+    if (patch === null) throw new errors.DWA_STORE_CONFLICT('The connection')
+    try {
+      await records.update(record.id, record.version, patch, note)
+    } catch (error) {
+      if (!isAuthError(error, 'DWA_STORE_CONFLICT') || left === 0) throw error
+      return await this.#update(await this.#open(record.id), change, note, left - 1)
+    } finally {
+      forget(record.id)
     }
+    return await this.#open(record.id)
   }
 
   async #open (id: string): Promise<OpenConnection> {

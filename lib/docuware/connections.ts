@@ -128,15 +128,14 @@ export class Connections {
   }
 
   /** Runs a write on one version, or on whatever is the newest when it runs. */
-  async #retrying<T> (idOrName: string, version: number | undefined, write: (record: StoredRecord<StoredConnection>, version: number) => Promise<T>): Promise<T> {
-    for (let left = tries; ; left--) {
-      const record = await this.#existing(idOrName)
-      if (version !== undefined && version !== record.version) throw new errors.DWA_STORE_CONFLICT('The connection') // what the change means was worked out on this one
-      try {
-        return await write(record, record.version)
-      } catch (error) {
-        if (version !== undefined || left === 0 || !isAuthError(error, 'DWA_STORE_CONFLICT')) throw error
-      }
+  async #retrying<T> (idOrName: string, version: number | undefined, write: (record: StoredRecord<StoredConnection>, version: number) => Promise<T>, left = tries): Promise<T> {
+    const record = await this.#existing(idOrName)
+    if (version !== undefined && version !== record.version) throw new errors.DWA_STORE_CONFLICT('The connection') // what the change means was worked out on this one
+    try {
+      return await write(record, record.version)
+    } catch (error) {
+      if (version !== undefined || left === 0 || !isAuthError(error, 'DWA_STORE_CONFLICT')) throw error
+      return await this.#retrying(idOrName, version, write, left - 1)
     }
   }
 
