@@ -17,7 +17,7 @@ export class DocuwareProcess {
 
   /** @param script the compiled worker */
   constructor (script: string) {
-    this.#child = fork(script, { execArgv: [] })
+    this.#child = fork(script, { execArgv: [], env: { ...process.env, NODE_OPTIONS: '' } }) // without tap's loaders
     this.#ready = new Promise((resolve) => {
       this.#child.on('message', ({ ready, good, id, value, error }: Said) => {
         if (ready === true) resolve()

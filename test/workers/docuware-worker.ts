@@ -1,9 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
-import docuwareAuth, { type DocuwareOptions } from '../../index.js'
+import { systemClock } from '../../lib/clock.js'
 import { isAuthError } from '../../lib/errors.js'
-import { clockAt, masterKey } from '../app.js'
+import { docuware, type DocuwareOptions } from '../../plugins/docuware.js'
+import { store } from '../../plugins/store.js'
 import { asDocuware, cookieOf, publicUrl, rolesOf } from '../docuware/caller.js'
+import { masterKey } from '../store-app.js'
 
 /** How calls ended: `ok` or an error's code, and how often. */
 export interface Outcomes { [outcome: string]: number }
@@ -14,15 +16,12 @@ let ahead = 0
 /** What this process does when it is asked to, by name. */
 const tasks = {
   /** Begins anew, with an app on the database at `uri` and the right time. */
-  async open (uri: string, docuware: DocuwareOptions = {}): Promise<void> {
+  async open (uri: string, options: DocuwareOptions = {}): Promise<void> {
     await app.close()
     ahead = 0
     app = Fastify()
-    await app.register(docuwareAuth, {
-      publicUrl,
-      store: { uri, secretKeys: [masterKey], access: rolesOf, clock: clockAt(() => Date.now() + ahead) },
-      docuware: { allowInsecure: true, ...docuware }
-    })
+    await app.register(store, { uri, publicUrl, secretKeys: [masterKey], access: rolesOf, clock: { ...systemClock, now: () => Date.now() + ahead } })
+    await app.register(docuware, { allowInsecure: true, ...options })
     await app.ready()
   },
 
@@ -31,14 +30,14 @@ const tasks = {
     ahead += milliseconds
   },
 
-  /** So many calls of a connection's client, at once or begun one after the other. */
-  async call (connection: string, count: number, begin: 'at once' | 'one by one' = 'at once'): Promise<Outcomes> {
+  /** So many calls of a connection's client at once; between their beginnings the process may do what it has to. */
+  async call (connection: string, count: number): Promise<Outcomes> {
     const client = app.docuware.client(connection)
     const outcomes: Outcomes = {}
     const calls: Array<Promise<void>> = []
-    for (let i = 0; i < count; i++) {
-      if (begin === 'one by one') await nextTurn()
+    while (calls.length < count) {
       calls.push(client.whoami().then(() => 'ok', codeOf).then((outcome) => { outcomes[outcome] = (outcomes[outcome] ?? 0) + 1 }))
+      await nextTurn()
     }
     await Promise.all(calls)
     return outcomes
