@@ -42,8 +42,11 @@ export type { Clock } from './lib/clock.js'
 export type { Account, ConnectionInput, ConnectionPatch, ConnectionStatus, ConnectionView } from './lib/docuware/connection-schema.js'
 export type { ConnectionChange, Connections, ConnectionSecrets, ConnectionUpdate } from './lib/docuware/connections.js'
 export type { AgendaInstance, AppQueue, JobData, JobHandler, QueueOption } from './lib/docuware/queue/job-queue.js'
-export type { DocumentFields } from './lib/docuware/rest/document-fields.js'
-export type { DocumentQuery } from './lib/docuware/rest/document-query.js'
+export type { DocumentFields, FieldValue, TypedValue } from './lib/docuware/rest/document-fields.js'
+export type { DocumentQuery, SearchCondition, SearchValue } from './lib/docuware/rest/document-query.js'
+export { readDocuWareDate } from './lib/docuware/rest/docuware-date.js'
+export { member } from './lib/docuware/rest/member.js'
+export type { BodySource } from './lib/docuware/rest/request-body.js'
 export { isDocuWareHttpError } from './lib/docuware/rest/docuware-client.js'
 export type {
   CallOptions, DocuWareClient, DocuWareFile, DocuWareHttpError, DocuWareObject, DownloadOptions, LoginTokenOptions, QueryParameters, RequestOptions, UploadOptions

@@ -79,12 +79,13 @@ export interface LoginTokenOptions extends CallOptions {
  * Paths: `/Organizations` is taken below the platform; a path that begins with the platform's own (as DocuWare's links do) and a whole URL
  * are taken as they are. `..` may lead out of the platform but, as every link and redirect, never to another origin.
  *
- * Tried again, five times in all: 429 for every method after the time DocuWare asks for (60 s when it names none);
+ * Tried again, `http.tries` times in all: 429 for every method after the time DocuWare asks for (60 s when it names none);
  * 408, 502, 503, 504, a broken connection and a time-out only for requests that may be sent twice, after 1 s in the median, then longer.
  * 401 renews the token and tries again, once. Lists of file cabinets wait for their turn under DocuWare's 60 a minute for an organization.
  *
  * Every call @throws DWA_DOCUWARE_HTTP, DWA_DOCUWARE_LICENCES, DWA_DOCUWARE_NOT_JSON, DWA_DOCUWARE_UNEXPECTED_ANSWER, DWA_DOCUWARE_UNREACHABLE,
- * DWA_DOCUWARE_TIMEOUT, DWA_DOCUWARE_FOREIGN_ORIGIN, DWA_DOCUWARE_INVALID_REQUEST, DWA_DOCUWARE_REAUTHORIZE, and with a stream for a body DWA_DOCUWARE_BODY_USED.
+ * DWA_DOCUWARE_TIMEOUT, DWA_DOCUWARE_FOREIGN_ORIGIN, DWA_DOCUWARE_INVALID_REQUEST, DWA_DOCUWARE_LEGACY_LOGON, and when no token is to be had
+ * DWA_DOCUWARE_NOT_AUTHORIZED, DWA_DOCUWARE_REAUTHORIZE, DWA_DOCUWARE_CLIENT_REJECTED, DWA_DOCUWARE_REFRESH_FAILED, DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE; and with a stream for a body DWA_DOCUWARE_BODY_USED.
  */
 export interface DocuWareClient {
   /** The parsed answer; null when it is empty. */
