@@ -9,6 +9,7 @@ import { OpenedStore } from '../lib/store/open-store.js'
 import type { StoreOptions } from '../plugins/store.js'
 import { ManualClock } from './manual-clock.js'
 import { startProxy, type MongoProxy } from './mongo-proxy.js'
+import { startMongosProxy } from './mongos-proxy.js'
 import { startTestMongo } from './mongo.js'
 import { eventually, storeApp, thingKind, type StoreApp, type Thing } from './store-app.js'
 import { startWorker } from './workers/fork-worker.js'
@@ -55,6 +56,16 @@ t.test('the first entry says who writes; entries follow one another without gaps
     t.throws(() => { log.record(event) }, TypeError)
     t.throws(() => { log.sample('k', event) }, TypeError)
   }
+})
+
+t.test('what is appended at once is written in ordered batches, acknowledged by a majority', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const wire = await startMongosProxy(t, uri)
+  const { app: { auditLog } } = await storeApp(t, { uri: wire.uri })
+  wire.commands.length = 0
+  await Promise.all(Array.from({ length: 1200 }, async (_, i) => await auditLog.append('thing.seen', { details: { i } })))
+  const inserts = wire.commands.filter((command) => 'insert' in command)
+  t.same(inserts.map(({ insert, ordered, writeConcern, documents }) => ({ insert, ordered, writeConcern, documents: [documents].flat().length })), [500, 500, 200].map((documents) => ({ insert: 'dwa_log', ordered: true, writeConcern: { w: 'majority' }, documents })))
 })
 
 t.test('two processes write two chains at once', async (t) => {

@@ -7,7 +7,10 @@ import { withLease, type LeaseDocument } from '../lib/store/lease.js'
 import { OpenedStore } from '../lib/store/open-store.js'
 import { isOutage } from '../lib/store/unavailable.js'
 import { store } from '../plugins/store.js'
+import { startEmbeddedMongo } from '../testing/index.js'
+import { hurryTimers } from './hurried-timers.js'
 import { MongoProxy, startProxy } from './mongo-proxy.js'
+import { startMongosProxy } from './mongos-proxy.js'
 import { startTestMongo } from './mongo.js'
 import { eventually, masterKey, otherMasterKey, storeApp, thingKind, type Thing } from './store-app.js'
 
@@ -106,7 +109,6 @@ t.test('an address that is none is an error at boot, and is not repeated', async
 })
 
 t.test('credentials that the server refuses are an error at boot', async (t) => {
-  const { startEmbeddedMongo } = await import('../testing/index.js')
   const mongo = await startEmbeddedMongo({ auth: true })
   t.teardown(() => mongo.stop())
   const uri = new URL(mongo.uri)
@@ -179,6 +181,27 @@ t.test('everything is read from the primary, whatever the address or the app\'s 
   }
 })
 
+t.test('no command asks for another server than the primary', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const wire = await startMongosProxy(t, uri)
+  const address = `${wire.uri}&readPreference=secondaryPreferred`
+  const connection = await mongoose.createConnection(address).asPromise()
+  t.teardown(() => connection.close())
+  for (const source of [{ uri: address }, { connection }]) {
+    wire.commands.length = 0
+    const { app: { store, auditLog } } = await storeApp(t, source)
+    const things = store.records<Thing>(thingKind)
+    const { id } = await things.create({ name: `by ${Object.keys(source).join()}`, pin: '1' })
+    await Promise.all([things.get(id), things.list(), things.count(5), things.secrets(id), auditLog.find(), auditLog.verify(), store.keyRing.find('x', 'unknown')])
+    t.equal(await store.exclusively('rule', async () => await (await store.lease(id, 60_000))?.isHeld()), true)
+    const names = new Set(wire.commands.map((command) => Object.keys(command)[0]))
+    for (const name of ['find', 'aggregate', 'getMore', 'listIndexes']) t.ok(names.has(name), name)
+    t.same(wire.commands.filter((command) => '$readPreference' in command), [])
+  }
+  await connection.collection('things').findOne({})
+  t.match(wire.commands.at(-1), { find: 'things', $readPreference: { mode: 'secondaryPreferred' } }, 'the app\'s own commands do as the app says')
+})
+
 t.test('a connection that the app opens later is taken when it stands', async (t) => {
   const { uri } = await startTestMongo(t)
   const connection = mongoose.createConnection()
@@ -217,14 +240,40 @@ t.test('a lease that MongoDB does not answer for is given up, and one that canno
   await database.connect(3000)
   const warnings: string[] = []
   const leases = database.db.collection<LeaseDocument>('leases')
-  const options = { leases, run: async <T>(access: () => Promise<T>) => await database.run(access, 50), clock: systemClock, logger: { ...silent, warn (_details: object, message: string) { warnings.push(message) } } }
+  let limit = 50
+  const options = { leases, run: async <T>(access: () => Promise<T>) => await database.run(access, limit), clock: systemClock, logger: { ...silent, warn (_details: object, message: string) { warnings.push(message) } } }
   const hanging = async (): Promise<never> => await new Promise(() => {})
   await t.rejects(withLease({ ...options, leases: Object.assign(Object.create(leases), { findOneAndUpdate: hanging }) }, 'rule', async () => 1), { code: 'DWA_STORE_UNAVAILABLE' })
   t.same(warnings, [], 'nothing was taken')
   const unreleased = { ...options, leases: Object.assign(Object.create(leases), { updateOne: hanging }) }
-  t.equal(await withLease(unreleased, 'result', async () => 'done'), 'done')
-  await t.rejects(withLease(unreleased, 'error', async () => { throw new RangeError('mine') }), RangeError)
+  const outcomes: unknown[] = []
+  for (const end of [() => 'done', () => { throw new RangeError('mine') }]) {
+    limit = 10_000
+    outcomes.push(await withLease(unreleased, `rule ${outcomes.length}`, async () => {
+      limit = 50 // for giving it back
+      return end()
+    }).catch((error: unknown) => String(error)))
+  }
+  t.same(outcomes, ['done', 'RangeError: mine'])
   t.same(warnings, Array(2).fill('a lease could not be given back, it ends by itself'))
+})
+
+t.test('a lease that hangs on the wire is given up after ten seconds, and blocks others for no longer than it lasts', async (t) => {
+  let serverTime = Date.now()
+  const mongo = await startEmbeddedMongo({ now: () => serverTime })
+  t.teardown(() => mongo.stop())
+  const proxy = await startProxy(t, mongo.uri)
+  const { app: { store } } = await storeApp(t, { uri: proxy.uri })
+  const hold = proxy.hold('findAndModify')
+  const inTime = hurryTimers(t, 10_000)
+  await t.rejects(store.exclusively('rule', async () => { t.fail('it never began') }), { code: 'DWA_STORE_UNAVAILABLE', cause: { message: 'No answer within 10000 ms' } })
+  await t.rejects(store.lease('rule', 1000), { code: 'DWA_STORE_UNAVAILABLE' })
+  inTime()
+  t.ok(store.available, 'one wire hangs, the others do not')
+  await hold.release()
+  t.equal(await store.lease('rule', 1000), null, 'it was taken in the end, for nobody')
+  serverTime += 15_001
+  t.equal(await store.exclusively('rule', async () => 'done'), 'done')
 })
 
 t.test('a driver that has given up is replaced', async (t) => {
