@@ -566,6 +566,29 @@ t.test('security 31: sixty authorizations and sixty callbacks a minute from one 
   for (let sent = 0; sent < 70; sent++) if ((await app.inject({ method: 'POST', url: '/docuware/connections/nobody/sync', headers: asDocuware, remoteAddress: '192.0.2.1' })).statusCode !== 404) t.fail('a sync is not counted')
 })
 
+t.test('whatever is answered, nobody keeps it and no other site may read it', async (t) => {
+  const { app, dw } = await docuwareApp(t)
+  const { id } = await authorized(app, dw)
+  const path = `/docuware/connections/${id}`
+  const form = 'application/x-www-form-urlencoded'
+  const cases: Array<[status: number, request: { method?: 'HEAD' | 'POST', url: string, headers?: object, payload?: string }]> = [
+    [200, { url: `${path}/authorize` }],
+    [200, { method: 'HEAD', url: `${path}/authorize` }],
+    [303, { method: 'POST', url: `${path}/authorize` }],
+    [200, { method: 'POST', url: `${path}/sync` }],
+    [200, { method: 'POST', url: `${path}/revoke` }],
+    [400, { method: 'POST', url: `${path}/authorize`, headers: { 'content-type': 'application/json' }, payload: '{"returnTo":' }],
+    [413, { method: 'POST', url: `${path}/authorize`, headers: { 'content-type': form }, payload: `returnTo=/${'x'.repeat(17 * 1024)}` }],
+    [415, { method: 'POST', url: `${path}/authorize`, headers: { 'content-type': 'application/xml' }, payload: '<returnTo/>' }],
+    [400, { url: '/docuware/oauth/callback' }],
+    [400, { method: 'HEAD', url: '/docuware/oauth/callback?code=x&state=y' }]
+  ]
+  for (const [status, { headers = {}, ...request }] of cases) {
+    const answer = await app.inject({ ...request, headers: { ...asDocuware, origin: publicUrl, ...headers } })
+    t.match([answer.statusCode, answer.headers['cache-control'], answer.headers['access-control-allow-origin']], [status, 'no-store', undefined], JSON.stringify(request).slice(0, 100))
+  }
+})
+
 t.test('beside an app\'s own forms, limits and protection of every route', async (t) => {
   const { app, dw } = await docuwareApp(t, {
     async before (app) {
