@@ -150,18 +150,18 @@ export class UnsavedTokens {
     this.#retries.delete(id)
   }
 
-  async #write (id: string, { follow, authorization, note, patch }: Entry): Promise<SaveResult> {
+  async #write (id: string, entry: Entry, left = tries): Promise<SaveResult> {
     const { records } = this.#options
-    for (let left = tries; ; left--) {
-      const current = await records.open(id)
-      if (current !== null && isSaved(patch, current.secrets)) return 'saved'
-      if (current === null || !follow(current)) return 'superseded'
-      try {
-        await records.update(id, current.version, { refreshAt: undefined, ...patch, ...(authorization === undefined ? {} : { account: authorization.account ?? undefined, refreshToken: patch.refreshToken }), status: 'authorized', statusMessage: undefined }, note)
-        return 'saved'
-      } catch (error) {
-        if (!isAuthError(error, 'DWA_STORE_CONFLICT') || left === 0) throw error
-      }
+    const { follow, authorization, note, patch } = entry
+    const current = await records.open(id)
+    if (current !== null && isSaved(patch, current.secrets)) return 'saved'
+    if (current === null || !follow(current)) return 'superseded'
+    try {
+      await records.update(id, current.version, { refreshAt: undefined, ...patch, ...(authorization === undefined ? {} : { account: authorization.account ?? undefined, refreshToken: patch.refreshToken }), status: 'authorized', statusMessage: undefined }, note)
+      return 'saved'
+    } catch (error) {
+      if (!isAuthError(error, 'DWA_STORE_CONFLICT') || left === 0) throw error
+      return await this.#write(id, entry, left - 1)
     }
   }
 }
