@@ -1,7 +1,14 @@
 import t, { type Test } from 'tap'
+import { connectionKind } from '../../lib/docuware/connection-kind.js'
+import type { StoredConnection } from '../../lib/docuware/connection-schema.js'
+import { openConnection } from '../../lib/docuware/open-connection.js'
+import { UnsavedTokens, type TokenSource } from '../../lib/docuware/unsaved-tokens.js'
+import { errors } from '../../lib/errors.js'
+import type { RecordCollection } from '../../lib/store/record-collection.js'
+import { ManualClock } from '../manual-clock.js'
 import { startProxy, type MongoProxy } from '../mongo-proxy.js'
 import { startTestMongo } from '../mongo.js'
-import { eventually } from '../store-app.js'
+import { eventually, storeApp } from '../store-app.js'
 import { clockedApp, entriesOf, linesOf, MovableClock, moveToEnd, newestTokens, outcomes, refreshes, statusOf, tokensOf, type ClockedApp } from './clocked-app.js'
 import { authorized, type DocuwareAppOptions } from './docuware-app.js'
 
@@ -60,7 +67,7 @@ t.test('tokens that cannot be saved are used from memory, and saved when the dat
   release()
   t.same(await pending, ['ok'])
   t.same(await outcomes(made, 20), ['ok'])
-  clock.advance(200_000)
+  clock.advance(250_000)
   t.same(await outcomes(made, 20), ['ok'], 'for as long as they are good, whether they should be refreshed by now or not')
   t.equal(refreshes(dw), 1)
   t.match(linesOf(made, unsavedLine), [{ level: 'warn', details: { connection: 'acme', reason: /The database cannot be reached/ } }], 'one line')
@@ -179,15 +186,104 @@ t.test('the end of the app waits for a refresh under way, and lets no other begi
   await authorized(app, dw)
   await authorized(app, dw, 'late')
   await moveToEnd(made, -1000)
+  await authorized(app, dw, 'near its end')
+  await app.store.connection.collection('dwa_connections').updateOne({ name: 'near its end' }, { $set: { expiresAt: clock.now() + 60_000 } })
   const gate = dw.holdTokens({ grantType: 'refresh_token' })
   const pending = outcomes(made, 5)
   await gate.waiting()
   const closing = app.close()
   await eventually('it is closing', async () => await app.docuware.client('late').whoami().then(() => false, (error: { message?: string }) => error.message?.endsWith('the app is closing') === true))
+  t.match(await app.docuware.client('near its end').whoami(), { User: {} }, 'what is good goes on')
   gate.release()
   await closing
   t.same(await pending, ['ok'])
   t.equal(refreshes(dw), 1)
   const next = await clockedApp(t, { uri, dw, clock })
   t.equal((await tokensOf(next.app)).refreshToken, newestTokens(dw).refreshToken)
+})
+
+t.test('a verdict that was written although nobody heard of it is not reached again', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const proxy = await startProxy(t, uri)
+  const made = await clockedApp(t, { uri: proxy.uri })
+  const { app, dw } = made
+  await authorized(app, dw)
+  await moveToEnd(made, -1000)
+  dw.expireRefreshTokens()
+  const gate = dw.holdTokens({ grantType: 'refresh_token' })
+  const pending = outcomes(made, 5)
+  await gate.waiting()
+  proxy.loseReplyTo('findAndModify')
+  gate.release()
+  t.same(await pending, ['DWA_STORE_UNAVAILABLE'])
+  await eventually('it is back', async () => (await outcomes(made, 1)).includes('DWA_DOCUWARE_REAUTHORIZE'))
+  t.equal(refreshes(dw), 1)
+})
+
+t.test('tokens are saved in spite of other changes; whatever keeps them from it, they are tried again until the end', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const { app, lines } = await storeApp(t, { uri })
+  const records = app.store.records<StoredConnection>(connectionKind)
+  await app.ready()
+  const clock = new ManualClock()
+  const update = records.update.bind(records)
+  let refuse = async (): Promise<void> => {}
+  const interfered: RecordCollection<StoredConnection> = {
+    create: records.create.bind(records),
+    get: records.get.bind(records),
+    getByName: records.getByName.bind(records),
+    list: records.list.bind(records),
+    count: records.count.bind(records),
+    remove: records.remove.bind(records),
+    secrets: records.secrets.bind(records),
+    open: records.open.bind(records),
+    async update (...args) {
+      await refuse()
+      return await update(...args)
+    }
+  }
+  const unsaved = new UnsavedTokens({ records: interfered, forget () {}, auditLog: app.auditLog, clock, logger: app.log, refreshBefore: 300_000 })
+  const { id } = await records.create({ name: 'acme', platformUrl: 'https://acme.docuware.cloud/DocuWare/Platform', clientId: 'c', scopes: ['s'], status: 'authorized', configuration: 1, refreshToken: 'r-0' })
+  const source: TokenSource = { follow: () => true, note: { event: 'connection.refreshed' } }
+  const save = async (accessToken: string): Promise<string> => {
+    const record = await records.open(id)
+    if (record === null) throw new Error('it is gone')
+    return (await unsaved.save(openConnection(record), { accessToken, tokenType: 'Bearer', expiresIn: 3600 }, source)).result
+  }
+  const saved = async (): Promise<string | undefined> => (await records.secrets(id))['accessToken']
+  const said = (message: string): object[] => lines.splice(0).filter((line) => line.message === message).map(({ level, details }) => ({ level, connection: details['connection'] }))
+
+  let conflicts = 3
+  refuse = async () => { if (conflicts-- > 0) throw new errors.DWA_STORE_CONFLICT('The connection') }
+  t.equal(await save('a-1'), 'saved')
+  t.equal(await saved(), 'a-1')
+  t.same(said(unsavedLine), [])
+
+  refuse = async () => { throw new errors.DWA_STORE_CONFLICT('The connection') }
+  t.equal(await save('a-2'), 'waiting')
+  t.ok(unsaved.isWaiting(id))
+  refuse = async () => { throw new RangeError('odd') }
+  t.notOk(await unsaved.settle(id))
+  t.same(said(unsavedLine), [{ level: 'error', connection: 'acme' }], 'what is no outage is an error, and said once')
+  refuse = async () => {}
+  clock.advance(500)
+  await eventually('they are saved', async () => await saved() === 'a-2')
+  await eventually('nothing waits any more', () => !unsaved.isWaiting(id))
+  clock.advance(60_000)
+  t.ok(await unsaved.settle(id))
+
+  refuse = async () => { await new Promise(() => {}) }
+  save('a-3').catch(t.fail)
+  await eventually('they wait', () => unsaved.isWaiting(id))
+  const closed = unsaved.close()
+  clock.advance(2000)
+  await closed
+  t.same(said(lostLine), [{ level: 'error', connection: 'acme' }], 'the end waits two seconds for a database that does not answer')
+  refuse = async () => { throw new RangeError('odd') }
+  t.equal(await save('a-4'), 'waiting')
+  t.same(said(lostLine), [{ level: 'error', connection: 'acme' }], 'what comes after the end has one try')
+  refuse = async () => {}
+  t.equal(await save('a-5'), 'saved')
+  await unsaved.close()
+  t.equal(await saved(), 'a-5')
 })
