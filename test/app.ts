@@ -1,4 +1,5 @@
-import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import type { Server } from 'node:http'
+import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import docuwareAuth, { type DocuwareAuthOptions, type DocuwareOptions, type JwtOptions } from '../index.js'
 import { systemClock, type Clock } from '../lib/clock.js'
@@ -33,7 +34,7 @@ export interface AppOptions {
   readonly docuware?: DocuwareOptions
   readonly store?: Partial<DocuwareAuthOptions['store']>
   readonly publicUrl?: string
-  readonly fastify?: FastifyServerOptions
+  readonly fastify?: FastifyHttpOptions<Server>
   /** Runs after the plugins are registered, before `ready`. */
   readonly routes?: (app: FastifyInstance) => void
   /** Runs before the plugins are registered. */

@@ -3,6 +3,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { MongoClient } from 'mongodb'
 import { run } from '../lib/cli/run.js'
 import { validatorKind } from '../lib/jwt/validator-kind.js'
 import { OpenedStore } from '../lib/store/open-store.js'
@@ -79,6 +80,15 @@ t.test('verify-log: 0 sound, 1 broken with the first bad chain and seq, 2 could 
   t.match(await command(['verify-log', '--uri', uri, '--key', masterKey, '--json']), { code: 1, out: [/"firstBad":\{"chain":"[0-9a-f]{24}","seq":3/] })
   await db?.collection('dwa_keys').updateOne({}, { $set: { keys: null } })
   t.match(await command(['verify-log', '--uri', uri, '--key', masterKey]), { code: 2, err: [/TypeError/] }, 'never 1 when it could not look')
+})
+
+t.test('verify-log: 1 for something in the log that has not the shape of an entry', async (t) => {
+  const { uri } = await writtenLog(t)
+  const client = new MongoClient(uri)
+  t.teardown(() => client.close())
+  await client.db().collection('dwa_log').insertOne({ chain: 'x', seq: 7 })
+  t.same(await command(['verify-log', '--uri', uri, '--key', masterKey]), { code: 1, out: ['broken: chain x, seq 7: it has not the shape of an entry'], err: [] })
+  t.match(await command(['verify-log', '--uri', uri, '--key', masterKey, '--json']), { code: 1, out: [/"ok":false,.*"firstBad":\{"chain":"x","seq":7,/] })
 })
 
 t.test('verify-log: an evicted front is said, and a log that is not there', async (t) => {

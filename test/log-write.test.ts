@@ -1,5 +1,7 @@
+import { createHmac } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { systemClock } from '../lib/clock.js'
+import { canonicalJson } from '../lib/log/canonical-json.js'
 import type { CappedAuditLog } from '../lib/log/capped-audit-log.js'
 import { logCollection } from '../lib/log/log-collection.js'
 import { LogWriter } from '../lib/log/log-writer.js'
@@ -55,6 +57,29 @@ t.test('the first entry says who writes; entries follow one another without gaps
     await t.rejects(log.append(event), TypeError, 'the package\'s own')
     t.throws(() => { log.record(event) }, TypeError)
     t.throws(() => { log.sample('k', event) }, TypeError)
+  }
+})
+
+t.test('the hash is HMAC-SHA-256 over everything else in canonical JSON, behind its version, by a key of the log\'s own', async (t) => {
+  const { log, store } = await logApp(t)
+  await log.append('thing.seen', { actor: { type: 'user', id: 'ann' }, target: { type: 'thing', id: '1' }, requestId: 'r', message: 'm', details: { b: [1.5, 'ü'], a: null } })
+  const document = await store.connection.collection('dwa_log').findOne({ event: 'thing.seen' })
+  if (document === null) throw new Error('not stored')
+  t.same(Object.keys(document).sort(), ['_id', 'actor', 'at', 'chain', 'details', 'event', 'hash', 'key', 'level', 'message', 'prev', 'requestId', 'seq', 'target'])
+  const { _id, at, hash, ...others } = document
+  const { keyId, key } = store.keyRing.current('audit-log')
+  const text = canonicalJson(JSON.parse(JSON.stringify({ ...others, _id, at: at.getTime(), hash: null })))
+  t.equal(hash, createHmac('sha256', key).update(`fastify-docuware-auth/audit-log/v1\n${text}`).digest('base64url'))
+  t.equal(others['key'], keyId)
+  t.notSame(key, store.keyRing.current('encryption').key)
+})
+
+t.test('client addresses and user names are in the log only with store.log.personalData', async (t) => {
+  for (const [log, kept] of [[{}, false], [{ personalData: false }, false], [{ personalData: true }, true]] as const) {
+    const { log: auditLog, store } = await logApp(t, { log })
+    await auditLog.append('thing.seen', { personal: { ip: '192.0.2.7', userName: 'ann.archer' } })
+    const documents = JSON.stringify(await store.connection.collection('dwa_log').find().toArray())
+    t.same([documents.includes('192.0.2.7'), documents.includes('ann.archer')], [kept, kept], JSON.stringify(log))
   }
 })
 

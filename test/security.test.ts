@@ -81,6 +81,22 @@ t.test('security 50: one transport, the header; a token elsewhere is not looked 
   }
 })
 
+t.test('security 47: a megabyte in the header is refused like any other token, over a wire that lets it through', async (t) => {
+  const app = await buildApp(t, {
+    uri: mongo.uri,
+    fastify: { http: { maxHeaderSize: 4 << 20 } },
+    store: { collectionPrefix: 'huge_' },
+    jwt: { validators: [validator('demo', { cookieEnabled: true })] },
+    routes (app) { app.get('/', { config: { auth: 'jwt_demo' } }, async () => 'in') }
+  })
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  const huge = 'a'.repeat(1 << 20)
+  for (const [name, value, code] of [['authorization', `Bearer ${huge}`, 'DWA_JWT_INVALID_TOKEN'], ['authorization', huge, 'DWA_JWT_MALFORMED_AUTHORIZATION'], ['cookie', `authorization=${huge}`, 'DWA_JWT_INVALID_TOKEN']] as const) {
+    const answer = await fetch(url, { headers: { [name]: value } })
+    t.same([answer.status, Object(await answer.json()).code], [401, code], `${name} ${value.slice(0, 10)}`)
+  }
+})
+
 t.test('security 53: whatever is wrong with a token, the answer is the same', async (t) => {
   const app = await buildApp(t, {
     uri: mongo.uri,

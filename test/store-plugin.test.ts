@@ -5,6 +5,7 @@ import { logSettings } from '../lib/store/store-options.js'
 import { store, type StoreOptions } from '../plugins/store.js'
 import { packageVersion } from '../lib/version.js'
 import { readFile } from 'node:fs/promises'
+import { runInNewContext } from 'node:vm'
 import { startTestMongo } from './mongo.js'
 import { masterKey, storeApp } from './store-app.js'
 
@@ -93,7 +94,10 @@ t.test('the log\'s own credential: nothing beyond inserting and finding, or a wa
   t.teardown(() => admin.close())
   const db = admin.db()
   const on = { db: db.databaseName, collection: 'dwa_log' }
-  await db.command({ createRole: 'auditWriter', privileges: [{ resource: on, actions: ['insert', 'find', 'listIndexes', 'collStats'] }], roles: [] })
+  const [, documented = ''] = /^db\.createRole\((\{.*?^\})\)/ms.exec(await readFile(new URL('../docs/operations.md', import.meta.url), 'utf8')) ?? []
+  const { role, ...rights } = JSON.parse(JSON.stringify(runInNewContext(`(${documented})`)).replaceAll('"app"', JSON.stringify(db.databaseName)))
+  t.equal(role, 'auditWriter')
+  await db.command({ createRole: role, ...rights }) // as docs/operations.md says
   await db.command({ createUser: 'narrow', pwd: 'narrow', roles: ['auditWriter'] })
   await db.command({ createUser: 'wide', pwd: 'wide', roles: ['readWrite'] })
   const as = (name: string): string => {
