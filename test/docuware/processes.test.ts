@@ -138,11 +138,11 @@ t.test('an exchange after whose time the process stood still reads the answer th
   t.teardown(() => server.close())
   await once(server, 'listening')
   const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
-  const standStill = (): void => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500) }
-  const exchange = async (): Promise<string> => (await requestBounded(url, { timeoutMs: 100, maxBytes: 100, allowSpecialAddress: true })).body.toString()
+  const standStill = (): void => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 900) }
+  const exchange = async (): Promise<string> => (await requestBounded(url, { timeoutMs: 400, maxBytes: 100, allowSpecialAddress: true })).body.toString()
   const unsent = exchange()
   standStill()
-  await t.rejects(unsent, { message: 'no complete answer within 100 ms' })
+  await t.rejects(unsent, { message: 'no complete answer within 400 ms' })
   t.equal(requests, 0)
   stall = standStill
   t.equal(await exchange(), 'an answer')
