@@ -53,6 +53,17 @@ t.test('the demo\'s routes answer OPTIONS and allow every origin', async (t) => 
   }
 })
 
+t.test('the app\'s own tokens are those of auth_jwt_demo', async (t) => {
+  const demo = await demoFor(t)
+  const [header, claims] = demo.token().split('.').slice(0, 2).map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()))
+  t.match([header, claims], [{ alg: 'HS256' }, { iss: 'theissuer', aud: 'auth_jwt_test_api' }])
+  t.same(whoAmIRoutes.slice(0, 6).map(({ url, auth }) => `${url} ${auth}`), [
+    '/auth_jwt_demo/whoami jwt_demo', '/auth_jwt_demo/whoami-public-or-jwt public_or_jwt_demo',
+    '/auth_jwt_demo_cookie/whoami jwt_demo_cookie', '/auth_jwt_demo_cookie/whoami-public-or-jwt public_or_jwt_demo_cookie',
+    '/auth_jwt_demo/keycloak/whoami jwt_demo_keycloak', '/auth_jwt_demo/keycloak/whoami-public-or-jwt public_or_jwt_demo_keycloak'
+  ])
+})
+
 t.test('a port that is taken ends the demo\'s start, and leaves nothing running', async (t) => {
   const demo = await demoFor(t)
   await t.rejects(startDemo({ port: Number(new URL(demo.url).port) }), { code: 'EADDRINUSE' })

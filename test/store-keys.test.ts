@@ -1,3 +1,4 @@
+import { createDecipheriv } from 'node:crypto'
 import t from 'tap'
 import { errors } from '../lib/errors.js'
 import { dataKeyIdOf, LoadedKeyRing } from '../lib/store/key-ring.js'
@@ -60,6 +61,9 @@ t.test('56. stored secrets carry the data key\'s id and open only where they bel
   t.equal(dataKeyIdOf(value), 'k2')
   t.equal(await ring.decrypt(value, 'things/1/pin'), 'the secret')
   t.not(await ring.encrypt('the secret', 'things/1/pin'), value, 'never the same twice')
+  const [iv = '', sealed = '', tag = ''] = value.split('.').slice(2)
+  const decipher = createDecipheriv('aes-256-gcm', ring.current('encryption').key, Buffer.from(iv, 'base64url')).setAAD(Buffer.from('things/1/pin')).setAuthTag(Buffer.from(tag, 'base64url'))
+  t.equal(`${decipher.update(Buffer.from(sealed, 'base64url')).toString()}${decipher.final().toString()}`, 'the secret', 'AES-256-GCM')
   for (const [changed, binding] of [[value, 'things/2/pin'], [value, 'things/1/note'], [value.replace('k2', 'k1'), 'things/1/pin'], [value.slice(0, -3), 'things/1/pin'], ['plain', 'things/1/pin'], ['v1.k2.a.b', 'things/1/pin']] as const) {
     await t.rejects(ring.decrypt(changed, binding), { code: 'DWA_STORE_UNREADABLE_SECRET' }, changed)
   }

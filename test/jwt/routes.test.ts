@@ -160,6 +160,14 @@ t.test('a kept token is decided on the spot: no promise, no hash, no signature',
   t.equal((await app.inject({ url: '/', headers: bearer(value) })).statusCode, 200)
   t.same(used, [])
   t.equal(onTheSpot.at(-1), true)
+
+  const forgetful = await appWith(t, { cache: { max: 0 }, validators: [validator('demo')] }, {})
+  forgetful.get('/', { config: { auth: 'jwt_demo' } }, async () => 'in')
+  for (let use = 1; use <= 4; use++) {
+    used.length = 0
+    t.equal((await forgetful.inject({ url: '/', headers: bearer(value) })).statusCode, 200)
+    t.same(used, ['createHmac'], 'cache.max: 0 keeps nothing')
+  }
 })
 
 t.test('each algorithm is accepted by the validator that names it, from each form of key, and by no other', async (t) => {
@@ -548,8 +556,15 @@ t.test('fuzz: no header and no cookie passes, none gives a 500', async (t) => {
     fc.array(fc.base64String(), { minLength: 3, maxLength: 3 }).map((parts) => parts.join('.')),
     fc.tuple(fc.nat(good.length - 1), fc.constantFrom('', 'A', '.', ' ', '=', 'é')).map(([at, part]) => good.slice(0, at) + part + good.slice(at + 1)).filter((one) => one !== good)
   )
+  await app.ready()
+  const { db } = app.store.connection
+  const state = async (): Promise<string> => JSON.stringify(await Promise.all(['validators', 'keys', 'leases'].map(async (name) => await db?.collection(app.store.collectionName(name)).find().toArray())))
+  const before = await state()
   await t.resolves(fc.assert(fc.asyncProperty(fc.constantFrom('Bearer ', 'bearer ', '', 'Basic '), text, text, async (scheme, credential, value) => {
     const response = await app.inject({ url: '/', headers: { authorization: scheme + credential, cookie: `shop=${value}; shop2=${credential}` } })
     return response.statusCode === 401
   }), { seed: 20261121, numRuns: 1500 }))
+  t.equal(await state(), before, 'and none changes anything')
+  await app.auditLog.append('thing.last')
+  t.same([...new Set((await app.auditLog.find({ limit: 1000 })).map(({ event }) => event))].sort(), ['jwt.refused', 'log.opened', 'thing.last'])
 })

@@ -214,7 +214,7 @@ t.test('a short secret may be allowed for migration, and the log says so', async
 })
 
 t.test('closed chains are refused with their path; links survive a rename; a validator in use is not deleted', async (t) => {
-  const app = await appWith(t, ['jwt_validator'], { validators: [validator('in_code')] })
+  const app = await appWith(t, ['jwt_validator', 'jwt_validator3'], { validators: [validator('in_code')] })
   const { jwtValidators } = app
   await jwtValidators.create(validator('validator'))
   await jwtValidators.create(validator('validator2', { nextValidator: 'validator', issuer: 'https://two' }))
@@ -228,7 +228,9 @@ t.test('closed chains are refused with their path; links survive a rename; a val
   t.equal((await jwtValidators.get('validator'))?.version, 1)
 
   await t.rejects(jwtValidators.remove('validator'), { code: 'DWA_JWT_VALIDATOR_IN_USE', message: 'Validator validator is the next validator of validator2' })
+  t.equal(await ask(app, '/jwt_validator3', token({ iss: 'https://two' })), '200 validator2')
   await jwtValidators.update('validator2', { name: 'middle' })
+  t.equal(await ask(app, '/jwt_validator3', token({ iss: 'https://two' })), '200 middle')
   t.equal((await jwtValidators.get('validator3'))?.nextValidator, 'middle')
   t.equal((await jwtValidators.list()).find(({ name }) => name === 'validator3')?.nextValidator, 'middle')
   await jwtValidators.update('validator', { nextValidator: 'in_code', issuer: 'https://one' })
