@@ -7,7 +7,7 @@ import { connectionSchema, defaultScopes, noTokens, type ConnectionInput, type C
 import { readPlatformUrl } from './platform-url.js'
 
 /** Who changes a connection, and what its audit entry says beside the event. */
-export type ConnectionChange = Omit<Change, 'event'>
+export type ConnectionChange = Omit<Change, 'event' | 'level'>
 
 /** A change of an existing connection, optionally of one version only: otherwise the newest is changed. */
 export type ConnectionUpdate = ConnectionChange & { readonly version?: number }

@@ -129,7 +129,7 @@ export class Sync {
     const details = { durationMs, ...(organization === undefined ? {} : { organization }), ...(code === undefined ? {} : { code }) }
     if (failure !== null) reporter()?.capture(failure, { connection: { id, name, platformUrl }, sync: details })
     await this.#change(id, (record) => record.fields.syncing?.id === syncing?.id ? outcome(result, fields, record.fields) : {}, {
-      ...caller, event: result.ok ? 'connection.sync_succeeded' : 'connection.sync_failed', message, details
+      ...caller, ...(result.ok ? { event: 'connection.sync_succeeded' } : { event: 'connection.sync_failed', level: 'warning' }), message, details
     })
     return result
   }

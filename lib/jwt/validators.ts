@@ -20,7 +20,7 @@ export interface ValidatorsOptions {
 }
 
 /** Who changes a validator, and what its audit entry says beside the event. */
-export type ValidatorChange = Omit<Change, 'event'>
+export type ValidatorChange = Omit<Change, 'event' | 'level'>
 
 /** A change of an existing validator, optionally of one version only: otherwise the newest is changed. */
 export type ValidatorUpdate = ValidatorChange & { readonly version?: number }

@@ -1,5 +1,5 @@
 import type { SchemaObject } from 'ajv'
-import type { Actor } from '../log/log-entry.js'
+import type { Actor, LogLevel } from '../log/log-entry.js'
 
 /** One kind of record kept by the store: derived from it are the mongoose model, the indexes, encryption and audit events. */
 export interface RecordKind {
@@ -40,6 +40,8 @@ export interface Change {
   readonly details?: Readonly<Record<string, unknown>>
   /** In place of `<area>.created|updated|deleted`. */
   readonly event?: string
+  /** Default `info`. */
+  readonly level?: LogLevel
 }
 
 /**

@@ -188,9 +188,10 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   }
 
   #entry (verb: 'created' | 'updated' | 'deleted', id: mongo.ObjectId, name: unknown, changed: readonly string[], change: Change): OutboxEntry {
-    const { event, actor, requestId, message, details } = change
+    const { event, level, actor, requestId, message, details } = change
     if (event !== undefined) refuseReserved(event)
     const draft = this.#options.draft(event ?? `${this.kind.area}.${verb}`, {
+      ...(level === undefined ? {} : { level }),
       ...(actor === undefined ? {} : { actor }),
       ...(requestId === undefined ? {} : { requestId }),
       ...(message === undefined ? {} : { message }),

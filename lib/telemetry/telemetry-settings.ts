@@ -28,7 +28,7 @@ export interface TelemetryView {
 }
 
 /** Who changes the settings, and what the audit entry says beside the event. */
-export type TelemetryChange = Omit<Change, 'event'>
+export type TelemetryChange = Omit<Change, 'event' | 'level'>
 
 /** Where telemetry goes, as long as it is on. */
 export interface ActiveSettings { readonly dsn: string, readonly sendPii: boolean }
