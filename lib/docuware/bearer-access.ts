@@ -16,4 +16,6 @@ export interface BearerAccess {
    * @throws DWA_DOCUWARE_REAUTHORIZE when there is none without a person
    */
   renew (refused: Bearer): Promise<Bearer>
+  /** The platform answered 401 to what `renew` has just given, too. */
+  rejected? (renewed: Bearer): void
 }

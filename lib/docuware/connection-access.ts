@@ -1,4 +1,5 @@
 import type { Bearer, BearerAccess } from './bearer-access.js'
+import type { OpenConnection } from './open-connection.js'
 import type { OpenConnections } from './open-connections.js'
 import type { TokenRefresh } from './token-refresh.js'
 
@@ -7,6 +8,8 @@ export class ConnectionAccess implements BearerAccess {
   readonly #idOrName: string
   readonly #connections: OpenConnections
   readonly #refresh: TokenRefresh
+  /** Whose they are. */
+  readonly #renewed = new WeakMap<Bearer, OpenConnection>()
 
   constructor (idOrName: string, connections: OpenConnections, refresh: TokenRefresh) {
     this.#idOrName = idOrName
@@ -21,6 +24,13 @@ export class ConnectionAccess implements BearerAccess {
 
   async renew (refused: Bearer): Promise<Bearer> {
     const connection = await this.#connections.find(this.#idOrName)
-    return await this.#refresh.renew(connection, refused.accessToken)
+    const bearer = await this.#refresh.renew(connection, refused.accessToken)
+    this.#renewed.set(bearer, connection)
+    return bearer
+  }
+
+  rejected (renewed: Bearer): void {
+    const connection = this.#renewed.get(renewed)
+    if (connection !== undefined) this.#refresh.rejected(connection, renewed.accessToken)
   }
 }

@@ -3,13 +3,15 @@ import { errors, isAuthError } from '../errors.js'
 import type { AuditLog } from '../log/audit-log.js'
 import type { Lease } from '../store/lease.js'
 import type { Logger } from '../store/logger.js'
-import type { RecordCollection } from '../store/record-collection.js'
+import type { RecordCollection, StoredRecord } from '../store/record-collection.js'
 import { unavailable } from '../store/unavailable.js'
 import type { Bearer } from './bearer-access.js'
-import { openConnection, type OpenConnection } from './open-connection.js'
 import type { StoredConnection } from './connection-schema.js'
 import { loadEngine, type IdentityService } from './identity-service.js'
+import { openConnection, type OpenConnection } from './open-connection.js'
+import { RefreshPauses } from './refresh-pauses.js'
 import { TokenFailure } from './token-answer.js'
+import { clientRejected, noRefreshToken, refreshTokenRefused, writeVerdict, type TokenVerdict } from './token-verdict.js'
 import type { TokenSource, UnsavedTokens } from './unsaved-tokens.js'
 
 export interface TokenRefreshOptions {
@@ -34,18 +36,6 @@ export interface TokenRefreshOptions {
 const leaseMargin = 5000
 const beginWithin = 4000
 const pollInterval = 50
-/** Milliseconds from one failed refresh to the next: doubled with each, to the greatest. */
-const firstPause = 1000
-const greatestPause = 60_000
-
-interface Failure {
-  /** How many in a row. */
-  readonly count: number
-  readonly until: number
-  readonly error: Error
-  /** The token that was to be replaced: with another one all is well again. */
-  readonly accessToken: string | undefined
-}
 
 /** What came of a turn at refreshing: a token, or the endpoint is gone and has to be looked for, or somebody else moved the record. */
 type Turn = Bearer | TokenFailure | 'again'
@@ -59,11 +49,12 @@ type Turn = Bearer | TokenFailure | 'again'
 export class TokenRefresh {
   readonly #options: TokenRefreshOptions
   readonly #flights = new Map<string, Promise<Bearer>>()
-  readonly #failures = new Map<string, Failure>()
+  readonly #pauses: RefreshPauses
   #closed = false
 
   constructor (options: TokenRefreshOptions) {
     this.#options = options
+    this.#pauses = new RefreshPauses(options.clock)
   }
 
   /** Milliseconds that a dead process delays the others at most. */
@@ -94,6 +85,13 @@ export class TokenRefresh {
       if (old === null) throw error
       return old
     }
+  }
+
+  /** The platform refused an access token that `renew` has just given. Once that has happened to several in a row, the next refresh waits as after a failure. */
+  rejected (connection: OpenConnection, accessToken: string): void {
+    const reason = 'the platform refuses new access tokens'
+    const count = this.#pauses.rejected(connection.id, accessToken, new errors.DWA_DOCUWARE_REFRESH_FAILED(connection.fields.name, reason))
+    if (count > 0) this.#report(connection, reason, count)
   }
 
   /** Runs `operation` while nobody refreshes the connection's tokens, and all of them are saved. @throws DWA_DOCUWARE_REFRESH_FAILED when the turn does not come, DWA_STORE_UNAVAILABLE */
@@ -168,7 +166,7 @@ export class TokenRefresh {
       if (ready !== null) return ready
       const { refreshToken } = connection.secrets
       if (this.#closed || this.#obstacle(connection) !== null || clock.now() - askedAt > beginWithin) return 'again'
-      if (refreshToken === undefined) return await this.#endWithout(connection, refused, taken)
+      if (refreshToken === undefined) return this.#stillValid(connection, refused) ?? await this.#judge(connection, noRefreshToken, taken)
       return await this.#exchange(connection, refreshToken, refused, taken)
     } finally {
       // While new tokens wait in memory, the record holds a spent one: nobody else may use it before the lease has ended.
@@ -180,7 +178,7 @@ export class TokenRefresh {
     const { identityOf, unsaved } = this.#options
     try {
       const answer = await identityOf(connection).refresh(refreshToken)
-      this.#failures.delete(connection.id)
+      this.#pauses.succeeded(connection.id)
       const saved = await unsaved.save(connection, answer, refreshedFrom(connection, answer))
       return saved.result === 'superseded' ? 'again' : saved.connection.bearer ?? 'again'
     } catch (error) {
@@ -188,7 +186,7 @@ export class TokenRefresh {
       switch (error.kind) {
         case 'gone': return error
         case 'invalid_grant': return await this.#judgeGrant(connection, refreshToken, lease)
-        case 'invalid_client': return await this.#judgeClient(connection, lease)
+        case 'invalid_client': return await this.#judge(connection, clientRejected, lease)
         default:
           if (error.refreshToken !== undefined) await unsaved.save(connection, { refreshToken: error.refreshToken }, refreshedFrom(connection, error))
           if (!await lease.isHeld()) return 'again'
@@ -198,54 +196,31 @@ export class TokenRefresh {
   }
 
   /** Another process may have won meanwhile: the record is read once more before a person is called. */
-  async #judgeGrant (connection: OpenConnection, used: string, lease: Lease): Promise<Turn> {
+  async #judgeGrant (connection: OpenConnection, used: string, lease: Lease): Promise<'again'> {
     const record = await this.#options.records.open(connection.id)
-    if (record === null || record.secrets['refreshToken'] !== used || !await lease.isHeld()) return 'again'
-    const written = await this.#verdict(record, { status: 'reauthorize', statusMessage: 'The refresh token is not accepted any more: authorize the connection again.' }, 'connection.reauthorization_needed')
-    if (!written) return 'again'
-    throw new errors.DWA_DOCUWARE_REAUTHORIZE(connection.fields.name)
+    if (record === null || record.secrets['refreshToken'] !== used) return 'again'
+    return await this.#judge(record, refreshTokenRefused, lease)
   }
 
-  async #judgeClient (connection: OpenConnection, lease: Lease): Promise<Turn> {
-    if (!await lease.isHeld()) return 'again'
-    await this.#verdict(connection, { status: 'error', statusMessage: 'The identity service rejects the client: its secret has expired or is wrong. Enter a new one.' }, 'connection.refresh_failed')
-    return 'again' // and then the status is an obstacle, unless the record has moved
-  }
-
-  /** The platform gives no refresh tokens: with the access token it ends. */
-  async #endWithout (connection: OpenConnection, refused: string | null, lease: Lease): Promise<Turn> {
-    const old = this.#stillValid(connection, refused)
-    if (old !== null) return old
-    if (!await lease.isHeld() || !await this.#verdict(connection, { status: 'reauthorize', statusMessage: 'The access token has ended, and there is no refresh token: authorize the connection again.' }, 'connection.reauthorization_needed')) return 'again'
-    throw new errors.DWA_DOCUWARE_REAUTHORIZE(connection.fields.name)
-  }
-
-  /** Whether it was written: the record had not moved. */
-  async #verdict ({ id, version }: { readonly id: string, readonly version: number }, patch: Pick<StoredConnection, 'status' | 'statusMessage'>, event: string): Promise<boolean> {
-    const { records, forget } = this.#options
-    try {
-      await records.update(id, version, patch, { event, actor: { type: 'app', id: null }, ...(patch.statusMessage === undefined ? {} : { message: patch.statusMessage }) })
-      return true
-    } catch (error) {
-      if (isAuthError(error, 'DWA_STORE_CONFLICT')) return false
-      throw error
-    } finally {
-      forget(id)
-    }
+  /** Then the status is an obstacle, unless the record has moved. */
+  async #judge (record: StoredRecord<StoredConnection>, verdict: TokenVerdict, lease: Lease): Promise<'again'> {
+    if (await lease.isHeld()) await writeVerdict(this.#options, record, verdict)
+    return 'again'
   }
 
   /** A failure that may pass: the old token while it is valid, and no new try before a pause is over. */
   #later (connection: OpenConnection, refused: string | null, failure: TokenFailure): Bearer {
-    const { auditLog, clock, logger } = this.#options
-    const { id, fields: { name } } = connection
-    const count = (this.#failureOf(connection)?.count ?? 0) + 1
-    const error = new errors.DWA_DOCUWARE_REFRESH_FAILED(name, failure.message, { cause: failure })
-    this.#failures.set(id, { count, until: clock.now() + Math.min(greatestPause, firstPause * 2 ** (count - 1)), error, accessToken: connection.secrets['accessToken'] })
-    logger.warn({ connection: name, reason: failure.message, count }, 'an access token could not be refreshed')
-    auditLog.record('connection.refresh_failed', { level: 'warning', actor: { type: 'app', id: null }, target: { type: 'connection', id, name }, details: { reason: failure.message, count } })
+    const error = new errors.DWA_DOCUWARE_REFRESH_FAILED(connection.fields.name, failure.message, { cause: failure })
+    this.#report(connection, failure.message, this.#pauses.failed(connection, error))
     const old = this.#stillValid(connection, refused)
     if (old === null) throw error
     return old
+  }
+
+  #report ({ id, fields: { name } }: OpenConnection, reason: string, count: number): void {
+    const { auditLog, logger } = this.#options
+    logger.warn({ connection: name, reason, count }, 'an access token could not be refreshed')
+    auditLog.record('connection.refresh_failed', { level: 'warning', actor: { type: 'app', id: null }, target: { type: 'connection', id, name }, details: { reason, count } })
   }
 
   /** Whether the endpoints were found again, or the connection has changed meanwhile: both are worth another turn. */
@@ -265,13 +240,7 @@ export class TokenRefresh {
     if (status === 'draft') return new errors.DWA_DOCUWARE_NOT_AUTHORIZED(name)
     if (status === 'reauthorize') return new errors.DWA_DOCUWARE_REAUTHORIZE(name)
     if (status === 'error') return new errors.DWA_DOCUWARE_CLIENT_REJECTED(name)
-    const failure = this.#failureOf(connection)
-    return failure !== null && this.#options.clock.now() < failure.until ? failure.error : null
-  }
-
-  #failureOf ({ id, secrets: { accessToken } }: OpenConnection): Failure | null {
-    const failure = this.#failures.get(id)
-    return failure?.accessToken === accessToken ? failure ?? null : null
+    return this.#pauses.obstacle(connection)
   }
 
   /** Whether there is no point in asking the identity service for now. */

@@ -139,6 +139,7 @@ export class Exchange {
     const { kind, error, exception } = failure.refusal
     if (exception !== null) logger?.warn({ method: call.method, path: failure.path, reason: error.message, exception }, 'DocuWare reported an exception')
     const again = kind === 'unauthorized' ? !progress.renewed : progress.tries < tries && (kind === 'throttled' || (kind === 'transient' && call.idempotent))
+    if (kind === 'unauthorized' && progress.renewed) access.rejected?.(progress.bearer)
     if (!again) return false
     if (kind === 'unauthorized') {
       progress.renewed = true
