@@ -139,7 +139,7 @@ t.test('a sync that fails is a result too, whatever failed, with its code, in th
     t.match(await app.docuware.connections.get(id), { lastSync: { at: result.at, ok: false, message: result.message, durationMs: result.durationMs }, syncingSince: null }, code)
     const known = code === 'DWA_DOCUWARE_NOT_AUTHORIZED' ? {} : { organization: dw.organization.name }
     const [entry] = (await syncEntries(app)).slice(-1)
-    t.match(entry, { event: 'connection.sync_failed', target: { id, name: 'acme' }, message: result.message.slice(0, 20), details: { code, durationMs: result.durationMs, ...known } }, code)
+    t.match(entry, { event: 'connection.sync_failed', level: 'warning', target: { id, name: 'acme' }, message: result.message.slice(0, 20), details: { code, durationMs: result.durationMs, ...known } }, code)
     t.equal(reporter.told.length, index + 1)
     t.match(reporter.told.at(-1), { error: { code, message: result.message, stack: /Error/ }, context: { connection: { id, name: 'acme', platformUrl: dw.platformUrl }, sync: { code, durationMs: result.durationMs, ...known } } }, code)
   }

@@ -46,6 +46,36 @@ t.test('a 401 is answered with one refresh and one more try', async (t) => {
   t.same(dw.calls().map(({ path, status }) => [path, status]), [['/Organizations', 401], ['/connect/token', 200], ['/Organizations', 401]])
 })
 
+t.test('a platform that refuses every new token makes pauses, too', async (t) => {
+  const made = await clockedApp(t)
+  const { app, dw, clock } = made
+  await authorized(app, dw)
+  clock.hold()
+  dw.failNext(Infinity, 401, { path: '/Organizations' })
+  for (const count of [1, 2, 3]) {
+    t.same(await outcomes(made, 20), ['DWA_DOCUWARE_HTTP'])
+    t.equal(refreshes(dw), count, 'that may happen')
+  }
+  for (const [index, seconds] of [1, 2, 4, 8, 16, 32, 60, 60].entries()) {
+    clock.advance(seconds * 1000 - 1)
+    t.same(await outcomes(made, 20), ['DWA_DOCUWARE_REFRESH_FAILED'])
+    t.equal(refreshes(dw), index + 3, `${seconds} s`)
+    clock.advance(1)
+    t.same(await outcomes(made, 20), ['DWA_DOCUWARE_HTTP'])
+    t.equal(refreshes(dw), index + 4)
+  }
+  t.match(linesOf(made, failed), [1, 2, 3, 4, 5, 6, 7, 8, 9].map((count) => ({ level: 'warn', details: { connection: 'acme', reason: 'the platform refuses new access tokens', count } })))
+  t.match(await entriesOf(app, 'connection.refresh_failed'), { length: 9 })
+  dw.clearPlans()
+  t.same(await outcomes(made, 20), ['ok'], 'a token that is accepted is good in a pause as well')
+  clock.advance(2 * minute)
+  for (let round = 0; round < 10; round++) {
+    dw.expireTokens()
+    t.same(await outcomes(made, 20), ['ok'], 'tokens that were accepted may be refused as soon as can be')
+  }
+  t.equal(refreshes(dw), 21)
+})
+
 t.test('two hundred callers make one refresh', async (t) => {
   const made = await clockedApp(t)
   const { app, dw } = made
@@ -143,11 +173,27 @@ t.test('a refresh token that is not accepted any more calls for a person, once, 
   const again = await clockedApp(t, { dw, uri: made.uri, clock })
   t.same(await outcomes(again, 10), ['DWA_DOCUWARE_REAUTHORIZE'], 'nor does a process that starts later')
   t.equal(refreshes(dw), 1)
-  t.match(await entriesOf(app, 'connection.reauthorization_needed'), [{ target: { id, name: 'acme' }, actor: { type: 'app', id: null }, message: /authorize the connection again/ }])
+  t.match(await entriesOf(app, 'connection.reauthorization_needed'), [{ level: 'warning', target: { id, name: 'acme' }, actor: { type: 'app', id: null }, message: /authorize the connection again/ }])
+  t.match(linesOf(made, 'a connection does not get access tokens any more'), [{ level: 'warn', details: { connection: 'acme', status: 'reauthorize' } }])
   t.match(await authorize(app, dw, id), { statusCode: 200 })
   t.match(await app.docuware.connections.get(id), { status: 'authorized', statusMessage: null })
   await call(made)
   t.equal(refreshes(dw), 1)
+})
+
+t.test('a refresh token that is used lives on, until its absolute end', async (t) => {
+  const made = await clockedApp(t)
+  const { app, dw, clock } = made
+  await authorized(app, dw)
+  for (const days of [29, 58, 87]) {
+    clock.advance(29 * 24 * hour)
+    t.same(await outcomes(made, 3), ['ok'], `${days} days`)
+  }
+  clock.advance(4 * 24 * hour)
+  t.same(await outcomes(made, 3), ['DWA_DOCUWARE_REAUTHORIZE'], '90 days')
+  await authorized(app, dw, 'idle')
+  clock.advance(30 * 24 * hour)
+  await t.rejects(call(made, 'idle'), { code: 'DWA_DOCUWARE_REAUTHORIZE' }, 'one that is not used ends earlier')
 })
 
 t.test('somebody else\'s newer token wins', async (t) => {
@@ -322,7 +368,7 @@ t.test('an expired client secret is an error that says so; a new one mends it', 
     clock.advance(hour)
     await t.rejects(call(made), { code: 'DWA_DOCUWARE_CLIENT_REJECTED', statusCode: 502, message: /its secret has expired or is wrong/ })
     t.equal(refreshes(dw), 1, 'nobody asks again')
-    t.match(await entriesOf(app, 'connection.refresh_failed'), [{ target: { id, name: 'acme' }, message: /secret has expired/ }])
+    t.match(await entriesOf(app, 'connection.refresh_failed'), [{ level: 'warning', target: { id, name: 'acme' }, message: /secret has expired/ }])
     await app.docuware.connections.update(id, { clientSecret: dw.addClientSecret() })
     t.match(await app.docuware.connections.get(id), { status: 'authorized', statusMessage: null })
     t.same(await outcomes(made, 5), ['ok'])
