@@ -115,15 +115,19 @@ t.test('a process that stands still beyond its lease and then goes on loses no n
   }
   const meanwhile = await Promise.all(modes.map(async (mode) => await tokensOf(app, mode)))
   still.goOn()
-  t.strictSame(await Promise.all(late), [ok, reauthorize, ok])
-
-  const [rotated, , reused] = await Promise.all(modes.map(async (mode) => await tokensOf(app, mode)))
-  t.equal(rotated?.refreshToken, all[0]?.dw.secretsIssued().refreshTokens.at(-1), 'the token that only the one that stood still was given')
-  t.strictSame(reused, meanwhile[2], 'the later one of two access tokens')
+  // To a driver that stood still, the database seems to be away for a moment.
+  const [rotated, revoked, reused] = await Promise.all(late)
+  t.strictSame([rotated, reused], [ok, ok])
+  t.notOk(revoked?.['ok'])
+  const newest = all[0]?.dw.secretsIssued().refreshTokens.at(-1)
+  await eventually('the token that only the one that stood still was given is saved', async () => (await tokensOf(app, 'rotate')).refreshToken === newest)
+  t.strictSame(await tokensOf(app, 'reuse'), meanwhile[2], 'the later one of two access tokens')
   t.strictSame(await call(others, 'rotate'), Array(3).fill(ok))
-  t.strictSame(await call(others, 'rotate+revokeFamily'), Array(3).fill(reauthorize), 'the identity service has ended them all')
   t.strictSame(await call(others, 'reuse'), Array(3).fill(ok))
-  t.strictSame(all.map(({ dw }) => refreshes(dw)), [2, 3, 2])
+  await eventually('all were tried', async () => {
+    t.strictSame(await call(others, 'rotate+revokeFamily'), Array(3).fill(reauthorize), 'the identity service has ended them all')
+    return all.map(({ dw }) => refreshes(dw)).join() === '2,3,2'
+  })
   for (const { dw } of all) dw.expireTokens()
   t.strictSame(await call([still, ...others], 'rotate'), Array(4).fill(ok))
   t.strictSame(await call([still, ...others], 'reuse'), Array(4).fill(ok))
