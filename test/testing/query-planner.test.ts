@@ -13,7 +13,7 @@ const scalar = fc.constantFrom<unknown>(null, undefined, 1, 2, 2.5, -1, 0, NaN, 
   new ObjectId('0'.repeat(24)), new ObjectId('f'.repeat(24)), new Binary(Buffer.from([255])), Decimal128.fromString('2.5'))
 const defined = scalar.filter((value) => value !== undefined)
 const value = fc.oneof({ weight: 6, arbitrary: scalar }, { weight: 2, arbitrary: fc.array(defined, { maxLength: 3 }) }, { weight: 1, arbitrary: fc.record({ x: defined }) }, { weight: 1, arbitrary: fc.array(fc.record({ x: defined }), { maxLength: 2 }) })
-const documents = fc.array(fc.record({ a: value, b: scalar }), { maxLength: 25 })
+const documents = fc.array(fc.record({ a: value, b: scalar }), { maxLength: 25, size: 'max' })
 
 const condition = fc.oneof(
   value.filter((operand) => operand !== undefined),
@@ -57,7 +57,10 @@ t.test('an answer does not depend on the indexes', async (t) => {
     const inOrder = (list: unknown[]): unknown[] => sort === undefined ? [...list].sort((left, right) => Number(left) - Number(right)) : list
     const [without, withIndexes] = [inOrder(ids(bare, 'natural')), inOrder(ids(indexed))]
     return JSON.stringify(without) === JSON.stringify(withIndexes)
-  }), { numRuns: 1000 })
+  }), {
+    numRuns: 1000,
+    examples: [[[{ a: [new Date(5), 2], b: null }], { $and: [{ a: { $lte: 2.5 } }, { a: { $gte: new Date(5) } }] }, undefined, [{ key: { a: 1 }, name: 'present', partialFilterExpression: { a: { $exists: true } } }], []]]
+  })
   t.pass()
 })
 
@@ -75,7 +78,7 @@ t.test('keys compare as values do', async (t) => {
 })
 
 t.test('an ordered map keeps its order', async (t) => {
-  fc.assert(fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(2000)), { maxLength: 3000 }), fc.nat(2000), (changes, from) => {
+  fc.assert(fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(2000)), { maxLength: 3000, size: 'max' }), fc.nat(2000), (changes, from) => {
     const map = new OrderedMap<number, number>()
     const model = new Map<number, number>()
     for (const [add, key] of changes) {

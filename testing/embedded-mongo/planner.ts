@@ -6,7 +6,7 @@ import { ORDER, orderOf, reversed } from './ordering.js'
 import type { SortSpec } from './sort.js'
 
 /** What a filter says about one path: values it may have, bounds, or merely something an index can walk. */
-interface Constraint { points: unknown[] | undefined, low: unknown, above: boolean, high: unknown, below: boolean, types: number[] | undefined, excludesMissing: boolean, operators: string[] }
+interface Constraint { points: unknown[] | undefined, low: unknown, above: boolean, high: unknown, below: boolean, type: number | undefined, excludesMissing: boolean, operators: string[] }
 
 interface Range { from: string, to: string }
 
@@ -20,7 +20,7 @@ export type Plan =
 function constrain (constraints: Map<string, Constraint>, path: string, operator: string, operand: unknown): void {
   let constraint = constraints.get(path)
   if (constraint === undefined) {
-    constraint = { points: undefined, low: undefined, above: false, high: undefined, below: false, types: undefined, excludesMissing: false, operators: [] }
+    constraint = { points: undefined, low: undefined, above: false, high: undefined, below: false, type: undefined, excludesMissing: false, operators: [] }
     constraints.set(path, constraint)
   }
   constraint.operators.push(operator)
@@ -38,17 +38,19 @@ function constrain (constraints: Map<string, Constraint>, path: string, operator
       break
     case '$gt': case '$gte':
       if (group === ORDER.array || group === ORDER.null || group === ORDER.minKey || group === ORDER.maxKey) break
+      constraint.excludesMissing = true
+      if (constraint.type !== undefined && constraint.type !== group) break // an array may hold both: one of them narrows the walk, the filter tests the other
       constraint.low = operand
       constraint.above = operator === '$gt'
-      constraint.types = [group]
-      constraint.excludesMissing = true
+      constraint.type = group
       break
     case '$lt': case '$lte':
       if (group === ORDER.array || group === ORDER.null || group === ORDER.minKey || group === ORDER.maxKey) break
+      constraint.excludesMissing = true
+      if (constraint.type !== undefined && constraint.type !== group) break
       constraint.high = operand
       constraint.below = operator === '$lt'
-      constraint.types = [group]
-      constraint.excludesMissing = true
+      constraint.type = group
       break
     case '$exists':
       if (isTruthy(operand)) constraint.excludesMissing = true
@@ -87,13 +89,13 @@ function implies (constraints: Map<string, Constraint>, filter: Document, partia
           const least = constraint.points?.map((point) => component(point, 1)).sort()[0] ?? (constraint.low === undefined ? undefined : component(constraint.low, 1))
           if (least === undefined || least.charCodeAt(0) !== orderOf(operand)) return false
           const limit = component(operand, 1)
-          return operator === '$gte' || constraint.operators.includes('$gt') ? least >= limit : least > limit
+          return operator === '$gte' || (constraint.points === undefined && constraint.above) ? least >= limit : least > limit
         }
         case '$lt': case '$lte': {
           const most = constraint.points?.map((point) => component(point, 1)).sort().at(-1) ?? (constraint.high === undefined ? undefined : component(constraint.high, 1))
           if (most === undefined || most.charCodeAt(0) !== orderOf(operand)) return false
           const limit = component(operand, 1)
-          return operator === '$lte' || constraint.operators.includes('$lt') ? most <= limit : most < limit
+          return operator === '$lte' || (constraint.points === undefined && constraint.below) ? most <= limit : most < limit
         }
         default: return false
       }
@@ -116,7 +118,7 @@ function rangesOf (index: Index, constraints: Map<string, Constraint>): { ranges
       continue
     }
     if (constraint === undefined) break
-    const [type] = constraint.types ?? []
+    const { type } = constraint
     const low = constraint.low !== undefined && (!index.multikey || constraint.high === undefined) ? component(constraint.low, 1) + (constraint.above ? AFTER : '') : type === undefined ? '' : String.fromCharCode(type)
     const high = constraint.high !== undefined ? component(constraint.high, 1) + (constraint.below ? '' : AFTER) : type === undefined ? AFTER : String.fromCharCode(type) + AFTER
     const ranges = prefixes.map((prefix) => direction === 1
