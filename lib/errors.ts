@@ -114,6 +114,48 @@ export const errors = {
   /** A code-declared validator was to be changed at run time. */
   DWA_JWT_READ_ONLY_VALIDATOR: createError<[name: string]>('DWA_JWT_READ_ONLY_VALIDATOR', 'Validator %s is declared in code and cannot be changed at run time', 409),
 
+  /** A parameter of an OAuth request is repeated, missing, too long or not what the standard says (RFC 6749 §5.2). */
+  DWA_OAUTH_INVALID_REQUEST: createError<[problem: string]>('DWA_OAUTH_INVALID_REQUEST', '%s', 400),
+  /** The client is unknown, or did not authenticate as it must: nothing tells which (RFC 6749 §5.2). */
+  DWA_OAUTH_INVALID_CLIENT: createError('DWA_OAUTH_INVALID_CLIENT', 'Client authentication failed', 401),
+  /** The code, refresh token or password is wrong, used, expired or not this client's (RFC 6749 §5.2). */
+  DWA_OAUTH_INVALID_GRANT: createError<[problem: string]>('DWA_OAUTH_INVALID_GRANT', '%s', 400),
+  /** The client may not use this grant, response type or endpoint. */
+  DWA_OAUTH_UNAUTHORIZED_CLIENT: createError<[problem: string]>('DWA_OAUTH_UNAUTHORIZED_CLIENT', '%s', 400),
+  /** No such grant (RFC 6749 §5.2). */
+  DWA_OAUTH_UNSUPPORTED_GRANT_TYPE: createError('DWA_OAUTH_UNSUPPORTED_GRANT_TYPE', 'The grant type is not supported', 400),
+  /** No such response type (RFC 6749 §4.1.2.1). */
+  DWA_OAUTH_UNSUPPORTED_RESPONSE_TYPE: createError('DWA_OAUTH_UNSUPPORTED_RESPONSE_TYPE', 'The response type is not supported', 400),
+  /** A scope is unknown, not the client's, or wider than what was granted. */
+  DWA_OAUTH_INVALID_SCOPE: createError<[problem: string]>('DWA_OAUTH_INVALID_SCOPE', '%s', 400),
+  /** The resource asked for is not one of `provider.audiences` (RFC 8707 §2). */
+  DWA_OAUTH_INVALID_TARGET: createError('DWA_OAUTH_INVALID_TARGET', 'The resource is not known', 400),
+  /** The person said no, or may not (RFC 6749 §4.1.2.1). */
+  DWA_OAUTH_ACCESS_DENIED: createError('DWA_OAUTH_ACCESS_DENIED', 'The request was denied', 403),
+  /** `prompt=none`, and nobody is signed in (OpenID Connect Core §3.1.2.6). */
+  DWA_OAUTH_LOGIN_REQUIRED: createError('DWA_OAUTH_LOGIN_REQUIRED', 'Nobody is signed in', 400),
+  /** `prompt=none`, and consent would have to be asked for (OpenID Connect Core §3.1.2.6). */
+  DWA_OAUTH_CONSENT_REQUIRED: createError('DWA_OAUTH_CONSENT_REQUIRED', 'Consent is needed', 400),
+  /** A consent form that is unknown, answered, expired, of another browser or another person. */
+  DWA_OAUTH_INVALID_INTERACTION: createError('DWA_OAUTH_INVALID_INTERACTION', 'This form is unknown, was answered already, has expired, or belongs to another browser: begin again', 400),
+  /** No token was presented (RFC 6750 §3: a bare challenge). */
+  DWA_OAUTH_MISSING_TOKEN: createError('DWA_OAUTH_MISSING_TOKEN', 'An access token is needed', 401),
+  /** The token is unknown, expired or revoked: nothing tells which (RFC 6750 §3.1). */
+  DWA_OAUTH_INVALID_TOKEN: createError('DWA_OAUTH_INVALID_TOKEN', 'The access token is invalid or expired', 401),
+  /** The token lacks a scope (RFC 6750 §3.1). */
+  DWA_OAUTH_INSUFFICIENT_SCOPE: createError('DWA_OAUTH_INSUFFICIENT_SCOPE', 'The access token lacks a required scope', 403),
+  /** `otherinfo` without a model, or with an unknown one. */
+  DWA_OAUTH_INVALID_MODEL: createError('DWA_OAUTH_INVALID_MODEL', 'The model is missing or unknown', 400),
+
+  /** A client record was refused; `field` names the field. */
+  DWA_PROVIDER_INVALID_CLIENT: createError<[problem: string]>('DWA_PROVIDER_INVALID_CLIENT', '%s', 400),
+  /** A scope record was refused; `field` names the field. */
+  DWA_PROVIDER_INVALID_SCOPE: createError<[problem: string]>('DWA_PROVIDER_INVALID_SCOPE', '%s', 400),
+  /** A signing key cannot be made, imported or used. */
+  DWA_PROVIDER_INVALID_KEY: createError<[problem: string]>('DWA_PROVIDER_INVALID_KEY', '%s', 400),
+  /** What `provider.owner` or a model of `provider.resources` did or returned; `cause` has more. */
+  DWA_PROVIDER_OWNER_FAILED: createError<[what: string, options?: ErrorOptions]>('DWA_PROVIDER_OWNER_FAILED', '%s', 500),
+
   /** Telemetry settings were refused; `field` names the field. */
   DWA_TELEMETRY_INVALID_SETTINGS: createError<[problem: string]>('DWA_TELEMETRY_INVALID_SETTINGS', '%s', 400),
 

@@ -4,6 +4,7 @@ import type { mongo } from 'mongoose'
 export interface DocumentIndex {
   readonly keys: Readonly<Record<string, 1 | -1>>
   readonly unique?: boolean
+  readonly sparse?: boolean
   /** Documents go so many seconds after the date in the indexed field; the server looks once a minute. */
   readonly expireAfterSeconds?: number
 }
@@ -40,9 +41,10 @@ export class DocumentCollection<Document extends mongo.Document> {
 
   async #createIndexes (): Promise<void> {
     if (this.#indexes.length === 0) return
-    await this.#open().createIndexes(this.#indexes.map(({ keys, unique, expireAfterSeconds }) => ({
+    await this.#open().createIndexes(this.#indexes.map(({ keys, unique, sparse, expireAfterSeconds }) => ({
       key: { ...keys },
       ...(unique === undefined ? {} : { unique }),
+      ...(sparse === undefined ? {} : { sparse }),
       ...(expireAfterSeconds === undefined ? {} : { expireAfterSeconds })
     })))
   }

@@ -4,6 +4,7 @@ import { errors, isAuthError } from '../errors.js'
 import { CappedAuditLog } from '../log/capped-audit-log.js'
 import { readLogCollection, type LogSize } from '../log/log-collection.js'
 import { registerLogModel } from '../log/log-model.js'
+import { AuditedDocuments, type AuditedDocument } from './audited-documents.js'
 import { Database, type DatabaseSource } from './database.js'
 import type { HandledSecrets } from './handled-secrets.js'
 import { LoadedKeyRing } from './key-ring.js'
@@ -15,6 +16,7 @@ import type { MasterKey } from './master-key.js'
 import type { RecordDocument } from './outbox.js'
 import type { RecordCollection, RecordKind } from './record-collection.js'
 import { recordSchema } from './record-schema.js'
+import { ServerClock } from './server-clock.js'
 import type { Store } from './store.js'
 import { StoredRecords } from './stored-records.js'
 import { isOutage, unavailable } from './unavailable.js'
@@ -48,12 +50,14 @@ export class OpenedStore implements Store {
   readonly publicUrl: string | null
   readonly keyRing: LoadedKeyRing
   readonly clock: Clock
+  readonly serverClock: ServerClock
   readonly log: CappedAuditLog
   readonly #settings: StoreSettings
   readonly #database: Database
   readonly #logDatabase: Database
   readonly #kinds: Array<StoredRecords<object>> = []
   readonly #documents: Array<{ ensure (): Promise<void> }> = []
+  readonly #audited: Array<{ sweep (): Promise<void>, close (): Promise<void> }> = []
   readonly #timers: Array<() => void> = []
   /** The last operation under each name. */
   readonly #turns = new Map<string, Promise<unknown>>()
@@ -69,6 +73,7 @@ export class OpenedStore implements Store {
     this.#settings = settings
     this.publicUrl = settings.publicUrl
     this.clock = clock
+    this.serverClock = new ServerClock(clock)
     this.#database = new Database(source, 'store.uri', clock, logger)
     this.#logDatabase = log.uri === undefined ? this.#database : new Database({ uri: log.uri }, 'store.log.uri', clock, logger)
     this.keyRing = new LoadedKeyRing(async () => await this.#readKeys(), clock)
@@ -134,9 +139,27 @@ export class OpenedStore implements Store {
   }
 
   documents<Document extends mongo.Document> (name: string, indexes: readonly DocumentIndex[]): DocumentCollection<Document> {
-    const open = (): mongo.Collection<Document> => this.#database.db.collection<Document>(this.collectionName(name), { writeConcern: { w: 'majority' } })
-    const documents = new DocumentCollection<Document>(open, indexes, async (operation) => await this.run(operation))
+    const documents = new DocumentCollection<Document>(() => this.#collection<Document>(name), indexes, async (operation) => await this.run(operation))
     this.#documents.push(documents)
+    return documents
+  }
+
+  auditedDocuments<Document extends AuditedDocument> (name: string, indexes: readonly DocumentIndex[]): AuditedDocuments<Document> {
+    const { clock, logger } = this.#settings
+    const documents = new AuditedDocuments<Document>({
+      name,
+      collection: () => this.#collection<Document>(name),
+      waiting: () => this.#collection<RecordDocument>(name),
+      indexes,
+      run: async (operation) => await this.run(operation),
+      keyRing: this.keyRing,
+      draft: (event, fields) => this.log.draft(event, fields),
+      log: async (entry) => { await this.log.deliver(entry) },
+      clock,
+      logger
+    })
+    this.#documents.push(documents)
+    this.#audited.push(documents)
     return documents
   }
 
@@ -147,6 +170,7 @@ export class OpenedStore implements Store {
     const records = new StoredRecords<Fields>({
       kind,
       model,
+      documents: () => this.#collection<RecordDocument>(kind.collection),
       keyRing: this.keyRing,
       clock: this.#settings.clock,
       run: async (operation) => await this.run(operation),
@@ -169,6 +193,7 @@ export class OpenedStore implements Store {
     const connected = await Promise.all([...databases].map(async (database) => await database.connect(connectLimit)))
     for (const database of databases) {
       database.onReachable(() => {
+        this.#setClockLater()
         this.#initialiseLater()
         this.#sweepLater()
       })
@@ -190,16 +215,21 @@ export class OpenedStore implements Store {
 
   /** Delivers audit entries that dead processes left in their records. */
   async sweep (): Promise<void> {
-    for (const kind of this.#kinds) await kind.sweep()
+    for (const collection of [...this.#kinds, ...this.#audited]) await collection.sweep()
   }
 
   async close (): Promise<void> {
     this.#closed = true
     for (const cancel of this.#timers) cancel()
     await this.#initialising?.catch(() => {}) // reported where it was started
+    await Promise.all(this.#audited.map(async (collection) => { await collection.close() }))
     await this.log.close()
     if (this.#logDatabase !== this.#database) await this.#logDatabase.close()
     await this.#database.close()
+  }
+
+  #collection<Document extends mongo.Document> (name: string): mongo.Collection<Document> {
+    return this.#database.db.collection<Document>(this.collectionName(name), { writeConcern: { w: 'majority' } })
   }
 
   #leaseOptions (): LeaseOptions {
@@ -216,6 +246,7 @@ export class OpenedStore implements Store {
   }
 
   async #prepare (): Promise<void> {
+    await this.#setClock()
     await this.keyRing.reload()
     await this.log.open()
     this.#initialised = true
@@ -244,6 +275,19 @@ export class OpenedStore implements Store {
     this.sweep()
       .catch((error: unknown) => { this.#settings.logger.warn({ reason: reasonOf(error) }, 'undelivered audit entries remain') })
       .finally(() => { this.#sweeping = false })
+  }
+
+  /** What the database's clock says now, which is the same for every process. */
+  async #setClock (): Promise<void> {
+    const { clock } = this.#settings
+    const asked = clock.now()
+    const { localTime }: mongo.Document = await this.#database.run(async () => await this.#database.db.admin().command({ hello: 1 }))
+    if (localTime instanceof Date) this.serverClock.set(localTime.getTime() - (asked + clock.now()) / 2)
+  }
+
+  #setClockLater (): void {
+    if (!this.#initialised || this.#closed) return
+    this.#setClock().catch((error: unknown) => { this.#settings.logger.warn({ reason: reasonOf(error) }, 'the time of the database could not be read again') })
   }
 
   #reloadKeys (): void {

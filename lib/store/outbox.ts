@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import type { Model, mongo } from 'mongoose'
+import type { mongo } from 'mongoose'
 import { canonicalJson } from '../log/canonical-json.js'
 import type { LogDraft } from '../log/log-draft.js'
 import type { KeyRing } from './key-ring.js'
@@ -25,8 +25,9 @@ export interface OutboxEntry {
 }
 
 export interface OutboxOptions {
+  /** Without the store's prefix. */
   readonly collection: string
-  readonly model: Model<RecordDocument>
+  readonly documents: () => mongo.Collection<RecordDocument>
   readonly keyRing: KeyRing
   /** Stores an entry in the log, once. */
   readonly log: (draft: LogDraft) => Promise<void>
@@ -59,13 +60,20 @@ export class Outbox {
     await this.#drop(id, entry)
   }
 
+  /** Logs entries of several documents that are no tombstones, then takes them all out in one command. */
+  async deliverAll (entries: ReadonlyArray<{ readonly id: mongo.ObjectId, readonly entry: OutboxEntry }>): Promise<void> {
+    await Promise.all(entries.map(async ({ entry }) => { await this.#options.log(entry.draft) }))
+    const drops = entries.map(({ id, entry: { mac } }): { updateOne: { filter: mongo.Filter<mongo.Document>, update: mongo.Document } } => ({ updateOne: { filter: { _id: id }, update: { $pull: { outbox: { mac } } } } }))
+    await this.#options.documents().bulkWrite(drops, { ordered: false, writeConcern: { w: 'majority' } })
+  }
+
   /**
    * Delivers what dead processes left behind. Several processes may sweep at once: the log takes each entry once.
    * What this package did not put there, of whatever shape, is thrown away, and keeps nobody else's entry from the log.
    */
   async sweep (now: number): Promise<void> {
     const old = new Date(now - patience)
-    const records = await this.#options.model.find({ _id: { $type: 'objectId' }, 'outbox.draft.at': { $lt: old } }, { outbox: 1 }).limit(sweepSize).lean()
+    const records = await this.#options.documents().find({ _id: { $type: 'objectId' }, 'outbox.draft.at': { $lt: old } }, { projection: { outbox: 1 } }).limit(sweepSize).toArray()
     for (const { _id, outbox } of records) await this.#sweepRecord(_id, outbox, old)
   }
 
@@ -94,7 +102,7 @@ export class Outbox {
   }
 
   async #tidy (id: mongo.ObjectId, update: mongo.Document, condition: mongo.Filter<mongo.Document> = {}): Promise<void> {
-    const { collection } = this.#options.model
+    const collection = this.#options.documents()
     const left = await collection.findOneAndUpdate({ ...condition, _id: id }, update, { returnDocument: 'after', projection: { version: 1, outbox: 1 }, writeConcern: { w: 'majority' } })
     if (left !== null && left['version'] === undefined) await collection.deleteOne({ _id: id, version: { $exists: false }, outbox: { $size: 0 } }, { writeConcern: { w: 'majority' } })
   }

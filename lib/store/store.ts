@@ -2,6 +2,7 @@ import type { Connection, mongo } from 'mongoose'
 import type { AuditLog } from '../log/audit-log.js'
 import type { ChangeFeed } from '../log/change-feed.js'
 import type { Clock } from '../clock.js'
+import type { AuditedDocument, AuditedDocuments } from './audited-documents.js'
 import type { DocumentCollection, DocumentIndex } from './document-collection.js'
 import type { HandledSecrets } from './handled-secrets.js'
 import type { KeyRing } from './key-ring.js'
@@ -17,6 +18,8 @@ export interface Store {
   /** The secrets that passed through `keyRing` lately, to keep them out of what leaves the process; add those that never do. */
   readonly handledSecrets: HandledSecrets
   readonly clock: Clock
+  /** The time of the database, for what several processes decide by it. */
+  readonly serverClock: Clock
   readonly log: AuditLog
   readonly changes: ChangeFeed
   /** The collection's name with the store's prefix: `validators` → `dwa_validators`. */
@@ -25,6 +28,8 @@ export interface Store {
   records<Fields extends object> (kind: RecordKind): RecordCollection<Fields>
   /** Declares a collection of documents that are no records, with its indexes. Call while registering. */
   documents<Document extends mongo.Document> (name: string, indexes: readonly DocumentIndex[]): DocumentCollection<Document>
+  /** The same for documents whose changes leave an audit entry in them. Call while registering. */
+  auditedDocuments<Document extends AuditedDocument> (name: string, indexes: readonly DocumentIndex[]): AuditedDocuments<Document>
   /** Whether MongoDB answered last time it was asked. */
   readonly available: boolean
   /**

@@ -17,6 +17,8 @@ const hexId = /^[0-9a-f]{24}$/
 export interface StoredRecordsOptions {
   readonly kind: RecordKind
   readonly model: Model<RecordDocument>
+  /** The model's collection, written with majority. */
+  readonly documents: () => mongo.Collection<RecordDocument>
   readonly keyRing: KeyRing
   readonly clock: Clock
   readonly run: <T>(operation: () => Promise<T>) => Promise<T>
@@ -39,7 +41,7 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
     this.#options = options
     this.#outbox = new Outbox({
       collection: options.kind.collection,
-      model: options.model,
+      documents: options.documents,
       keyRing: options.keyRing,
       log: options.log,
       onForged: async (id) => {

@@ -1,0 +1,106 @@
+import type { Clock } from '../clock.js'
+import type { ConfirmedCache } from '../store/confirmed-cache.js'
+import type { OpenClients } from './open-clients.js'
+import { clientSubject, type Subjects } from './subjects.js'
+import type { TokenFamilies } from './token-families.js'
+import type { GrantName } from './token-family.js'
+
+/** An access token as routes see it: without the token. */
+export interface AccessToken {
+  /** The family it belongs to: what is revoked together. */
+  readonly family: string
+  readonly grant: GrantName
+  readonly clientId: string
+  readonly clientName: string
+  /** The app's id of the person it acts for; null for a client that acts as nobody. */
+  readonly userId: string | null
+  /** The person as this client knows them. */
+  readonly sub: string
+  readonly scopes: readonly string[]
+  /** The client's id, or the resource asked for. */
+  readonly audience: string
+  readonly issuedAt: Date
+  readonly expiresAt: Date
+}
+
+/** What the cache holds: the token as well, since it is found by its end only. */
+export interface KeptAccessToken {
+  readonly text: string
+  /** The id of the client's record. */
+  readonly client: string
+  readonly token: AccessToken
+}
+
+export interface AccessTokensOptions {
+  readonly families: Pick<TokenFamilies, 'findAccessToken'>
+  readonly clients: Pick<OpenClients, 'byId'>
+  readonly subjects: Subjects
+  readonly cache: ConfirmedCache<KeptAccessToken>
+  /** The database's time. */
+  readonly clock: Clock
+}
+
+/** Characters of a token's end by which it is found: 144 random bits, or as many of a signature. The whole is compared then. */
+const tailLength = 24
+
+class NoSuchToken extends Error {}
+
+/** Living access tokens: read once, and kept until the change feed says that something about them changed. Only good ones are kept. */
+export class AccessTokens {
+  readonly #options: AccessTokensOptions
+
+  constructor (options: AccessTokensOptions) {
+    this.#options = options
+  }
+
+  /** The token, if it is good; a promise only when the database has to be asked. @throws DWA_STORE_UNAVAILABLE */
+  find (text: string): AccessToken | null | Promise<AccessToken | null> {
+    const kept = this.#options.cache.get(text.slice(-tailLength), async () => await this.#read(text))
+    return kept instanceof Promise ? kept.then((one) => this.#check(text, one), noSuchToken) : this.#check(text, kept)
+  }
+
+  /** Drops the tokens of a family. */
+  forgetFamily (family: string): void {
+    this.#options.cache.forget((_key, { token }) => token.family === family)
+  }
+
+  /** Drops the tokens of a client, by its record's id. */
+  forgetClient (id: string): void {
+    this.#options.cache.forget((_key, { client }) => client === id)
+  }
+
+  #check (text: string, kept: KeptAccessToken): AccessToken | null | Promise<AccessToken | null> {
+    if (kept.text !== text) return this.#read(text).then(({ token }) => token, noSuchToken) // another token with the same end
+    return kept.token.expiresAt.getTime() > this.#options.clock.now() ? kept.token : null
+  }
+
+  async #read (text: string): Promise<KeptAccessToken> {
+    const { families, clients, subjects } = this.#options
+    const live = await families.findAccessToken(text)
+    const client = live === null ? null : await clients.byId(live.family.client)
+    if (live === null || client === null) throw new NoSuchToken('no such token')
+    const { family: { _id, user, grant, resource }, access: { scopes, issuedAt, expiresAt } } = live
+    const { clientId, name } = client.fields
+    return {
+      text,
+      client: client.id,
+      token: Object.freeze({
+        family: _id.toHexString(),
+        grant,
+        clientId,
+        clientName: name,
+        userId: user,
+        sub: user === null ? clientSubject(clientId) : await subjects.of(clientId, user),
+        scopes: Object.freeze(scopes.filter((scope) => client.fields.scopes.includes(scope))),
+        audience: resource ?? clientId,
+        issuedAt,
+        expiresAt
+      })
+    }
+  }
+}
+
+function noSuchToken (error: unknown): null {
+  if (error instanceof NoSuchToken) return null
+  throw error
+}

@@ -1,0 +1,107 @@
+import { errors } from '../errors.js'
+import type { Clock } from '../clock.js'
+import type { LogFields } from '../log/log-entry.js'
+import type { ClientSecrets } from './client-secret.js'
+import { decode, type Parameters } from './form-parameters.js'
+import type { FailureLocks } from './failure-locks.js'
+import type { OpenClient, OpenClients } from './open-clients.js'
+
+/** Who a client says it is (RFC 6749 §2.3), in every way its header can be read: as it stands, and form-decoded. A null secret: it only names itself. */
+type Credentials = ReadonlyArray<{ readonly clientId: string, readonly secret: string | null }>
+
+/** The parts of a request that count. */
+export interface ClientRequest {
+  readonly authorization: string | undefined
+  readonly parameters: Parameters
+  readonly address: string
+  readonly requestId?: string
+}
+
+export interface ClientAuthenticationOptions {
+  readonly clients: Pick<OpenClients, 'byClientId'>
+  readonly secrets: Pick<ClientSecrets, 'fits'>
+  readonly locks: FailureLocks
+  readonly clock: Clock
+  /** Notes a failure in the log, sampled. */
+  readonly log: (key: string, fields: LogFields) => void
+}
+
+/** Milliseconds: a failure is not answered sooner, whether there was a client to compare with or not. More than the slow hash takes. */
+const failureTime = 150
+
+/** Authenticates clients at the token endpoint and its kin. An unknown client and a wrong secret look the same in body, status and time (security.md 19 to 21). */
+export class ClientAuthentication {
+  readonly #options: ClientAuthenticationOptions
+
+  constructor (options: ClientAuthenticationOptions) {
+    this.#options = options
+  }
+
+  /**
+   * @param anonymous whether a public client will do, which merely names itself
+   * @throws DWA_OAUTH_INVALID_CLIENT with `challenge` when the header was used, DWA_OAUTH_INVALID_REQUEST for two methods at once, DWA_RATE_LIMITED, DWA_STORE_UNAVAILABLE
+   */
+  async authenticate (request: ClientRequest, { anonymous }: { readonly anonymous: boolean }): Promise<OpenClient> {
+    const { clock } = this.#options
+    const began = clock.now()
+    const credentials = readCredentials(request)
+    const [first] = credentials ?? []
+    const name = first?.clientId ?? ''
+    const lock = ['client', name, request.address] as const
+    await this.#options.locks.refuseLocked('clientAuthentications', lock)
+    const client = credentials === null ? null : await this.#match(credentials, anonymous)
+    if (client !== null) return client
+    await this.#options.locks.note('clientAuthentications', lock)
+    this.#options.log(`${name}/${request.address}`, {
+      level: 'warning',
+      target: { type: 'client', id: null, name },
+      personal: { ip: request.address },
+      ...(request.requestId === undefined ? {} : { requestId: request.requestId })
+    })
+    const left = began + failureTime - clock.now()
+    if (left > 0) await new Promise<void>((resolve) => { clock.after(left, resolve) })
+    throw Object.assign(new errors.DWA_OAUTH_INVALID_CLIENT(), { challenge: request.authorization !== undefined })
+  }
+
+  async #match (readings: Credentials, anonymous: boolean): Promise<OpenClient | null> {
+    let match: OpenClient | null = null
+    for (const { clientId, secret } of readings) {
+      const client = await this.#options.clients.byClientId(clientId)
+      const { confidential, keptSecrets = [] } = client?.fields ?? {}
+      const fits = secret === null ? anonymous && confidential === false : await this.#options.secrets.fits(secret, keptSecrets.map(({ hash }) => hash))
+      if (fits) match ??= client
+    }
+    return match
+  }
+}
+
+/** @returns null when the header is malformed, or no client is named. @throws DWA_OAUTH_INVALID_REQUEST */
+function readCredentials ({ authorization, parameters }: ClientRequest): Credentials | null {
+  const clientId = parameters.get('client_id')
+  const secret = parameters.get('client_secret')
+  if (authorization === undefined) return clientId === undefined ? null : [{ clientId, secret: secret ?? null }]
+  if (secret !== undefined) throw new errors.DWA_OAUTH_INVALID_REQUEST('The client authenticates in two ways at once')
+  const raw = readBasic(authorization)
+  if (raw === null) return null
+  const decoded = formDecoded(raw)
+  const readings = decoded === null || (decoded.clientId === raw.clientId && decoded.secret === raw.secret) ? [raw] : [raw, decoded]
+  return readings.filter((reading) => clientId === undefined || reading.clientId === clientId)
+}
+
+function readBasic (authorization: string): { readonly clientId: string, readonly secret: string } | null {
+  const encoded = /^basic +([A-Za-z0-9+/_-]+={0,2})$/i.exec(authorization)?.[1]
+  if (encoded === undefined || encoded.length > 8192) return null
+  const text = Buffer.from(encoded, 'base64').toString()
+  const colon = text.indexOf(':')
+  if (colon < 1) return null
+  return { clientId: text.slice(0, colon), secret: text.slice(colon + 1) }
+}
+
+/** RFC 6749 §2.3.1 encodes both before they go into the header; RFC 7617, and many clients, do not. */
+function formDecoded ({ clientId, secret }: { readonly clientId: string, readonly secret: string }): { readonly clientId: string, readonly secret: string } | null {
+  try {
+    return { clientId: decode(clientId), secret: decode(secret) }
+  } catch {
+    return null // it was not encoded, then
+  }
+}

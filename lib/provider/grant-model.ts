@@ -1,0 +1,208 @@
+import { createHash } from 'node:crypto'
+import type { AuthorizationCode, AuthorizationCodeModel, Client, ClientCredentialsModel, PasswordModel, RefreshToken, RefreshTokenModel, Token, User } from '@node-oauth/oauth2-server'
+import { errors } from '../errors.js'
+import type { Lifetimes } from './client-schema.js'
+import { readScope, type Parameters } from './form-parameters.js'
+import { grantsOf, lifetimesOf } from './grants.js'
+import type { OpenClient } from './open-clients.js'
+import { userIdOf, type OwnerUser } from './owner.js'
+import type { PasswordCheck } from './password-check.js'
+import type { Granted, Mint, TokenAnswer, TokenFamilies } from './token-families.js'
+import type { GrantName, TokenFamilyDocument } from './token-family.js'
+import type { Users } from './users.js'
+
+export interface GrantModelParts {
+  readonly families: TokenFamilies
+  readonly users: Users
+  readonly passwords: PasswordCheck
+  readonly lifetimes: Required<Lifetimes>
+  readonly audiences: readonly string[]
+  /** How a client's access tokens are made; null: opaque ones. */
+  readonly mintFor: (client: OpenClient) => Mint | null
+}
+
+/** One authenticated token request. */
+export interface TokenRequest {
+  readonly client: OpenClient
+  readonly parameters: Parameters
+  readonly address: string
+  readonly requestId?: string
+}
+
+/** The library wants a user that is there, a client's own too, and looks no further into it. */
+interface GrantUser extends User { readonly userId: string | null }
+
+const never = new Date(8.64e15)
+const verifierForm = /^[A-Za-z0-9._~-]{43,128}$/
+
+/**
+ * The model of one request to the token endpoint. The library asks step by step; here each grant is one atomic change in `saveToken`,
+ * and every check that the library leaves out, or makes by its own clock, is made before.
+ */
+export class GrantModel implements AuthorizationCodeModel, ClientCredentialsModel, PasswordModel, RefreshTokenModel {
+  readonly #parts: GrantModelParts
+  readonly #request: TokenRequest
+  #family: TokenFamilyDocument | null = null
+  #answer: TokenAnswer | null = null
+  #failure: unknown = null
+  /** Whether a code or refresh token was refused, which is counted. */
+  refused = false
+
+  constructor (parts: GrantModelParts, request: TokenRequest) {
+    this.#parts = parts
+    this.#request = request
+  }
+
+  /** What is answered, after the library has succeeded. */
+  get answer (): TokenAnswer | null {
+    return this.#answer
+  }
+
+  /** What a method here has thrown, before the library dressed it up. */
+  get failure (): unknown {
+    return this.#failure
+  }
+
+  readonly getClient = async (): Promise<Client> => this.#client()
+
+  readonly getAuthorizationCode = async (text: string): Promise<AuthorizationCode> => await this.#noting(async () => {
+    const { client, parameters, requestId } = this.#request
+    const { families } = this.#parts
+    const family = await families.findCode(text)
+    if (family?.code === undefined) throw this.#invalidGrant('The code is invalid')
+    const mine = family.client === client.id
+    const { challenge, redirectUri } = family.code
+    const verified = fitsChallenge(challenge, parameters.get('code_verifier'))
+    if (!families.isRedeemable(family)) {
+      await families.presentedAgain(text, { rightful: mine && verified, ...(requestId === undefined ? {} : { requestId }) })
+      throw this.#invalidGrant('The code is invalid')
+    }
+    if (!mine) throw this.#invalidGrant('The code is invalid')
+    if (!verified) {
+      await families.refuseCode(family)
+      throw this.#invalidGrant('The code verifier is wrong')
+    }
+    if (redirectUri !== null && parameters.get('redirect_uri') !== redirectUri) throw this.#invalidGrant('The redirect URI is another')
+    this.#family = family
+    return { authorizationCode: text, expiresAt: never, redirectUri: '', scope: family.scopes, client: this.#client(), user: this.#user(family.user) }
+  })
+
+  readonly revokeAuthorizationCode = async (): Promise<boolean> => true // `saveToken` consumes it, together with recording its tokens
+
+  readonly getRefreshToken = async (text: string): Promise<RefreshToken> => await this.#noting(async () => {
+    const { client } = this.#request
+    const family = await this.#parts.families.findRefreshToken(text)
+    if (family === null) throw this.#invalidGrant('The refresh token is invalid')
+    if (family.client !== client.id && this.#parts.families.isCurrent(text, family)) throw this.#invalidGrant('The refresh token is invalid')
+    this.#family = family
+    return { refreshToken: text, scope: this.#stillAllowed(family.scopes), client: this.#client(), user: this.#user(family.user) }
+  })
+
+  readonly revokeToken = async (): Promise<boolean> => true // `saveToken` rotates it
+
+  readonly getUserFromClient = async (): Promise<User> => await this.#noting(async () => this.#user(this.#request.client.fields.userId ?? null))
+
+  readonly getUser = async (username: string, password: string): Promise<User> => await this.#noting(async () => {
+    const { address, requestId } = this.#request
+    const user = await this.#parts.passwords.check(username, password, { address, client: this.#request.client, ...(requestId === undefined ? {} : { requestId }) })
+    return this.#user(userIdOf(user))
+  })
+
+  readonly validateScope = async (_user: User, _client: Client, asked?: string[]): Promise<string[]> => await this.#noting(async () => {
+    const { scopes } = this.#request.client.fields
+    const granted = this.#family === null ? scopes : this.#stillAllowed(this.#family.scopes)
+    const wanted = readScope(this.#request.parameters) ?? (this.#family === null ? asked ?? scopes : granted)
+    if (!wanted.every((scope) => granted.includes(scope))) throw new errors.DWA_OAUTH_INVALID_SCOPE('The scope is unknown, or wider than what was granted')
+    return wanted
+  })
+
+  readonly generateAccessToken = async (): Promise<string> => '-' // made where it is recorded
+  readonly generateRefreshToken = async (): Promise<string> => '-'
+  readonly saveAuthorizationCode = async (): Promise<null> => null // codes are issued by the authorization endpoint, which is not the library's
+  readonly getAccessToken = async (): Promise<null> => null // nor does it authenticate requests
+
+  readonly saveToken = async (token: Token, client: Client, user: User): Promise<Token> => await this.#noting(async () => {
+    const { parameters, requestId } = this.#request
+    const grantType = parameters.get('grant_type') ?? ''
+    const { userId } = user as GrantUser
+    if (userId !== null) await this.#requireUser(userId)
+    const resource = this.#resource()
+    const granted: Granted = {
+      client: { id: this.#request.client.id, name: this.#request.client.fields.name },
+      user: userId,
+      grant: this.#family?.grant ?? grantType as GrantName,
+      scopes: token.scope ?? [],
+      lifetimes: lifetimesOf(this.#request.client.fields, this.#parts.lifetimes),
+      ...(resource === null ? {} : { resource }),
+      ...(requestId === undefined ? {} : { requestId })
+    }
+    this.#answer = await this.#save(grantType, granted)
+    return { accessToken: '-', scope: [...granted.scopes], client, user }
+  })
+
+  async #save (grantType: string, granted: Granted): Promise<TokenAnswer> {
+    const { families, mintFor } = this.#parts
+    const { client, parameters, requestId } = this.#request
+    const mint = mintFor(client)
+    if (this.#family === null) return await families.issue(granted, { refresh: grantType === 'password', mint })
+    if (grantType === 'authorization_code') {
+      const answer = await families.redeem(this.#family, granted, { refresh: true, mint })
+      if (answer !== null) return answer
+      await families.presentedAgain(parameters.get('code') ?? '', { rightful: true, ...(requestId === undefined ? {} : { requestId }) })
+      throw this.#invalidGrant('The code is invalid')
+    }
+    const refreshed = await families.refresh(parameters.get('refresh_token') ?? '', this.#family, granted, mint)
+    if ('answer' in refreshed) return refreshed.answer
+    throw this.#invalidGrant('The refresh token is invalid')
+  }
+
+  /** A person whom the app no longer knows gets no tokens. */
+  async #requireUser (id: string): Promise<OwnerUser> {
+    const user = await this.#parts.users.fresh(id)
+    if (user === null) throw this.#invalidGrant('The user does not exist')
+    return user
+  }
+
+  /** @throws DWA_OAUTH_INVALID_TARGET (RFC 8707 §2) */
+  #resource (): string | null {
+    const asked = this.#request.parameters.get('resource')
+    const granted = this.#family?.resource ?? null
+    if (asked === undefined) return granted
+    if (this.#family === null ? !this.#parts.audiences.includes(asked) : asked !== granted) throw new errors.DWA_OAUTH_INVALID_TARGET()
+    return asked
+  }
+
+  /** What was granted and the client may still have. */
+  #stillAllowed (scopes: readonly string[]): string[] {
+    return scopes.filter((scope) => this.#request.client.fields.scopes.includes(scope))
+  }
+
+  #client (): Client {
+    const { id, fields } = this.#request.client
+    return { id, grants: grantsOf(fields) }
+  }
+
+  #user (userId: string | null): GrantUser {
+    return { userId }
+  }
+
+  #invalidGrant (problem: string): Error {
+    this.refused = true
+    return new errors.DWA_OAUTH_INVALID_GRANT(problem)
+  }
+
+  async #noting<T> (step: () => Promise<T>): Promise<T> {
+    try {
+      return await step()
+    } catch (error) {
+      this.#failure = error
+      throw error
+    }
+  }
+}
+
+/** RFC 7636 §4.6. A verifier without a challenge does not fit either (RFC 9700 §4.8). */
+function fitsChallenge (challenge: string | null, verifier: string | undefined): boolean {
+  if (challenge === null || verifier === undefined) return challenge === null && verifier === undefined
+  return verifierForm.test(verifier) && createHash('sha256').update(verifier).digest('base64url') === challenge
+}

@@ -1,0 +1,48 @@
+import type { ConfirmedCache } from '../store/confirmed-cache.js'
+import type { RecordCollection } from '../store/record-collection.js'
+import type { StoredClient } from './client-schema.js'
+
+/** A client as requests need it: with its private keys, never shown. */
+export interface OpenClient {
+  readonly id: string
+  readonly version: number
+  readonly fields: StoredClient
+  /** By kid: PKCS #8 PEM, for HMAC the secret. */
+  readonly privateKeys: ReadonlyMap<string, string>
+}
+
+/** Clients for requests: read once, and kept until the change feed says they changed. A disabled client is none. */
+export class OpenClients {
+  readonly #records: RecordCollection<StoredClient>
+  readonly #cache: ConfirmedCache<OpenClient | null>
+
+  constructor (records: RecordCollection<StoredClient>, cache: ConfirmedCache<OpenClient | null>) {
+    this.#records = records
+    this.#cache = cache
+  }
+
+  /** The client with that client id. @throws DWA_STORE_UNAVAILABLE */
+  byClientId (clientId: string): OpenClient | null | Promise<OpenClient | null> {
+    return this.#cache.get(`clientId:${clientId}`, async () => {
+      const [record] = await this.#records.list({ clientId })
+      return record === undefined ? null : await this.#open(record.id)
+    })
+  }
+
+  /** The client with that record id. @throws DWA_STORE_UNAVAILABLE */
+  byId (id: string): OpenClient | null | Promise<OpenClient | null> {
+    return this.#cache.get(`id:${id}`, async () => await this.#open(id))
+  }
+
+  /** Drops a client, and every answer that there is none. */
+  forget (id: string | null): void {
+    this.#cache.forget((_key, client) => client === null || client.id === id)
+  }
+
+  async #open (id: string): Promise<OpenClient | null> {
+    const record = await this.#records.open(id)
+    if (record === null || !record.fields.enabled) return null
+    const { privateKeys } = record.secrets
+    return { id, version: record.version, fields: record.fields, privateKeys: new Map(privateKeys === undefined ? [] : Object.entries(JSON.parse(privateKeys) as Record<string, string>)) }
+  }
+}

@@ -1,0 +1,65 @@
+import { errors } from '../errors.js'
+import type { LogFields } from '../log/log-entry.js'
+import type { FailureLocks } from './failure-locks.js'
+import type { OpenClient } from './open-clients.js'
+import { askOwner, type Owner, type OwnerUser } from './owner.js'
+
+export interface PasswordCheckOptions {
+  /** null: there is no password grant. */
+  readonly verify: NonNullable<Owner<never>['verifyPassword']> | null
+  readonly locks: FailureLocks
+  /** Notes a failure in the log, sampled. */
+  readonly log: (key: string, fields: LogFields) => void
+}
+
+/** Who tries, and where from. */
+export interface PasswordAttempt {
+  readonly address: string
+  readonly client: OpenClient
+  readonly requestId?: string
+}
+
+/** The app's check of a password, one at a time for a user and address: who guesses in parallel is locked like one who guesses in turn (security.md 28, 31). */
+export class PasswordCheck {
+  readonly #options: PasswordCheckOptions
+  /** The last attempt under each key. */
+  readonly #turns = new Map<string, Promise<unknown>>()
+
+  constructor (options: PasswordCheckOptions) {
+    this.#options = options
+  }
+
+  /** @throws DWA_OAUTH_INVALID_GRANT, DWA_RATE_LIMITED, DWA_PROVIDER_OWNER_FAILED, DWA_STORE_UNAVAILABLE */
+  async check (username: string, password: string, attempt: PasswordAttempt): Promise<OwnerUser> {
+    const key = JSON.stringify([username, attempt.address])
+    const before = this.#turns.get(key) ?? Promise.resolve()
+    const turn = before.then(async () => await this.#check(username, password, attempt))
+    const settled = turn.then(() => {}, () => {}) // its own caller learns of it
+    this.#turns.set(key, settled)
+    try {
+      return await turn
+    } finally {
+      if (this.#turns.get(key) === settled) this.#turns.delete(key)
+    }
+  }
+
+  async #check (username: string, password: string, { address, client, requestId }: PasswordAttempt): Promise<OwnerUser> {
+    const { verify, locks, log } = this.#options
+    const perUser = ['password', username, address]
+    const perAddress = ['password', address]
+    await locks.refuseLocked('passwordsPerUser', perUser)
+    await locks.refuseLocked('passwordsPerAddress', perAddress)
+    const user = verify === null ? null : await askOwner('verifyPassword', async () => await verify(username, password)) ?? null
+    if (user !== null) return user
+    await locks.note('passwordsPerUser', perUser)
+    await locks.note('passwordsPerAddress', perAddress)
+    log(address, {
+      level: 'warning',
+      actor: { type: 'client', id: client.id },
+      target: { type: 'user', id: null },
+      personal: { ip: address, userName: username },
+      ...(requestId === undefined ? {} : { requestId })
+    })
+    throw new errors.DWA_OAUTH_INVALID_GRANT('The user name or password is wrong')
+  }
+}

@@ -1,0 +1,127 @@
+import { lifetimesSchema, type Lifetimes } from './client-schema.js'
+import type { Owner, OwnerUser } from './owner.js'
+import type { ConsentPage } from './pages.js'
+
+/** What of a mongoose model the provider uses. */
+export interface ResourceModel {
+  find (filter: Record<string, unknown>, projection?: Record<string, 1>): ResourceQuery
+}
+
+/** What of a mongoose query the provider uses. */
+export interface ResourceQuery {
+  sort (order: Record<string, 1>): ResourceQuery
+  limit (count: number): ResourceQuery
+  lean (): PromiseLike<unknown[]>
+}
+
+/** A model that scopes may show records of. */
+export interface Resource {
+  /** A mongoose model. */
+  readonly model: ResourceModel
+  /** Whether its records are the people: `userinfo` shows the token's own. One resource at most. */
+  readonly user?: boolean
+  /** How a record is called where another refers to it. Default: its `name`, else its id. */
+  readonly display?: (record: Readonly<Record<string, unknown>>) => string
+  /** Fields that refer to a record of another resource, by the key of that resource. Shown as that record's display name. */
+  readonly references?: { readonly [field: string]: string }
+}
+
+/** Options of the `provider` plugin; `Request` is what the owner's functions are handed. */
+export interface ProviderOptions<Request = unknown> {
+  /** Default `/oauth2`. */
+  readonly prefix?: string
+  /** The identifier of this provider: an https URL without query and fragment (RFC 8414 §2); http on loopback with `allowInsecure`. */
+  readonly issuer: string
+  readonly owner: Owner<Request>
+  /** What data scopes may show, by the name that scopes and `otherinfo` use. */
+  readonly resources?: { readonly [name: string]: Resource }
+  /** Seconds; see `lifetimes` of a client. Default: code 60, access token 3600, refresh token 30 days, idle 14 days. */
+  readonly lifetimes?: Lifetimes
+  /** Seconds in which a rotated refresh token gets the same answer again. Default 10; 0: never. */
+  readonly refreshGraceSeconds?: number
+  /** Resources that clients may ask for with `resource` (RFC 8707): the audience of their JWTs. Default: none. */
+  readonly audiences?: readonly string[]
+  /** Locks and limits in place of security.md 31's. */
+  readonly limits?: ProviderLimits
+  /** Pages in place of this package's. Values they are given are text: escape them. */
+  readonly pages?: {
+    readonly consent?: (page: ConsentPage) => string
+    /** `message` is for people, in `language`. */
+    readonly error?: (page: { readonly title: string, readonly message: string, readonly language: string }) => string
+  }
+  /** An issuer over http:// on loopback, for development and tests. */
+  readonly allowInsecure?: boolean
+}
+
+/** So many failures within so many seconds lock for so many seconds. */
+export interface FailureLimit { readonly max: number, readonly windowSeconds: number, readonly lockSeconds?: number }
+
+export interface ProviderLimits {
+  /** Wrong passwords of one user from one address. Default 5 in 900 s, locked for 900 s. */
+  readonly passwordsPerUser?: FailureLimit
+  /** Wrong passwords from one address. Default 50 in 900 s, locked for 900 s. */
+  readonly passwordsPerAddress?: FailureLimit
+  /** Failed authentications of a client from one address. Default 20 in 300 s. */
+  readonly clientAuthentications?: FailureLimit
+  /** Refused codes and refresh tokens of a client. Default 30 in 300 s. */
+  readonly refusedGrants?: FailureLimit
+  /** Requests a minute from one address to authorize and consents, in one process. Default 60. */
+  readonly pagesPerMinute?: number
+  /** Requests a minute of one client to token, revoke and introspect, in one process. Default 600. */
+  readonly requestsPerMinute?: number
+}
+
+const failureLimit = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['max', 'windowSeconds'],
+  properties: { max: { type: 'integer', minimum: 1 }, windowSeconds: { type: 'integer', minimum: 1, maximum: 86_400 }, lockSeconds: { type: 'integer', minimum: 1, maximum: 86_400 } }
+} as const
+
+/** JSON schema of ProviderOptions. */
+export const providerOptionsSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['issuer', 'owner'],
+  properties: {
+    prefix: { type: 'string', pattern: '^/' },
+    issuer: { type: 'string' },
+    owner: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['current', 'loginUrl', 'find'],
+      properties: { current: { function: true }, loginUrl: { function: true }, find: { function: true }, verifyPassword: { function: true }, displayName: { function: true } }
+    },
+    resources: {
+      type: 'object',
+      additionalProperties: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['model'],
+        properties: { model: {}, user: { type: 'boolean' }, display: { function: true }, references: { type: 'object', additionalProperties: { type: 'string' } } }
+      }
+    },
+    lifetimes: lifetimesSchema,
+    refreshGraceSeconds: { type: 'integer', minimum: 0, maximum: 300 },
+    audiences: { type: 'array', items: { type: 'string', minLength: 1, maxLength: 2000 } },
+    limits: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        passwordsPerUser: failureLimit,
+        passwordsPerAddress: failureLimit,
+        clientAuthentications: failureLimit,
+        refusedGrants: failureLimit,
+        pagesPerMinute: { type: 'integer', minimum: 1 },
+        requestsPerMinute: { type: 'integer', minimum: 1 }
+      }
+    },
+    pages: { type: 'object', additionalProperties: false, properties: { consent: { function: true }, error: { function: true } } },
+    allowInsecure: { type: 'boolean' }
+  }
+} as const
+
+/** Seconds. */
+export const defaultLifetimes: Required<Lifetimes> = { code: 60, accessToken: 3600, refreshToken: 30 * 86_400, refreshIdle: 14 * 86_400 }
+
+export type { OwnerUser }

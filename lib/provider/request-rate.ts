@@ -1,0 +1,29 @@
+import type { Clock } from '../clock.js'
+import { limited } from './failure-locks.js'
+
+const windowMs = 60_000
+
+/** Requests a minute of one caller, in this process (security.md 31): no write, and no read, for a good request. */
+export class RequestRate {
+  readonly #max: number
+  readonly #clock: Clock
+  #counts = new Map<string, number>()
+  #until = 0
+
+  constructor (max: number, clock: Clock) {
+    this.#max = max
+    this.#clock = clock
+  }
+
+  /** Counts a request. @throws DWA_RATE_LIMITED when it is one too many */
+  count (caller: string): void {
+    const now = this.#clock.now()
+    if (now >= this.#until || this.#until - now > windowMs) {
+      this.#counts = new Map()
+      this.#until = now + windowMs
+    }
+    const count = (this.#counts.get(caller) ?? 0) + 1
+    if (count > this.#max) throw limited(this.#until - now)
+    this.#counts.set(caller, count)
+  }
+}

@@ -1,0 +1,100 @@
+import mongoose, { type mongo } from 'mongoose'
+import type { Clock } from '../clock.js'
+import type { LogDraft } from '../log/log-draft.js'
+import type { LogFields } from '../log/log-entry.js'
+import { DocumentCollection, type DocumentIndex } from './document-collection.js'
+import type { KeyRing } from './key-ring.js'
+import { reasonOf, type Logger } from './logger.js'
+import { Outbox, type OutboxEntry, type RecordDocument } from './outbox.js'
+
+/** What such a document has beside its own fields. */
+export interface AuditedDocument {
+  _id: mongo.ObjectId
+  /** Tells it from the tombstone of a record. */
+  version: 1
+  outbox?: OutboxEntry[]
+}
+
+export interface AuditedDocumentsOptions<Document extends AuditedDocument> {
+  readonly name: string
+  readonly collection: () => mongo.Collection<Document>
+  /** The same collection, seen as what waits in it. */
+  readonly waiting: () => mongo.Collection<RecordDocument>
+  readonly indexes: readonly DocumentIndex[]
+  readonly run: <T>(operation: () => Promise<T>) => Promise<T>
+  readonly keyRing: KeyRing
+  readonly draft: (event: string, fields: LogFields) => LogDraft
+  readonly log: (entry: LogDraft) => Promise<void>
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+interface Waiting { readonly id: mongo.ObjectId, readonly entry: OutboxEntry }
+
+/** Entries of one batch, and entries kept in memory: those beyond wait in their documents for the sweep. */
+const batchSize = 500
+const maxWaiting = 20_000
+
+/**
+ * Documents that change often, each change one atomic operation that also leaves its audit entry in the document. The entries go to the log in batches,
+ * behind the answer; what a dead process left behind is delivered by whatever process comes by.
+ */
+export class AuditedDocuments<Document extends AuditedDocument> extends DocumentCollection<Document> {
+  readonly #options: AuditedDocumentsOptions<Document>
+  readonly #outbox: Outbox
+  #waiting: Waiting[] = []
+  #delivering: Promise<void> | null = null
+
+  constructor (options: AuditedDocumentsOptions<Document>) {
+    super(options.collection, [...options.indexes, { keys: { 'outbox.draft.at': 1 }, sparse: true }], options.run)
+    this.#options = options
+    this.#outbox = new Outbox({
+      collection: options.name,
+      documents: options.waiting,
+      keyRing: options.keyRing,
+      log: options.log,
+      onForged: async (id) => {
+        await options.log(options.draft('log.forged', { level: 'error', target: { type: options.name, id }, message: 'an audit entry in the document was not made by this package and was thrown away' }))
+      }
+    })
+  }
+
+  /** An audit entry to be written into the document with that id, in the same operation as the change it tells of. */
+  entry (id: mongo.ObjectId, event: string, fields: LogFields): OutboxEntry {
+    return this.#outbox.entry(id, { ...this.#options.draft(event, fields), source: new mongoose.mongo.ObjectId().toHexString() })
+  }
+
+  /** Resolves when the entry is in the log. @throws DWA_STORE_UNAVAILABLE: it is in the document then, and will be delivered */
+  async deliver (id: mongo.ObjectId, entry: OutboxEntry): Promise<void> {
+    await this.run(async () => { await this.#outbox.deliverAll([{ id, entry }]) })
+  }
+
+  /** Sends the entry on its way to the log and returns at once. */
+  deliverSoon (id: mongo.ObjectId, entry: OutboxEntry): void {
+    if (this.#waiting.length >= maxWaiting) return
+    this.#waiting.push({ id, entry })
+    this.#delivering ??= this.#deliverWaiting().finally(() => { this.#delivering = null })
+  }
+
+  /** Delivers audit entries that dead processes left behind. */
+  async sweep (): Promise<void> {
+    await this.run(async () => { await this.#outbox.sweep(this.#options.clock.now()) })
+  }
+
+  /** Resolves when what was on its way has arrived, or cannot. */
+  async close (): Promise<void> {
+    await this.#delivering
+  }
+
+  async #deliverWaiting (): Promise<void> {
+    await new Promise<void>((resolve) => { setImmediate(resolve) }) // whatever else this turn brings goes along
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, batchSize)
+      try {
+        await this.run(async () => { await this.#outbox.deliverAll(batch) })
+      } catch (error) {
+        this.#options.logger.warn({ reason: reasonOf(error), entries: batch.length }, 'audit entries wait in their documents')
+      }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import type { AccessToken } from '../lib/provider/access-tokens.js'
+import type { Clients } from '../lib/provider/clients.js'
+import type { Consents } from '../lib/provider/consents.js'
+import type { Keys } from '../lib/provider/keys.js'
+import type { OwnerUser } from '../lib/provider/owner.js'
+import type { DataOptions } from '../lib/provider/scope-data.js'
+import type { Scopes } from '../lib/provider/scopes.js'
+import type { Change } from '../lib/store/record-collection.js'
+
+/** The OAuth 2 provider. Decorated as `app.oauthProvider`. */
+export interface OAuthProvider {
+  readonly clients: Clients
+  readonly scopes: Scopes
+  readonly consents: Consents
+  readonly keys: Keys
+  /**
+   * The records of a model that a token's scopes show: by id, each with the fields that the scopes which match it name; with `id` that record alone, `{}` when it is not shown.
+   * @throws DWA_OAUTH_INVALID_MODEL, DWA_OAUTH_INVALID_REQUEST, DWA_STORE_UNAVAILABLE
+   */
+  getData (token: Pick<AccessToken, 'scopes' | 'userId'>, model: string, options?: DataOptions): Promise<Record<string, unknown>>
+  /**
+   * Revokes every token of a person, and what the process knows of them: to be called when a password changes, somebody leaves, or signs out everywhere.
+   * @returns how many families were revoked @throws DWA_STORE_UNAVAILABLE
+   */
+  revokeUser (userId: string, change?: Pick<Change, 'actor' | 'requestId' | 'message'>): Promise<number>
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The OAuth 2 provider, by the `provider` plugin. */
+    oauthProvider: OAuthProvider
+  }
+
+  interface FastifyRequest {
+    /** The access token that a route with `auth: 'oauth_provider'` accepted, without the token itself; null elsewhere. */
+    oauthToken: AccessToken | null
+    /** The person it acts for, as `owner.find` returned them within the last minute; null for a client that acts as nobody. Shared between requests: not to be changed. */
+    oauthUser: OwnerUser | null
+  }
+}
