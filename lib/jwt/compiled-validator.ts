@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { secretSignatureCheck } from './algorithms.js'
 import { keysOfText } from './public-keys.js'
-import type { RemoteKeySet } from './remote-key-set.js'
+import type { LiveKeySet } from './remote-key-set.js'
 import { TokenVerifier, type KeySource } from './token-verifier.js'
 import type { ValidatorKey } from './validator-key.js'
 import type { ValidatorFields } from './validator-schema.js'
@@ -31,7 +31,7 @@ export interface CompileInput {
 }
 
 /** @throws TypeError when the stored key material is unusable */
-export function compileValidator ({ id, version, fields, secrets, next }: CompileInput, keySet: (uri: string, dynamic: boolean) => RemoteKeySet, now: () => number): CompiledValidator {
+export function compileValidator ({ id, version, fields, secrets, next }: CompileInput, keySet: (uri: string, dynamic: boolean) => LiveKeySet, now: () => number): CompiledValidator {
   const algorithm = fields.signatureType === 'secret' ? fields.secretAlgorithm : fields.publicKeyAlgorithm
   return {
     id,
@@ -53,7 +53,7 @@ export function compileValidator ({ id, version, fields, secrets, next }: Compil
   }
 }
 
-function keySource (fields: CompiledValidator['fields'], secretKey: string | undefined, keySet: (uri: string) => RemoteKeySet): KeySource {
+function keySource (fields: CompiledValidator['fields'], secretKey: string | undefined, keySet: (uri: string) => LiveKeySet): KeySource {
   if (fields.signatureType === 'secret') {
     if (secretKey === undefined) throw new TypeError('has no secretKey')
     const check = [secretSignatureCheck(fields.secretAlgorithm, Buffer.from(secretKey))]

@@ -16,6 +16,8 @@ export interface NormalValidator {
 export interface NormaliseContext {
   /** http:// key sets on loopback. */
   readonly allowInsecure: boolean
+  /** Whether this app serves the key set at that URL itself: then nothing is fetched. */
+  readonly servesKeySet: (uri: string) => boolean
   readonly userIdStrategies: ReadonlySet<string>
   readonly partnerIdStrategies: ReadonlySet<string>
 }
@@ -75,7 +77,7 @@ function checkKeySource (fields: ValidatorFields, secretKey: string | undefined,
   }
   if (fields.publicKeyJwkUri === undefined && fields.publicKey === undefined) refuse('publicKeyJwkUri', 'publicKeyJwkUri: is required for signatureType public_key without publicKey')
   if (fields.publicKeyJwkUri !== undefined && fields.publicKey !== undefined) refuse('publicKey', 'publicKey: give either publicKey or publicKeyJwkUri')
-  if (fields.publicKeyJwkUri !== undefined) checkKeySetUri(fields.publicKeyJwkUri, context.allowInsecure)
+  if (fields.publicKeyJwkUri !== undefined) checkKeySetUri(fields.publicKeyJwkUri, context)
   if (fields.publicKey !== undefined) {
     try {
       keysOfText(fields.publicKey, fields.publicKeyAlgorithm)
@@ -85,11 +87,11 @@ function checkKeySource (fields: ValidatorFields, secretKey: string | undefined,
   }
 }
 
-function checkKeySetUri (uri: string, allowInsecure: boolean): void {
+function checkKeySetUri (uri: string, { allowInsecure, servesKeySet }: NormaliseContext): void {
   const url = URL.canParse(uri) ? new URL(uri) : null
   if (url === null || url.username !== '' || url.password !== '' || url.hash !== '') return refuse('publicKeyJwkUri', 'publicKeyJwkUri: is not a URL without credentials and fragment')
   const plain = url.protocol === 'http:' && allowInsecure && isLoopbackHost(url.hostname)
-  if (url.protocol !== 'https:' && !plain) refuse('publicKeyJwkUri', 'publicKeyJwkUri: must be https (http only on loopback, with jwt.allowInsecure)')
+  if (url.protocol !== 'https:' && !plain && !servesKeySet(uri)) refuse('publicKeyJwkUri', 'publicKeyJwkUri: must be https (http only on loopback, with jwt.allowInsecure)')
 }
 
 function checkIdentities (fields: ValidatorFields, context: NormaliseContext): void {

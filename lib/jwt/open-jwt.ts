@@ -11,6 +11,7 @@ import { declareValidators } from './declared-validators.js'
 import { emailStrategy, type IdentityStrategy } from './identity.js'
 import type { JwtOptions } from './jwt-options.js'
 import { KeySets } from './key-sets.js'
+import { localKeySetsOf } from './local-key-sets.js'
 import { validatorKind, type StoredValidator } from './validator-kind.js'
 import { ValidatorRegistry } from './validator-registry.js'
 import { Validators } from './validators.js'
@@ -34,7 +35,9 @@ export async function openJwt (options: JwtOptions<FastifyRequest>, store: Store
   if (options.partners !== undefined) {
     partnerIdStrategies.set('email', emailStrategy(options.partners.model, options.partners.emailField ?? 'email', (operation) => store.run(operation)))
   }
+  const local = localKeySetsOf(store)
   const keySets = new KeySets({
+    local,
     fetch: (url, dynamic) => fetchJson(url, {
       timeoutMs: 5000,
       maxBytes: 512 * 1024,
@@ -49,6 +52,7 @@ export async function openJwt (options: JwtOptions<FastifyRequest>, store: Store
   const compile = (input: CompileInput): CompiledValidator => compileValidator(input, (uri, dynamic) => keySets.get(uri, dynamic), now)
   const context = {
     allowInsecure: options.allowInsecure === true,
+    servesKeySet: (uri: string) => local.find(uri) !== undefined,
     userIdStrategies: new Set(userIdStrategies.keys()),
     partnerIdStrategies: new Set(partnerIdStrategies.keys())
   }

@@ -16,12 +16,12 @@ export interface PublicKeys {
 /**
  * The keys of a JWK Set (RFC 7517 §5) that fit `algorithm`; keys for other uses, of another type or with private parts are left out.
  * A `kid` is compared as an exact string. A token without one is accepted only while exactly one key fits.
- * @throws TypeError when `value` is not a JWK Set or holds more than `maxKeys` keys
+ * @throws TypeError when `value` is not a JWK Set or holds more than `limit` keys
  */
-export function keysOfSet (value: unknown, algorithm: PublicKeyAlgorithmName): PublicKeys {
+export function keysOfSet (value: unknown, algorithm: PublicKeyAlgorithmName, limit = maxKeys): PublicKeys {
   const byKid = new Map<string, SignatureCheck[]>()
   const all: SignatureCheck[] = []
-  for (const jwk of jwksOf(value)) {
+  for (const jwk of jwksOf(value, limit)) {
     const check = checkOfJwk(jwk, algorithm)
     if (check === null) continue
     all.push(check)
@@ -36,10 +36,10 @@ export function keysOfSet (value: unknown, algorithm: PublicKeyAlgorithmName): P
 }
 
 /** The members of a JWK Set. @throws TypeError */
-export function jwksOf (value: unknown): JsonObject[] {
+export function jwksOf (value: unknown, limit = maxKeys): JsonObject[] {
   const keys = isJsonObject(value) ? value['keys'] : undefined
   if (!Array.isArray(keys)) throw new TypeError('is not a JWK Set')
-  if (keys.length > maxKeys) throw new TypeError(`holds more than ${maxKeys} keys`)
+  if (keys.length > limit) throw new TypeError(`holds more than ${limit} keys`)
   return keys.filter(isJsonObject)
 }
 

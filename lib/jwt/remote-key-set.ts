@@ -13,25 +13,44 @@ const cooldown = 30_000
 /** Between a failed fetch and the next try: doubled from a second up to this. */
 const maxBackoff = 30_000
 
-/** One fetched JWK Set; replaced, never changed. */
+/** One state of a JWK Set; replaced, never changed. */
 export class KeySetSnapshot {
   readonly fetchedAt: number
   readonly #jwks: unknown
+  readonly #limit: number | undefined
   readonly #byAlgorithm = new Map<PublicKeyAlgorithmName, PublicKeys>()
 
-  /** @throws TypeError when `jwks` is not a JWK Set or is too large */
-  constructor (jwks: unknown, fetchedAt: number) {
-    jwksOf(jwks)
+  /**
+   * @param limit of keys; default: what is taken from others
+   * @throws TypeError when `jwks` is not a JWK Set or is too large
+   */
+  constructor (jwks: unknown, fetchedAt: number, limit?: number) {
+    jwksOf(jwks, limit)
     this.#jwks = jwks
+    this.#limit = limit
     this.fetchedAt = fetchedAt
   }
 
   /** The keys of this set for one algorithm. */
   keys (algorithm: PublicKeyAlgorithmName): PublicKeys {
     let keys = this.#byAlgorithm.get(algorithm)
-    if (keys === undefined) this.#byAlgorithm.set(algorithm, keys = keysOfSet(this.#jwks, algorithm))
+    if (keys === undefined) this.#byAlgorithm.set(algorithm, keys = keysOfSet(this.#jwks, algorithm, this.#limit))
     return keys
   }
+}
+
+/** A key set that others change, as a verifier uses it. */
+export interface LiveKeySet {
+  /** The set when it can be used without waiting, else null. */
+  readonly fresh: KeySetSnapshot | null
+  /** Whether that is the newest set there is, and needs no refresh yet: what a cached verification rests on. */
+  isCurrent (snapshot: KeySetSnapshot): boolean
+  /** Starts a refresh of an ageing set without waiting for it. */
+  refreshAhead (): void
+  /** The newest set there is; null when it cannot be had. */
+  latest (): Promise<KeySetSnapshot | null>
+  /** The set after another look for a key that `seen` does not hold, or null when none is due or nothing newer came. */
+  newerThan (seen: KeySetSnapshot): Promise<KeySetSnapshot | null>
 }
 
 export interface RemoteKeySetOptions {
@@ -47,7 +66,7 @@ export interface RemoteKeySetOptions {
  * A key set behind a URL: fetched on first need, one fetch in flight, kept for `maxAge`,
  * re-fetched for an unknown key at most once a `cooldown`, and served stale for a bounded time while the endpoint is down.
  */
-export class RemoteKeySet {
+export class RemoteKeySet implements LiveKeySet {
   readonly #options: RemoteKeySetOptions
   #snapshot: KeySetSnapshot | null = null
   #inFlight: Promise<void> | null = null

@@ -3,7 +3,7 @@ import { findClaimProblem, scopesOf, type ClaimRules, type RefusalReason } from 
 import { decodeSegment, parseObject, splitToken, type CompactToken, type JsonObject } from './compact-token.js'
 import { cookieBinding } from './cookie-token.js'
 import type { PublicKeys } from './public-keys.js'
-import type { KeySetSnapshot, RemoteKeySet } from './remote-key-set.js'
+import type { KeySetSnapshot, LiveKeySet } from './remote-key-set.js'
 
 /** A token that passed. Frozen, so that it can be kept and handed out again. */
 export interface VerifiedToken {
@@ -21,7 +21,7 @@ export interface RefusedToken { readonly refused: RefusalReason }
 export type TokenResult = VerifiedToken | RefusedToken
 
 /** Where the keys come from: part of the validator, or a remote key set. */
-export type KeySource = { readonly keys: PublicKeys } | { readonly remote: RemoteKeySet, readonly algorithm: PublicKeyAlgorithmName }
+export type KeySource = { readonly keys: PublicKeys } | { readonly remote: LiveKeySet, readonly algorithm: PublicKeyAlgorithmName }
 
 export interface TokenRules extends ClaimRules {
   /** The one accepted algorithm; the header has no say (RFC 8725 §3.1). */
@@ -78,7 +78,7 @@ export class TokenVerifier {
     return this.#lastHeader
   }
 
-  async #fetchAndConclude (parts: CompactToken, kid: unknown, remote: RemoteKeySet, algorithm: PublicKeyAlgorithmName): Promise<TokenResult> {
+  async #fetchAndConclude (parts: CompactToken, kid: unknown, remote: LiveKeySet, algorithm: PublicKeyAlgorithmName): Promise<TokenResult> {
     let snapshot = await remote.latest()
     if (snapshot === null) return { refused: 'key_set_unreachable' }
     let candidates = snapshot.keys(algorithm).candidates(kid)

@@ -8,6 +8,7 @@ import { lookupGlobal } from '../../lib/http/bounded-request.js'
 import { fetchJson } from '../../lib/http/fetch-json.js'
 import { isLoopbackHost, isSpecialAddress } from '../../lib/http/private-address.js'
 import { KeySets } from '../../lib/jwt/key-sets.js'
+import { LocalKeySets } from '../../lib/jwt/local-key-sets.js'
 import { RemoteKeySet } from '../../lib/jwt/remote-key-set.js'
 import { TokenVerifier } from '../../lib/jwt/token-verifier.js'
 import type { ValidatorInput } from '../../lib/jwt/validator-schema.js'
@@ -218,7 +219,7 @@ t.test('a removed key stops being accepted as soon as the new set is seen, and w
 
 t.test('validators that name the same URL share one set, stored and declared ones apart', async (t) => {
   const failures: string[] = []
-  const sets = new KeySets({ fetch: async () => { throw new Error('down') }, now: Date.now, onFailure: (url) => failures.push(url) })
+  const sets = new KeySets({ local: new LocalKeySets(), fetch: async () => { throw new Error('down') }, now: Date.now, onFailure: (url) => failures.push(url) })
   t.equal(sets.get('https://a/jwks?key=secret', true), sets.get('https://a/jwks?key=secret', true))
   t.not(sets.get('https://a/jwks?key=secret', true), sets.get('https://a/jwks?key=secret', false))
   t.equal(await sets.get('https://a/jwks?key=secret', true).latest(), null)
