@@ -136,6 +136,14 @@ export const errors = {
   DWA_OAUTH_LOGIN_REQUIRED: createError('DWA_OAUTH_LOGIN_REQUIRED', 'Nobody is signed in', 400),
   /** `prompt=none`, and consent would have to be asked for (OpenID Connect Core §3.1.2.6). */
   DWA_OAUTH_CONSENT_REQUIRED: createError('DWA_OAUTH_CONSENT_REQUIRED', 'Consent is needed', 400),
+  /** Nobody knows the client of an authorization request, or it is disabled: for a page, never for a redirect (RFC 6749 §4.1.2.1). */
+  DWA_OAUTH_UNKNOWN_CLIENT: createError('DWA_OAUTH_UNKNOWN_CLIENT', 'The application that sent you here is not known', 400),
+  /** The redirect URI is not a registered one: for a page, never for a redirect (RFC 6749 §4.1.2.1). */
+  DWA_OAUTH_UNREGISTERED_REDIRECT: createError('DWA_OAUTH_UNREGISTERED_REDIRECT', 'The application that sent you here named no registered address to return to', 400),
+  /** A request object (OpenID Connect Core §3.1.2.6). */
+  DWA_OAUTH_REQUEST_NOT_SUPPORTED: createError('DWA_OAUTH_REQUEST_NOT_SUPPORTED', 'The parameter request is not supported', 400),
+  /** A request object by reference (OpenID Connect Core §3.1.2.6). */
+  DWA_OAUTH_REQUEST_URI_NOT_SUPPORTED: createError('DWA_OAUTH_REQUEST_URI_NOT_SUPPORTED', 'The parameter request_uri is not supported', 400),
   /** A consent form that is unknown, answered, expired, of another browser or another person. */
   DWA_OAUTH_INVALID_INTERACTION: createError('DWA_OAUTH_INVALID_INTERACTION', 'This form is unknown, was answered already, has expired, or belongs to another browser: begin again', 400),
   /** No token was presented (RFC 6750 §3: a bare challenge). */
@@ -153,6 +161,8 @@ export const errors = {
   DWA_PROVIDER_INVALID_SCOPE: createError<[problem: string]>('DWA_PROVIDER_INVALID_SCOPE', '%s', 400),
   /** A signing key cannot be made, imported or used. */
   DWA_PROVIDER_INVALID_KEY: createError<[problem: string]>('DWA_PROVIDER_INVALID_KEY', '%s', 400),
+  /** A JWT access token cannot be signed: the client's key is missing or unreadable, or the token would be too long. */
+  DWA_PROVIDER_SIGNING_FAILED: createError<[client: string, problem: string]>('DWA_PROVIDER_SIGNING_FAILED', 'No token can be signed for the client "%s": %s', 500),
   /** What `provider.owner` or a model of `provider.resources` did or returned; `cause` has more. */
   DWA_PROVIDER_OWNER_FAILED: createError<[what: string, options?: ErrorOptions]>('DWA_PROVIDER_OWNER_FAILED', '%s', 500),
 
