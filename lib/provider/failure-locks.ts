@@ -55,7 +55,7 @@ export class FailureLocks {
 
   /** Counts a failure, and locks the key when it was one too many. @throws DWA_STORE_UNAVAILABLE */
   async note (limit: LimitName, key: readonly string[]): Promise<void> {
-    const { documents, limits, clock, cache, auditLog } = this.#options
+    const { documents, limits, clock, auditLog } = this.#options
     const { max, windowSeconds, lockSeconds = windowSeconds } = limits[limit]
     const _id = idOf(limit, key)
     const now = clock.now()
@@ -70,8 +70,13 @@ export class FailureLocks {
     }], { upsert: true, returnDocument: 'after' }))
     if (after === null || after.count < max) return
     const { modifiedCount } = await documents.run(async (failures) => await failures.updateOne({ _id, $or: [{ lockedUntil: { $exists: false } }, { lockedUntil: { $lt: new Date(now) } }] }, { $set: { lockedUntil: date(lockSeconds), count: 0 } }))
-    cache.forget(() => true)
+    this.forget()
     if (modifiedCount === 1) await auditLog.append(lockedEvent, { level: 'warning', target: { type: 'limit', id: _id, name: limit }, details: { limit, seconds: lockSeconds } })
+  }
+
+  /** Another process has locked somebody. */
+  forget (): void {
+    this.#options.cache.forget(() => true)
   }
 
   async #read (): Promise<ReadonlyMap<string, number>> {

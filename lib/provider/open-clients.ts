@@ -15,10 +15,18 @@ export interface OpenClient {
 export class OpenClients {
   readonly #records: RecordCollection<StoredClient>
   readonly #cache: ConfirmedCache<OpenClient | null>
+  readonly #list: ConfirmedCache<readonly StoredClient[]>
 
-  constructor (records: RecordCollection<StoredClient>, cache: ConfirmedCache<OpenClient | null>) {
+  /** @param list holds one value, the list of all */
+  constructor (records: RecordCollection<StoredClient>, cache: ConfirmedCache<OpenClient | null>, list: ConfirmedCache<readonly StoredClient[]>) {
     this.#records = records
     this.#cache = cache
+    this.#list = list
+  }
+
+  /** All clients, without private keys, the disabled ones among them: the same array as long as none has changed. @throws DWA_STORE_UNAVAILABLE */
+  all (): readonly StoredClient[] | Promise<readonly StoredClient[]> {
+    return this.#list.get('', async () => (await this.#records.list()).map(({ fields }) => fields))
   }
 
   /** The client with that client id. @throws DWA_STORE_UNAVAILABLE */
@@ -37,6 +45,7 @@ export class OpenClients {
   /** Drops a client, and every answer that there is none. */
   forget (id: string | null): void {
     this.#cache.forget((_key, client) => client === null || client.id === id)
+    this.#list.forget(() => true)
   }
 
   async #open (id: string): Promise<OpenClient | null> {

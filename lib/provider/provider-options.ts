@@ -1,30 +1,7 @@
 import { lifetimesSchema, type Lifetimes } from './client-schema.js'
-import type { Owner, OwnerUser } from './owner.js'
+import type { Owner } from './owner.js'
 import type { ConsentPage } from './pages.js'
-
-/** What of a mongoose model the provider uses. */
-export interface ResourceModel {
-  find (filter: Record<string, unknown>, projection?: Record<string, 1>): ResourceQuery
-}
-
-/** What of a mongoose query the provider uses. */
-export interface ResourceQuery {
-  sort (order: Record<string, 1>): ResourceQuery
-  limit (count: number): ResourceQuery
-  lean (): PromiseLike<unknown[]>
-}
-
-/** A model that scopes may show records of. */
-export interface Resource {
-  /** A mongoose model. */
-  readonly model: ResourceModel
-  /** Whether its records are the people: `userinfo` shows the token's own. One resource at most. */
-  readonly user?: boolean
-  /** How a record is called where another refers to it. Default: its `name`, else its id. */
-  readonly display?: (record: Readonly<Record<string, unknown>>) => string
-  /** Fields that refer to a record of another resource, by the key of that resource. Shown as that record's display name. */
-  readonly references?: { readonly [field: string]: string }
-}
+import type { Resource } from './resource-model.js'
 
 /** Options of the `provider` plugin; `Request` is what the owner's functions are handed. */
 export interface ProviderOptions<Request = unknown> {
@@ -124,4 +101,12 @@ export const providerOptionsSchema = {
 /** Seconds. */
 export const defaultLifetimes: Required<Lifetimes> = { code: 60, accessToken: 3600, refreshToken: 30 * 86_400, refreshIdle: 14 * 86_400 }
 
-export type { OwnerUser }
+/** Security.md 31. */
+export const defaultLimits: Required<ProviderLimits> = {
+  passwordsPerUser: { max: 5, windowSeconds: 900 },
+  passwordsPerAddress: { max: 50, windowSeconds: 900 },
+  clientAuthentications: { max: 20, windowSeconds: 300 },
+  refusedGrants: { max: 30, windowSeconds: 300 },
+  pagesPerMinute: 60,
+  requestsPerMinute: 600
+}

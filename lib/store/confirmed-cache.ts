@@ -15,12 +15,11 @@ interface Slot<Value> {
 export interface ConfirmedCacheOptions {
   readonly changes: Pick<ChangeFeed, 'live' | 'epoch' | 'completeUntil'>
   readonly clock: Clock
-  /** Milliseconds a value serves without the database confirming it. */
+  /** Milliseconds a value serves without the database confirming it; below 0: never. */
   readonly maxStaleMs: number
+  /** Milliseconds between re-reads of one value while the change feed is not live. Default 1000; 0: each use re-reads it. */
+  readonly recheckMs?: number
 }
-
-/** Between re-reads of one value while the change feed is not live, in milliseconds. */
-const recheckMs = 1000
 
 /** How long a caller waits for a re-read while a known value could serve, in milliseconds. */
 const patienceMs = 250
@@ -30,16 +29,18 @@ const maxSlots = 20_000
 
 /**
  * Values read from the database, kept until the change feed says they changed (its subscriber calls `forget`).
- * While the feed is not live they are re-read on use, at most once a second; while the database is away the last known one serves for `maxStaleMs`.
+ * While the feed is not live they are re-read on use, at most once in `recheckMs`; while the database is away the last known one serves for `maxStaleMs`.
  */
 export class ConfirmedCache<Value> {
   readonly #options: ConfirmedCacheOptions
+  readonly #recheckMs: number
   readonly #slots = new Map<string, Slot<Value>>()
   readonly #loading = new Map<string, Promise<Slot<Value>>>()
   #invalidations = 0
 
   constructor (options: ConfirmedCacheOptions) {
     this.#options = options
+    this.#recheckMs = options.recheckMs ?? 1000
   }
 
   /** The value under `key`; a promise only when the database has to be asked. Rejects with what `load` rejects with. */
@@ -60,7 +61,7 @@ export class ConfirmedCache<Value> {
     const kept = this.#slots.get(key)
     const now = this.#options.clock.now()
     const servable = kept !== undefined && now - this.#confirmedAt(kept) <= this.#options.maxStaleMs
-    if (servable && now - kept.triedAt < recheckMs) return kept
+    if (servable && now - kept.triedAt < this.#recheckMs) return kept
     let loading = this.#loading.get(key)
     if (loading === undefined) this.#loading.set(key, loading = this.#load(key, load).finally(() => this.#loading.delete(key)))
     if (!servable) return await loading
@@ -91,7 +92,7 @@ export class ConfirmedCache<Value> {
   #isUsable (slot: Slot<Value>): boolean {
     const { changes, clock } = this.#options
     const now = clock.now()
-    if (now - slot.confirmedAt < recheckMs) return true
+    if (now - slot.confirmedAt < this.#recheckMs) return true
     if (slot.epoch !== changes.epoch || !changes.live) return false
     slot.confirmedAt = now
     return true

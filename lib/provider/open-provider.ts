@@ -1,0 +1,202 @@
+import { randomBytes } from 'node:crypto'
+import type { FastifyRequest } from 'fastify'
+import type { OAuthProvider } from '../../types/provider.js'
+import { localKeySetsOf } from '../jwt/local-key-sets.js'
+import { ConfirmedCache } from '../store/confirmed-cache.js'
+import type { Logger } from '../store/logger.js'
+import type { Store } from '../store/store.js'
+import { AccessGuard } from './access-guard.js'
+import { AccessTokenJwts } from './access-token-jwt.js'
+import { AccessTokens } from './access-tokens.js'
+import { Authorize } from './authorize.js'
+import { ClientAuthentication } from './client-authentication.js'
+import { clientKind } from './client-kind.js'
+import type { StoredClient } from './client-schema.js'
+import { ClientSecrets } from './client-secret.js'
+import { Clients } from './clients.js'
+import { consentKind, type StoredConsent } from './consent-kind.js'
+import { Consents } from './consents.js'
+import { FailureLocks, failureIndexes, lockedEvent, type FailureDocument } from './failure-locks.js'
+import { InfoEndpoints } from './info-endpoints.js'
+import { InfoRequests } from './info-requests.js'
+import { Interactions, interactionIndexes, type InteractionDocument } from './interactions.js'
+import { Introspection } from './introspection.js'
+import { readIssuer } from './issuer.js'
+import { Keys } from './keys.js'
+import { featuresOf, jwksUri, metadataOf } from './metadata.js'
+import { OpenClients, type OpenClient } from './open-clients.js'
+import { OpenScopes } from './open-scopes.js'
+import { PasswordCheck } from './password-check.js'
+import { defaultLifetimes, defaultLimits, type ProviderLimits, type ProviderOptions } from './provider-options.js'
+import { PublishedKeys, publicKeyPem } from './published-keys.js'
+import { RequestRate } from './request-rate.js'
+import { Resources } from './resources.js'
+import { Revocation } from './revocation.js'
+import { ScopeData } from './scope-data.js'
+import { scopeKind } from './scope-kind.js'
+import type { StoredScope } from './scope-schema.js'
+import { Scopes } from './scopes.js'
+import { KeyMaker } from './signing-keys.js'
+import { Subjects, type SubjectDocument } from './subjects.js'
+import { TokenEndpoint } from './token-endpoint.js'
+import { TokenFamilies, familyIndexes, type Mint } from './token-families.js'
+import type { TokenFamilyDocument } from './token-family.js'
+import { Users } from './users.js'
+
+/** The parts of the plugin, wired. */
+export interface OpenProvider {
+  readonly api: OAuthProvider
+  readonly guard: AccessGuard
+  readonly tokenEndpoint: TokenEndpoint
+  readonly revocation: Revocation
+  readonly introspection: Introspection
+  readonly info: InfoEndpoints
+  readonly publishedKeys: PublishedKeys
+  readonly authorize: Authorize
+  readonly consents: Consents
+  readonly clients: OpenClients
+  /** Where the routes are, as browsers see them. */
+  readonly baseUrl: string
+  readonly limits: Required<ProviderLimits>
+  /** RFC 8414. @throws DWA_STORE_UNAVAILABLE */
+  readonly metadata: () => Promise<object>
+  /** PEM of a client's key for JWTs; empty for any other client. @throws DWA_STORE_UNAVAILABLE */
+  readonly publicKey: (clientId: string | undefined) => Promise<string>
+  /** Says at start which clients use what today's standards advise against. */
+  readonly warnOfLegacy: () => Promise<void>
+}
+
+/** Milliseconds that a client, scope or token serves without the database confirming it. */
+const maxStaleMs = 2000
+/** Milliseconds that a new key is only published: longer than anybody may keep the key set. */
+const keyOverlapMs = 15 * 60_000
+/** Milliseconds that an access token can live at most, see the schema of lifetimes. */
+const maxTokenMs = 86_400_000
+
+/** @throws DWA_OPTIONS_INVALID with the option's path */
+export function openProvider (options: ProviderOptions<FastifyRequest>, store: Store, logger: Logger): OpenProvider {
+  const { prefix = '/oauth2', owner, audiences = [], refreshGraceSeconds = 10, allowInsecure = false } = options
+  const { serverClock: clock, log: auditLog, changes, keyRing, publicUrl } = store
+  const issuer = readIssuer(options.issuer, allowInsecure)
+  const baseUrl = `${publicUrl ?? new URL(issuer).origin}${prefix}`
+  const lifetimes = { ...defaultLifetimes, ...options.lifetimes }
+  const limits = { ...defaultLimits, ...options.limits }
+  const now = (): number => clock.now()
+  const cached = <Value>(): ConfirmedCache<Value> => new ConfirmedCache<Value>({ changes, clock: store.clock, maxStaleMs })
+
+  const clientRecords = store.records<StoredClient>(clientKind)
+  const clients = new OpenClients(clientRecords, cached(), cached())
+  const scopeRecords = store.records<StoredScope>(scopeKind)
+  const openScopes = new OpenScopes(scopeRecords, cached())
+  const subjects = new Subjects(store.documents<SubjectDocument>('subjects', []), randomBytes)
+  const users = new Users(owner.find, store.clock)
+  const secrets = new ClientSecrets({ keyRing })
+  const locks = new FailureLocks({ documents: store.documents<FailureDocument>('failures', failureIndexes), cache: cached(), limits, auditLog, clock })
+  const rate = new RequestRate(limits.requestsPerMinute, store.clock)
+  const families = new TokenFamilies({
+    documents: store.auditedDocuments<TokenFamilyDocument>('token_families', familyIndexes),
+    keyRing,
+    clock,
+    randomBytes,
+    refreshGraceSeconds,
+    onRevoked: (family) => { accessTokens.forgetFamily(family) }
+  })
+  const accessTokens: AccessTokens = new AccessTokens({ families, clients, subjects, cache: new ConfirmedCache({ changes, clock: store.clock, maxStaleMs: -1, recheckMs: 0 }), clock })
+  const forgetClient = (id: string | null): void => {
+    clients.forget(id)
+    if (id !== null) accessTokens.forgetClient(id)
+  }
+  changes.subscribe(({ event, source, target }) => {
+    if (event === lockedEvent) locks.forget()
+    if (source === undefined || target === null) return // an entry without a source says nothing of a record
+    if (target.type === 'client') forgetClient(target.id)
+    if (target.type === 'scope') openScopes.forget()
+    if (target.type === 'token' && target.id !== null && endsTokens.has(event)) accessTokens.forgetFamily(target.id)
+  })
+
+  const resources = new Resources(options.resources)
+  const data = new ScopeData({ resources, scopes: openScopes, findUser: (id) => users.get(id), clock, logger })
+  const jwts = new AccessTokenJwts({ issuer, subjects, claimsOf: async (userId, scope) => await data.claimsOf(userId, scope), randomBytes })
+  const mintFor = (client: OpenClient): Mint | null => client.fields.tokenType === 'jwt' ? jwts.mintFor(client) : null
+  const consents = new Consents({ records: store.records<StoredConsent>(consentKind), families, auditLog, now })
+  const managed = new Clients({
+    records: clientRecords,
+    secrets,
+    keys: new KeyMaker({ overlapMs: keyOverlapMs, maxTokenMs }),
+    now,
+    onChange: forgetClient,
+    revokeAll: async (client, change) => { await families.revokeAll({ client }, 'token.revoked', change) }
+  })
+  const scopes = new Scopes({
+    records: scopeRecords,
+    resources,
+    isInUse: async (code) => (await clients.all()).some((client) => client.scopes.includes(code)),
+    onChange: () => { openScopes.forget() }
+  })
+  const publishedKeys = new PublishedKeys({ clients: () => clients.all(), now, maxTokenMs })
+  localKeySetsOf(store).serve(jwksUri(baseUrl), () => publishedKeys.current())
+  const authentication = new ClientAuthentication({
+    clients,
+    secrets,
+    locks,
+    clock: store.clock,
+    log: (key, fields) => { auditLog.sample(key, 'client.authentication_failed', fields) }
+  })
+  const passwords = new PasswordCheck({ verify: owner.verifyPassword ?? null, locks, log: (key, fields) => { auditLog.sample(key, 'token.password_refused', fields) } })
+
+  return {
+    api: {
+      clients: managed,
+      scopes,
+      consents,
+      keys: new Keys({ clients: managed, records: clientRecords, now, maxTokenMs }),
+      getData: async (token, model, query) => await data.getData(token, model, query),
+      async revokeUser (user, change = {}) {
+        users.forget(user)
+        return await families.revokeAll({ user }, 'token.revoked', change)
+      }
+    },
+    guard: new AccessGuard({ accessTokens, users }),
+    tokenEndpoint: new TokenEndpoint({ authentication, locks, rate, families, users, passwords, lifetimes, audiences, mintFor }),
+    revocation: new Revocation({ authentication, families, rate }),
+    introspection: new Introspection({
+      authentication,
+      accessTokens,
+      families,
+      subjects,
+      rate,
+      issuer,
+      log: ({ id, fields: { name } }, requestId) => { auditLog.sample(id, 'token.introspected', { actor: { type: 'client', id }, target: { type: 'client', id, name }, ...(requestId === undefined ? {} : { requestId }) }) }
+    }),
+    info: new InfoEndpoints({ requests: new InfoRequests({ accessTokens, clients }), data, clock }),
+    publishedKeys,
+    authorize: new Authorize({
+      clients,
+      scopes: openScopes,
+      families,
+      consents,
+      interactions: new Interactions(store.documents<InteractionDocument>('interactions', interactionIndexes), clock, randomBytes),
+      issuer,
+      lifetimes,
+      audiences,
+      mintFor
+    }),
+    consents,
+    clients,
+    baseUrl,
+    limits,
+    metadata: async () => metadataOf({ issuer, baseUrl, features: featuresOf(await clients.all()), scopes: (await openScopes.all()).map(({ code }) => code) }),
+    publicKey: async (clientId) => publicKeyPem(clientId === undefined ? null : (await clients.byClientId(clientId))?.fields ?? null, now()),
+    async warnOfLegacy () {
+      if (!store.available) return
+      for (const { name, allowImplicit, allowPassword, allowHttpRedirect, enabled } of await clients.all()) {
+        for (const [option, on] of Object.entries({ allowImplicit, allowPassword, allowHttpRedirect })) {
+          if (enabled && on) logger.warn({ client: name, option }, 'an OAuth client uses what today\'s standards advise against')
+        }
+      }
+    }
+  }
+}
+
+/** Events after which tokens of the family are good no more. */
+const endsTokens: ReadonlySet<string> = new Set(['token.revoked', 'token.refresh_reused', 'code.reused'])
