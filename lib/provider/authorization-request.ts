@@ -1,6 +1,7 @@
 import { errors } from '../errors.js'
-import type { StoredClient } from './client-schema.js'
-import { decode, readParameters, readScope, required, type Parameters } from './form-parameters.js'
+import { clientSchema, type StoredClient } from './client-schema.js'
+import { pairsOf } from './form-pairs.js'
+import { readParameters, readScope, required, type Parameters } from './form-parameters.js'
 import type { OpenClient, OpenClients } from './open-clients.js'
 import { isRegisteredRedirectUri } from './redirect-uri.js'
 
@@ -29,19 +30,27 @@ export interface AuthorizationRequest {
   readonly prompt: 'none' | 'consent' | null
 }
 
+const clientIdPattern = new RegExp(clientSchema.properties.clientId.pattern)
+
 /**
  * Finds out where answers go, before anything else of the request is looked at (security.md 1, 3).
  * @throws DWA_OAUTH_UNKNOWN_CLIENT, DWA_OAUTH_UNREGISTERED_REDIRECT and DWA_OAUTH_INVALID_REQUEST: for a page, never for a redirect
  */
 export async function readDestination (query: string, clients: Pick<OpenClients, 'byClientId'>): Promise<Destination> {
-  const parameters = readParameters(only(query, ['client_id', 'redirect_uri']))
-  const client = await clients.byClientId(required(parameters, 'client_id'))
+  const parameters = readParameters(pairsOf(query, ['client_id', 'redirect_uri']))
+  const clientId = required(parameters, 'client_id')
+  const client = isClientId(clientId) ? await clients.byClientId(clientId) : null
   if (client === null) throw new errors.DWA_OAUTH_UNKNOWN_CLIENT()
   const { redirectUris, applicationType } = client.fields
   const given = parameters.get('redirect_uri') ?? null
   const redirectUri = given ?? redirectUris.at(0)
   if (redirectUri === undefined || !isRegisteredRedirectUri(redirectUris, redirectUri, applicationType === 'mobile')) throw new errors.DWA_OAUTH_UNREGISTERED_REDIRECT()
   return { client, redirectUri, givenRedirectUri: given, state: lenient(query, 'state'), inFragment: lenient(query, 'response_type') === 'token' }
+}
+
+/** Whether a text could be a client id at all: the database is not asked for others. */
+export function isClientId (text: string): boolean {
+  return clientIdPattern.test(text)
 }
 
 /** Whether the request wants an answer without a page, whatever else it says (`prompt=none`). */
@@ -107,21 +116,8 @@ function readPrompt (parameters: Parameters): AuthorizationRequest['prompt'] {
 /** A parameter that an answer needs even if something is wrong with the request; null when there is something wrong with itself. */
 function lenient (query: string, name: string): string | null {
   try {
-    return readParameters(only(query, [name])).get(name) ?? null
+    return readParameters(pairsOf(query, [name])).get(name) ?? null
   } catch {
     return null // the strict reading tells
-  }
-}
-
-/** The pairs of those names. `name[…]` is what some readers make arrays and objects of: here it is the same name, so that nobody who meant it goes unheard. */
-function only (query: string, names: readonly string[]): string {
-  return query.split('&').filter((pair) => names.includes(nameOf(pair))).map((pair) => pair.replace(/^[^=[%]*(?:\[|%5b)[^=]*/i, nameOf(pair))).join('&')
-}
-
-function nameOf (pair: string): string {
-  try {
-    return decode(pair.split('=', 1).join('')).replace(/\[.*$/s, '')
-  } catch {
-    return ''
   }
 }

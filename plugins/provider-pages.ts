@@ -1,0 +1,153 @@
+import { randomBytes } from 'node:crypto'
+import rateLimit from '@fastify/rate-limit'
+import { stringifySetCookie } from 'cookie'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { errors, isAuthError } from '../lib/errors.js'
+import { isCrossSite } from '../lib/http/cookie-header.js'
+import type { RenderedPage } from '../lib/http/page.js'
+import type { Authorize } from '../lib/provider/authorize.js'
+import { BrowserBinding, type BrowserCookie } from '../lib/provider/browser-binding.js'
+import { ConsentList } from '../lib/provider/consent-list.js'
+import type { Consents } from '../lib/provider/consents.js'
+import type { OpenClients } from '../lib/provider/open-clients.js'
+import { askOwner, displayNameOf, userIdOf, type Owner, type OwnerUser } from '../lib/provider/owner.js'
+import { destinationOf, ProviderPages, statusOf } from '../lib/provider/pages.js'
+import type { ProviderOptions } from '../lib/provider/provider-options.js'
+import { chooseLanguage } from '../lib/provider/page-texts.js'
+import '../types/telemetry.js'
+
+/** What the pages of the provider are made of. */
+export interface PageParts<Request> {
+  readonly authorize: Authorize
+  readonly consents: Consents
+  readonly clients: Pick<OpenClients, 'byClientId' | 'byId'>
+  readonly owner: Owner<Request>
+  /** Where the provider's routes are, as browsers see them: `https://app.example.com/oauth2`. */
+  readonly baseUrl: string
+  readonly pages: NonNullable<ProviderOptions['pages']>
+  /** From one address to each route, in one process (security.md 31). */
+  readonly requestsPerMinute: number
+}
+
+const formType = 'application/x-www-form-urlencoded'
+const formBytes = 16 * 1024
+const readableElsewhere = ['access-control-allow-origin', 'access-control-allow-credentials', 'access-control-expose-headers']
+
+/** The routes that people see: authorization, consent, and their consents. */
+export async function pageRoutes (parent: FastifyInstance, parts: PageParts<FastifyRequest>): Promise<void> {
+  await parent.register(async (scope) => { await routes(scope, parts) })
+}
+
+async function routes (scope: FastifyInstance, { authorize, consents, clients, owner, baseUrl, pages: templates, requestsPerMinute }: PageParts<FastifyRequest>): Promise<void> {
+  const { origin, pathname: basePath, protocol } = new URL(baseUrl)
+  const pages = new ProviderPages(templates, scope.log)
+  const browsers = new BrowserBinding(protocol === 'https:', randomBytes)
+  const consentList = new ConsentList(consents, clients)
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit: formBytes }, (_request, body, done) => { done(null, body) })
+  await scope.register(rateLimit, {
+    global: false,
+    max: requestsPerMinute,
+    timeWindow: 60_000,
+    errorResponseBuilder: (_request, { ttl }) => new errors.DWA_RATE_LIMITED(Math.ceil(ttl / 1000))
+  })
+  const trusted = new Set([origin])
+  scope.addHook('onRequest', async (request, reply) => {
+    reply.header('cache-control', 'no-store')
+    if (isCrossSite({ method: request.method, origin: request.headers.origin, secFetchSite: [request.headers['sec-fetch-site'] ?? []].flat().at(0) }, trusted)) throw new errors.DWA_CROSS_SITE()
+  })
+  scope.addHook('onSend', async (_request, reply) => { // the app's CORS, if it has some, is not for pages (security.md 11)
+    for (const name of readableElsewhere) reply.removeHeader(name)
+  })
+  scope.setErrorHandler((error, request, reply) => {
+    const status = statusOf(error)
+    if (status >= 500) report(scope, request, error)
+    if (isAuthError(error) && 'headers' in error && typeof error.headers === 'object') reply.headers({ ...error.headers })
+    return sendPage(reply.code(status), pages.error(error, languageOf(request)))
+  })
+  /** `auth: false`: whoever comes here is known by `owner`. The query, and what comes of it, holds codes and states: it is not logged (security.md 52). */
+  const route = { config: { auth: false, rateLimit: {} }, exposeHeadRoute: false, logSerializers: { req: bareRequest } } as const
+
+  async function current (request: FastifyRequest): Promise<OwnerUser | null> {
+    return await askOwner('current', async () => await owner.current(request)) ?? null
+  }
+
+  async function signIn (request: FastifyRequest, reply: FastifyReply, returnTo: string): Promise<FastifyReply> {
+    const url: unknown = await askOwner('loginUrl', async () => await owner.loginUrl(request, returnTo))
+    if (typeof url !== 'string') throw new errors.DWA_PROVIDER_OWNER_FAILED('provider.owner.loginUrl returned no address')
+    return await reply.redirect(url, 303)
+  }
+
+  scope.get('/authorize', route, async (request, reply) => {
+    const user = await current(request)
+    const { browser, set } = browsers.ensure(request.headers.cookie)
+    const query = queryOf(request)
+    const step = await authorize.begin(query, { user: user === null ? null : userIdOf(user), browser, requestId: request.id })
+    if (step.next === 'redirect') return await reply.redirect(step.location, 303)
+    if (user === null || step.next === 'sign-in') return await signIn(request, reply, `${basePath}/authorize?${query}`)
+    const { redirectUri, ...question } = step.question
+    const account = displayNameOf(user, owner.displayName)
+    const page = pages.consent({ ...question, account, language: languageOf(request), destination: destinationOf(redirectUri), action: `${basePath}/authorize` }, redirectUri)
+    setCookie(reply, set)
+    return sendPage(reply, page)
+  })
+
+  scope.post('/authorize', route, async (request, reply) => {
+    const user = await current(request)
+    const browser = browsers.read(request.headers.cookie)
+    if (browser === null) throw new errors.DWA_OAUTH_INVALID_INTERACTION()
+    return await reply.redirect(await authorize.decide(formOf(request), { user: user === null ? null : userIdOf(user), browser, requestId: request.id }), 303)
+  })
+
+  scope.get('/consents', route, async (request, reply) => {
+    const user = await current(request)
+    if (user === null) return await signIn(request, reply, `${basePath}/consents`)
+    const { browser, set } = browsers.ensure(request.headers.cookie)
+    const { consents: own, fields } = await consentList.show(userIdOf(user), browser)
+    setCookie(reply, set)
+    return sendPage(reply, pages.consents({
+      language: languageOf(request),
+      fields,
+      consents: own.map(({ name, grantedAt: since, ...consent }) => ({ ...consent, since, action: `${basePath}/consents/${encodeURIComponent(name)}/revoke` }))
+    }))
+  })
+
+  scope.post<{ Params: { clientId: string } }>('/consents/:clientId/revoke', route, async (request, reply) => {
+    const user = await current(request)
+    const browser = browsers.read(request.headers.cookie)
+    if (user === null || browser === null) throw new errors.DWA_OAUTH_INVALID_INTERACTION()
+    await consentList.revoke(request.params.clientId, formOf(request), { user: userIdOf(user), browser, requestId: request.id })
+    return await reply.redirect(`${basePath}/consents`, 303)
+  })
+}
+
+/** What a page covers up, the app's log and telemetry learn. */
+function report (scope: FastifyInstance, request: FastifyRequest, error: unknown): void {
+  request.log.error({ err: error }, 'a page of the provider failed')
+  if (scope.hasDecorator('telemetry') && error instanceof Error) scope.telemetry.capture(error)
+}
+
+function setCookie (reply: FastifyReply, cookie: BrowserCookie | null): void {
+  if (cookie !== null) reply.header('set-cookie', stringifySetCookie({ ...cookie, path: '/', httpOnly: true, sameSite: 'lax' }))
+}
+
+function sendPage (reply: FastifyReply, { page, headers }: RenderedPage): FastifyReply {
+  return reply.headers(headers).send(page)
+}
+
+function queryOf ({ url }: FastifyRequest): string {
+  const at = url.indexOf('?')
+  return at === -1 ? '' : url.slice(at + 1)
+}
+
+function formOf ({ body }: FastifyRequest): string {
+  return typeof body === 'string' ? body : ''
+}
+
+function languageOf ({ headers }: FastifyRequest): ReturnType<typeof chooseLanguage> {
+  return chooseLanguage(headers['accept-language'])
+}
+
+function bareRequest ({ method, url = '', ip }: Pick<FastifyRequest, 'method' | 'url' | 'ip'>): object {
+  return { method, url: url.replace(/\?.*$/s, ''), remoteAddress: ip }
+}
