@@ -11,13 +11,14 @@ export interface NearestKeySetOptions {
   readonly onFailure: (error: unknown) => void
 }
 
-/**
- * A key set that is taken from this app when it serves it itself, else from behind its URL. The app's own is asked anew for every token: what changes there
- * counts at once, and nothing serves when it cannot be had.
- */
+/** So many milliseconds the app's own set serves when it cannot be had any more: while the database is away. */
+const maxStaleAge = 5 * 60_000
+
+/** A key set that is taken from this app when it serves it itself, else from behind its URL. The app's own is asked for every token: what changes there counts at once. */
 export class NearestKeySet implements LiveKeySet {
   readonly #options: NearestKeySetOptions
   #served: { readonly set: JwkSet, readonly snapshot: KeySetSnapshot } | null = null
+  #servedAt = -Infinity
   #failing = false
 
   constructor (options: NearestKeySetOptions) {
@@ -63,14 +64,16 @@ export class NearestKeySet implements LiveKeySet {
 
   #snapshotOf (set: JwkSet): KeySetSnapshot {
     // However many keys it has: they are the app's own.
-    if (this.#served?.set !== set) this.#served = { set, snapshot: new KeySetSnapshot(set, this.#options.now(), Infinity) }
+    const now = this.#options.now()
+    if (this.#served?.set !== set) this.#served = { set, snapshot: new KeySetSnapshot(set, now, Infinity) }
+    this.#servedAt = now
     this.#failing = false
     return this.#served.snapshot
   }
 
-  #failed (error: unknown): null {
+  #failed (error: unknown): KeySetSnapshot | null {
     if (!this.#failing) this.#options.onFailure(error)
     this.#failing = true
-    return null
+    return this.#served !== null && this.#options.now() - this.#servedAt < maxStaleAge ? this.#served.snapshot : null
   }
 }

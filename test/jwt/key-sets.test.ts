@@ -8,7 +8,7 @@ import { lookupGlobal } from '../../lib/http/bounded-request.js'
 import { fetchJson } from '../../lib/http/fetch-json.js'
 import { isLoopbackHost, isSpecialAddress } from '../../lib/http/private-address.js'
 import { KeySets } from '../../lib/jwt/key-sets.js'
-import { LocalKeySets } from '../../lib/jwt/local-key-sets.js'
+import { LocalKeySets, localKeySetsOf, type JwkSet } from '../../lib/jwt/local-key-sets.js'
 import { RemoteKeySet } from '../../lib/jwt/remote-key-set.js'
 import { TokenVerifier } from '../../lib/jwt/token-verifier.js'
 import type { ValidatorInput } from '../../lib/jwt/validator-schema.js'
@@ -350,4 +350,83 @@ t.test('security 45: of two issuers whose keys have the same kid, neither signs 
   for (const [pair, iss, accepting] of [[first, 'https://one', 'one'], [second, 'https://two', 'two'], [second, 'https://one', null], [first, 'https://two', null]] as const) {
     for (const name of ['one', 'two']) t.equal(await status(app, name, sign(pair, { kid: 'same' }, { iss })), name === accepting ? 200 : 401, `${name}, ${iss}`)
   }
+})
+
+t.test('a set that the app serves itself is asked for every token, and behind its URL nobody is', async (t) => {
+  const url = 'https://provider.invalid/jwks'
+  const state: { set: JwkSet, mode: 'at once' | 'later' | 'throws' | 'rejects', now: number, fetches: number } = { set: { keys: [jwk(first, 'k1')] }, mode: 'at once', now: Date.now(), fetches: 0 }
+  const failures: string[] = []
+  const local = new LocalKeySets()
+  const sets = new KeySets({
+    local,
+    async fetch () {
+      state.fetches++
+      return { keys: [jwk(second, 'remote')] }
+    },
+    now: () => state.now,
+    onFailure: (failed, error) => failures.push(`${failed} ${String(error)}`)
+  })
+  const set = sets.get(url, true)
+  const verifier = new TokenVerifier({ algorithm: 'RS256', typ: null, issuer: 'i', audience: ['a'], clockTolerance: 0, source: { remote: set, algorithm: 'RS256' } }, () => state.now)
+  const sign = (pair: typeof first, kid: string) => signToken({ iss: 'i', aud: 'a', exp: state.now / 1000 + 7200, iat: undefined }, { privateKey: pair.privateKey, header: { kid } })
+  const verify = async (pair: typeof first, kid: string) => {
+    const result = await verifier.verify(sign(pair, kid))
+    return 'refused' in result ? result.refused : 'accepted'
+  }
+  t.equal(await verify(second, 'remote'), 'accepted', 'before somebody serves it')
+  const fetched = set.fresh
+  t.equal(fetched !== null && set.isCurrent(fetched), true)
+  set.refreshAhead()
+  local.serve('https://PROVIDER.invalid:443/jwks', () => {
+    if (state.mode === 'throws') throw new Error('away')
+    if (state.mode === 'rejects') return Promise.reject(new Error('away'))
+    return state.mode === 'later' ? Promise.resolve(state.set) : state.set
+  })
+  t.equal(fetched !== null && set.isCurrent(fetched), false)
+  t.equal(await verify(second, 'remote'), 'unknown_key')
+  const token = sign(first, 'k1')
+  const verified = await verifier.verify(token)
+  if ('refused' in verified) return t.fail('must pass')
+  t.equal(verifier.holds(verified, state.now), true)
+  set.refreshAhead()
+  t.equal(verifier.holds(verified, state.now + maxAge), true, 'it does not age')
+
+  state.set = { keys: [jwk(second, 'k2')] }
+  t.equal(verifier.holds(verified, state.now), false)
+  t.same([await verify(first, 'k1'), await verify(second, 'k2')], ['unknown_key', 'accepted'], 'at once')
+  state.mode = 'later'
+  t.same([await verify(first, 'k1'), await verify(second, 'k2')], ['unknown_key', 'accepted'])
+  state.mode = 'at once'
+  const before = await set.latest()
+  state.set = { keys: [jwk(first, 'k1'), ...Array(200).fill(jwk(second, 'k2'))] }
+  t.equal(before !== null && await set.newerThan(before), set.fresh, 'however many keys the app has')
+  t.equal(await verify(first, 'k1'), 'accepted')
+
+  for (const mode of ['throws', 'rejects'] as const) {
+    state.mode = mode
+    t.same([await verify(first, 'k1'), await verify(first, 'k3')], ['accepted', 'unknown_key'], 'the last one serves')
+    state.now += 5 * minute - 1
+    t.equal(await verify(first, 'k1'), 'accepted')
+    state.now += 1
+    t.equal(await verify(first, 'k1'), 'key_set_unreachable', 'for five minutes')
+    t.same(failures, ['https://provider.invalid/jwks Error: away'], 'and is reported once')
+    state.mode = 'at once'
+    t.equal(await verify(first, 'k1'), 'accepted')
+    failures.length = 0
+  }
+  t.equal(state.fetches, 1)
+})
+
+t.test('security 49: the rules for URLs are not for a set that the app serves itself', async (t) => {
+  const urls = ['http://10.0.0.1/jwks', 'http://provider.invalid/jwks', 'https://127.0.0.1:1/jwks']
+  const { app, state, sign } = await appWith(t, urls.map((_url, index) => `served${index}`), {})
+  for (const [index, url] of urls.entries()) {
+    const create = async () => await app.jwtValidators.create(remote(`served${index}`, new URL(url)))
+    if (url.startsWith('http:')) await t.rejects(create(), { code: 'DWA_JWT_INVALID_VALIDATOR', field: 'publicKeyJwkUri' })
+    localKeySetsOf(app.store).serve(url, () => ({ keys: [jwk(first, 'k1')] }))
+    await create()
+    t.equal(await status(app, `served${index}`, sign(first, { kid: 'k1' })), 200, url)
+    t.equal(await status(app, `served${index}`, sign(second, { kid: 'k1' })), 401, url)
+  }
+  t.same(state.warnings.filter((line) => line.includes('keySet')), [])
 })
