@@ -28,13 +28,13 @@ export function findFilterProblem (filter: unknown): string | null {
 }
 
 /**
- * The filter with its placeholders replaced; null when one of them stands for nothing, because there is no user or the user has no such field: no record matches then,
- * also where the filter says `$ne`.
+ * The filter with its placeholders replaced; null when one of them stands for nothing, because there is no user, or the user has no such field or a document in it:
+ * no record matches then, also where the filter says `$ne`.
  * @throws TypeError for a filter that `findFilterProblem` refuses
  */
-export function resolveFilter (filter: ScopeFilter, values: FilterValues): Record<string, unknown> | null {
+export function resolveFilter (filter: unknown, values: FilterValues): Record<string, unknown> | null {
   const problem = findFilterProblem(filter)
-  if (problem !== null) throw new TypeError(`the filter ${problem}`)
+  if (problem !== null || !isPlainObject(filter)) throw new TypeError(`the filter ${problem}`)
   const resolution: Resolution = { ...values, unresolved: false }
   const resolved = Object.entries(filter).map(([name, value]) => [name, resolve(value, resolution)])
   return resolution.unresolved ? null : Object.fromEntries(resolved)
@@ -60,7 +60,12 @@ function branchesProblem (operator: string, value: unknown, depth: number): stri
 
 function nameProblem (name: string): string | null {
   if (name.startsWith('$')) return `must not use ${name.slice(0, 40)}`
-  return name === '' || name.includes('\0') || name.split('.').some((part) => part === '' || part.startsWith('$') || forbiddenNames.has(part)) ? `must not name a field ${JSON.stringify(name.slice(0, 40))}` : null
+  return isFieldPath(name) ? null : `must not name a field ${JSON.stringify(name.slice(0, 40))}`
+}
+
+/** Whether the text names a field, dotted for one in another: no operator, and nothing that every object has. */
+export function isFieldPath (text: string): boolean {
+  return !text.includes('\0') && text.split('.').every((part) => part !== '' && !part.startsWith('$') && !forbiddenNames.has(part))
 }
 
 /** A value, or the operators on one. */
@@ -95,8 +100,15 @@ function resolve (value: unknown, resolution: Resolution): unknown {
   if (isPlainObject(value)) return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, resolve(member, resolution)]))
   if (typeof value !== 'string' || !isUserPath(value)) return value
   const found = valueAt(resolution.user, value.slice('$$user.'.length).split('.'))
-  if (found === undefined || found === null) resolution.unresolved = true
-  return found
+  if (!isComparable(found)) resolution.unresolved = true
+  return Array.isArray(found) ? [...found] : found
+}
+
+/** What people have in their records may be of their own choice: a document could hold operators, and a pattern matches others. */
+function isComparable (found: unknown): boolean {
+  if (Array.isArray(found)) return found.every(isComparable)
+  if (typeof found !== 'object') return ['string', 'number', 'boolean', 'bigint'].includes(typeof found)
+  return found instanceof Date || found instanceof Uint8Array || (found !== null && !isPlainObject(found) && '_bsontype' in found && !['BSONRegExp', 'Code'].includes(String(found._bsontype)))
 }
 
 /** A user's field; never an inherited one. */
