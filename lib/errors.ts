@@ -159,6 +159,8 @@ export const errors = {
   DWA_PROVIDER_INVALID_CLIENT: createError<[problem: string]>('DWA_PROVIDER_INVALID_CLIENT', '%s', 400),
   /** A scope record was refused; `field` names the field. */
   DWA_PROVIDER_INVALID_SCOPE: createError<[problem: string]>('DWA_PROVIDER_INVALID_SCOPE', '%s', 400),
+  /** A scope that clients list was to be removed, or its code to be changed. */
+  DWA_PROVIDER_SCOPE_IN_USE: createError<[code: string]>('DWA_PROVIDER_SCOPE_IN_USE', 'The scope "%s" is listed by a client', 409),
   /** A signing key cannot be made, imported or used. */
   DWA_PROVIDER_INVALID_KEY: createError<[problem: string]>('DWA_PROVIDER_INVALID_KEY', '%s', 400),
   /** A JWT access token cannot be signed: the client's key is missing or unreadable, or the token would be too long. */

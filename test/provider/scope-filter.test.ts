@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+import mongoose from 'mongoose'
 import t from 'tap'
 import { findFilterProblem, resolveFilter } from '../../lib/provider/scope-filter.js'
 
@@ -47,4 +49,17 @@ t.test('where the user has no such field, or there is none, nothing matches', as
     t.equal(resolveFilter(filter, { user: { name: 'Ann', none: null, list: [] }, now }), null, JSON.stringify(filter))
     t.equal(resolveFilter(filter, { user: null, now }), null)
   }
+})
+
+t.test('security 32: what a user has chosen for a field of theirs is compared as a value, or finds nothing', async (t) => {
+  class Own { readonly $ne = 1 }
+  const id = new mongoose.Types.ObjectId()
+  const list = ['a', ['b', id]]
+  for (const value of [{ $ne: null }, { $gt: '' }, { a: { $gt: '' } }, {}, [{ $ne: 1 }], [[{}]], /./, Object.create(null), new Own(), new Map(), () => 1, Symbol('x'), { _bsontype: 'ObjectId', $ne: 1 }, new mongoose.mongo.BSONRegExp('.'), new mongoose.mongo.Code('1')]) {
+    for (const filter of [{ a: '$$user.x' }, { a: { $in: ['$$user.x'] } }, { $nor: [{ a: '$$user.x' }] }]) t.equal(resolveFilter(filter, { user: { x: value }, now }), null, inspect(value))
+  }
+  for (const value of ['$where', 0, false, 10n, now, id, mongoose.Types.Decimal128.fromString('1.5'), Buffer.from('x'), list]) {
+    t.strictSame(resolveFilter({ a: '$$user.x' }, { user: { x: value }, now }), { a: value })
+  }
+  t.not(resolveFilter({ a: '$$user.x' }, { user: { x: list }, now })?.['a'], list, 'whoever runs the filter may change it')
 })
