@@ -4,6 +4,7 @@ import { errors, isAuthError } from './lib/errors.js'
 import { checkOptions } from './lib/options.js'
 import { docuware, type DocuwareOptions } from './plugins/docuware.js'
 import { jwt, type JwtOptions } from './plugins/jwt.js'
+import { provider, type ProviderOptions } from './plugins/provider.js'
 import { store, type StoreOptions } from './plugins/store.js'
 import { telemetry, type TelemetryOptions } from './plugins/telemetry.js'
 
@@ -13,6 +14,7 @@ export interface DocuwareAuthOptions {
   readonly publicUrl?: string
   readonly store: Omit<StoreOptions, 'publicUrl'>
   readonly docuware?: DocuwareOptions
+  readonly provider?: ProviderOptions
   readonly jwt?: JwtOptions
   readonly telemetry?: TelemetryOptions
 }
@@ -21,22 +23,23 @@ const optionsSchema = {
   type: 'object',
   additionalProperties: false,
   required: ['store'],
-  properties: { publicUrl: { type: 'string' }, store: { type: 'object' }, docuware: { type: 'object' }, jwt: { type: 'object' }, telemetry: { type: 'object' } }
+  properties: { publicUrl: { type: 'string' }, store: { type: 'object' }, docuware: { type: 'object' }, provider: { type: 'object' }, jwt: { type: 'object' }, telemetry: { type: 'object' } }
 } as const
 
 async function umbrella (app: FastifyInstance, options: DocuwareAuthOptions): Promise<void> {
   checkOptions('docuwareAuth', optionsSchema, options)
   await app.register(store, { ...options.store, ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }) })
   if (options.docuware !== undefined) await app.register(docuware, options.docuware)
+  if (options.provider !== undefined) await app.register(provider, options.provider)
   if (options.jwt !== undefined) await app.register(jwt, options.jwt)
   if (options.telemetry !== undefined) await app.register(telemetry, options.telemetry)
 }
 
 /** Registers `store` and every plugin that is configured. */
-const docuwareAuth = Object.assign(fp(umbrella, { name: 'fastify-docuware-auth', fastify: '5.x' }), { store, docuware, jwt, telemetry, errors, isAuthError })
+const docuwareAuth = Object.assign(fp(umbrella, { name: 'fastify-docuware-auth', fastify: '5.x' }), { store, docuware, provider, jwt, telemetry, errors, isAuthError })
 
 export default docuwareAuth
-export { docuware, docuwareAuth, docuwareAuth as 'module.exports', errors, isAuthError, jwt, store, telemetry }
+export { docuware, docuwareAuth, docuwareAuth as 'module.exports', errors, isAuthError, jwt, provider, store, telemetry }
 export type { AuthError, AuthErrorCode } from './lib/errors.js'
 export type { Clock } from './lib/clock.js'
 export type { Account, ConnectionInput, ConnectionPatch, ConnectionStatus, ConnectionView } from './lib/docuware/connection-schema.js'
@@ -58,6 +61,19 @@ export type { ValidatorChange, ValidatorUpdate } from './lib/jwt/validators.js'
 export type { AuditLog, LogQuery, Verification } from './lib/log/audit-log.js'
 export type { Head } from './lib/log/heads.js'
 export type { Actor, LogEntry, LogFields, LogLevel, Target } from './lib/log/log-entry.js'
+export type { AccessToken } from './lib/provider/access-tokens.js'
+export type { ClientInput, ClientKey, ClientPatch, ClientView, Lifetimes } from './lib/provider/client-schema.js'
+export type { ClientChange, Clients, ClientUpdate, CreatedClient } from './lib/provider/clients.js'
+export type { ConsentView } from './lib/provider/consent-kind.js'
+export type { ConsentChange, Consents } from './lib/provider/consents.js'
+export type { Keys, KeyView } from './lib/provider/keys.js'
+export type { Owner, OwnerUser } from './lib/provider/owner.js'
+export type { ConsentPage } from './lib/provider/pages.js'
+export type { FailureLimit, ProviderLimits } from './lib/provider/provider-options.js'
+export type { Resource } from './lib/provider/resource-model.js'
+export type { DataOptions, DataToken } from './lib/provider/scope-data.js'
+export type { ScopeInput, ScopePatch, ScopeView } from './lib/provider/scope-schema.js'
+export type { ScopeChange, Scopes, ScopeUpdate } from './lib/provider/scopes.js'
 export type { Access, Caller } from './lib/store/access.js'
 export type { RouteClaimant, RouteHook } from './lib/store/route-auth.js'
 export type { Store } from './lib/store/store.js'
@@ -66,4 +82,5 @@ export type { TelemetryChange, TelemetryInput, TelemetryView } from './lib/telem
 export type { AuthorizationUrlOptions, Docuware } from './types/docuware.js'
 export type { JwtPayload, JwtValidators, RequireAuthOptions } from './types/jwt.js'
 export type { Telemetry } from './types/telemetry.js'
-export type { DocuwareOptions, JwtOptions, StoreOptions, TelemetryOptions }
+export type { OAuthProvider } from './types/provider.js'
+export type { DocuwareOptions, JwtOptions, ProviderOptions, StoreOptions, TelemetryOptions }

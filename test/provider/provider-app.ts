@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
-import type { Test } from 'tap'
+import type { Teardown } from '../mongo.js'
 import type { ClientInput, ClientView } from '../../lib/provider/client-schema.js'
 import { provider, type ProviderOptions } from '../../plugins/provider.js'
 import { store, type StoreOptions } from '../../plugins/store.js'
@@ -27,7 +27,7 @@ export interface ProviderAppOptions {
 }
 
 /** An app that is a provider; who is signed in is said by the header `x-user`. Closed with the test. */
-export async function providerApp (t: Test, { uri, provider: options = {}, store: storeOptions = {}, people: known = people, routes, trustProxy = false }: ProviderAppOptions): Promise<FastifyInstance> {
+export async function providerApp (t: Teardown, { uri, provider: options = {}, store: storeOptions = {}, people: known = people, routes, trustProxy = false }: ProviderAppOptions): Promise<FastifyInstance> {
   const app = Fastify({ trustProxy })
   t.teardown(() => app.close())
   const find = (id: unknown): Person | null => known.find((person) => person.id === id) ?? null
