@@ -11,7 +11,7 @@ export interface PresentedToken {
 
 /** The token of a request, in exactly one place; null without one, or when the header is malformed. @throws DWA_OAUTH_INVALID_REQUEST for two places */
 export function presentedToken ({ authorization, query, body }: { readonly authorization: string | undefined, readonly query: Parameters, readonly body: Parameters }): PresentedToken | null {
-  const header = readBearer(authorization)
+  const header = /^bearer\b/i.test(authorization ?? '') ? readBearer(authorization) : 'missing' // another scheme holds no token
   const inQuery = query.get('access_token')
   const inBody = body.get('access_token')
   if ([header === 'missing' ? undefined : header, inQuery, inBody].filter((place) => place !== undefined).length > 1) throw new errors.DWA_OAUTH_INVALID_REQUEST('The access token is in more than one place')
