@@ -88,12 +88,12 @@ export class Clients {
   async update (idOrName: string, patch: ClientPatch, change: ClientUpdate = {}): Promise<ClientView> {
     const given = withoutUndefined(patch)
     check(patchSchema, given)
-    const view = await this.#changing(idOrName, change, undefined, async ({ fields }) => {
+    const view = await this.#changing(idOrName, change, undefined, async ({ id, fields }) => {
       const effect = { ...Object.fromEntries(Object.entries(given).map(([name, value]) => [name, value ?? undefined])) } as Patch
       const after = { ...fields, ...effect } as StoredClient
       if (Object.keys(given).some((name) => name !== 'enabled')) refuseDisagreements(after, { hasSecret: (after.keptSecrets ?? []).length > 0 })
       const needsKey = after.tokenType === 'jwt' && ((after.keys ?? []).length === 0 || after.jwtAlgorithm !== fields.jwtAlgorithm)
-      return needsKey ? { ...effect, ...keptKeys(await this.#options.keys.first(after.jwtAlgorithm, undefined, this.#options.now())) } : effect
+      return needsKey ? { ...effect, ...keptKeys(await this.#options.keys.forAlgorithm(after.jwtAlgorithm, fields.keys ?? [], (await this.#opened(id)).secrets['privateKeys'], this.#options.now())) } : effect
     })
     if (given.enabled === false) await this.#options.revokeAll(view.id, change)
     return view

@@ -49,14 +49,26 @@ export class KeyMaker {
    */
   async next ({ jwtAlgorithm, keys = [] }: Pick<StoredClient, 'jwtAlgorithm' | 'keys'>, privateKeysJson: string | undefined, now: number, immediately: boolean): Promise<KeySet> {
     if (isHmac(jwtAlgorithm)) throw new errors.DWA_PROVIDER_INVALID_KEY('You can only generate private keys for asymmetric algorithms!')
+    return await this.#succeed(jwtAlgorithm, keys, privateKeysJson, now, immediately)
+  }
+
+  /**
+   * The keys of a client that signs by another algorithm from now on: a new one, and those that tokens of before are verified with.
+   * @throws DWA_PROVIDER_INVALID_KEY after too many rotations in a row
+   */
+  async forAlgorithm (algorithm: JwtAlgorithm, keys: readonly ClientKey[], privateKeysJson: string | undefined, now: number): Promise<KeySet> {
+    return await this.#succeed(algorithm, keys, privateKeysJson, now, true)
+  }
+
+  async #succeed (algorithm: JwtAlgorithm, keys: readonly ClientKey[], privateKeysJson: string | undefined, now: number, immediately: boolean): Promise<KeySet> {
     const { overlapMs, maxTokenMs } = this.#options
     const needed = neededKeys(keys, now, maxTokenMs)
     if (needed.length >= maxKeys) throw new errors.DWA_PROVIDER_INVALID_KEY(`The client has ${needed.length} keys whose tokens may still be good: try again later`)
-    const material = await generateKey(jwtAlgorithm, this.#options.randomBytes)
+    const material = await generateKey(algorithm, this.#options.randomBytes)
     const signsFrom = immediately || needed.length === 0 ? now : Math.max(now + overlapMs, ...needed.map((key) => key.signsFrom))
     // A key that was to sign later does not any more; it stays published, because a process that learns late may sign with it.
     const before = needed.map((key) => key.signsFrom > signsFrom ? { ...key, signsFrom } : key)
-    const all = [...before, toKey(material, jwtAlgorithm, now, signsFrom)]
+    const all = [...before, toKey(material, algorithm, now, signsFrom)]
     const kept: Record<string, string> = { ...readPrivateKeys(privateKeysJson), [material.kid]: material.privateKey }
     const signing = new Set(notReplacedUntil(all, now - lateMs).map(({ kid }) => kid))
     return { keys: all, privateKeys: Object.fromEntries(Object.entries(kept).filter(([kid]) => signing.has(kid))) }
