@@ -132,7 +132,7 @@ t.test('security 4, 6, 7, 8, 9: other errors go to the client, with state and is
     t.strictSame([to, empty, Object.keys(parameters).length], [client.fields.redirectUris[0], {}, 4], what)
     t.match(answer.headers, { 'cache-control': 'no-store' })
   }
-  const repeated: Array<[string, Record<string, string>]> = [['scope=email&scope=orders', { state: 's' }], ['state=t', {}], ['nonce=a&nonce=a', { state: 's' }], ['response_type=code', { state: 's' }], ['resource=https://api.example&resource=https://api.example', { state: 's' }], ['prompt=none&prompt=none', { state: 's' }], ['x=%ff', { state: 's' }]]
+  const repeated: Array<[string, Record<string, string>]> = [['scope=email&scope=orders', { state: 's' }], ['state=t', {}], ['nonce=a&nonce=a', { state: 's' }], ['response_type=code', { state: 's' }], ['resource=https://api.example&resource=https://api.example', { state: 's' }], ['prompt=none&prompt=none', { state: 's' }], ['x=%ff', { state: 's' }], ['%ff=x', { state: 's' }]]
   for (const [more, state] of repeated) {
     const { query } = led(await get(app, `${parametersOf(web)}&${more}`))
     t.match(query, { error: 'invalid_request', iss: issuer }, more)
