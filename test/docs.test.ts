@@ -7,6 +7,9 @@ import { docuwareOptionsSchema } from '../lib/docuware/docuware-options.js'
 import { errors } from '../lib/errors.js'
 import { jwtOptionsSchema } from '../lib/jwt/jwt-options.js'
 import { validatorSchema } from '../lib/jwt/validator-schema.js'
+import { clientSchema } from '../lib/provider/client-schema.js'
+import { providerOptionsSchema } from '../lib/provider/provider-options.js'
+import { scopeSchema } from '../lib/provider/scope-schema.js'
 import { storeOptionsSchema } from '../lib/store/store-options.js'
 import { packageVersion } from '../lib/version.js'
 import { docstringsOf, examplesOf, readPages, tableOf, toJavaScript, withTable } from './markdown.js'
@@ -19,10 +22,14 @@ t.test('the tables of options are what the schemas say (npm run docs writes them
   const storeDocs = await docstringsOf('plugins/store.ts', 'StoreOptions')
   const jwtDocs = await docstringsOf('lib/jwt/jwt-options.ts', 'JwtOptions')
   const docuwareDocs = await docstringsOf('lib/docuware/docuware-options.ts', 'DocuwareOptions')
+  const providerDocs = await docstringsOf('lib/provider/provider-options.ts', 'ProviderOptions')
   const cases = [
     ['README.md', 'store options', tableOf(storeOptionsSchema, storeDocs)],
     ['README.md', 'jwt options', tableOf(jwtOptionsSchema, jwtDocs)],
     ['README.md', 'docuware options', tableOf(docuwareOptionsSchema, docuwareDocs)],
+    ['README.md', 'provider options', tableOf(providerOptionsSchema, providerDocs)],
+    ['docs/provider.md', 'client', tableOf(clientSchema)],
+    ['docs/provider.md', 'scope', tableOf(scopeSchema)],
     ['docs/docuware.md', 'connection', tableOf(connectionSchema)],
     ['docs/jwt.md', 'validator', tableOf(validatorSchema)]
   ] as const

@@ -9,6 +9,7 @@ export interface ProviderOptions<Request = unknown> {
   readonly prefix?: string
   /** The identifier of this provider: an https URL without query and fragment (RFC 8414 §2); http on loopback with `allowInsecure`. */
   readonly issuer: string
+  /** What the provider asks the app about people. */
   readonly owner: Owner<Request>
   /** What data scopes may show, by the name that scopes and `otherinfo` use. */
   readonly resources?: { readonly [name: string]: Resource }
@@ -18,10 +19,11 @@ export interface ProviderOptions<Request = unknown> {
   readonly refreshGraceSeconds?: number
   /** Resources that clients may ask for with `resource` (RFC 8707): the audience of their JWTs. Default: none. */
   readonly audiences?: readonly string[]
-  /** Locks and limits in place of security.md 31's. */
+  /** Figures in place of the usual ones. */
   readonly limits?: ProviderLimits
   /** Pages in place of this package's. Values they are given are text: escape them. */
   readonly pages?: {
+    /** The consent page: a form with every one of `fields`. */
     readonly consent?: (page: ConsentPage) => string
     /** `message` is for people, in `language`. */
     readonly error?: (page: { readonly title: string, readonly message: string, readonly language: string }) => string
