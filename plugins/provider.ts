@@ -56,7 +56,7 @@ async function machineRoutes (scope: FastifyInstance, { tokenEndpoint, revocatio
   for (const url of ['/revoke', '/revoke_token']) {
     scope.post(url, { config }, async (request, reply) => {
       await revocation.revoke(clientRequest(request))
-      return await reply.send()
+      return await reply.send({}) // nobody need read it (RFC 7009 §2.2), but simple-oauth2 fails on what is no JSON
     })
   }
   scope.post('/introspect', { config }, async (request) => await introspection.introspect(clientRequest(request)))

@@ -1,6 +1,6 @@
 import type { ConfirmedCache } from '../store/confirmed-cache.js'
 import type { RecordCollection } from '../store/record-collection.js'
-import type { StoredClient } from './client-schema.js'
+import { clientSchema, type StoredClient } from './client-schema.js'
 
 /** A client as requests need it: with its private keys, never shown. */
 export interface OpenClient {
@@ -10,6 +10,8 @@ export interface OpenClient {
   /** By kid: PKCS #8 PEM, for HMAC the secret. */
   readonly privateKeys: ReadonlyMap<string, string>
 }
+
+const clientIdPattern = new RegExp(clientSchema.properties.clientId.pattern)
 
 /** Clients for requests: read once, and kept until the change feed says they changed. A disabled client is none. */
 export class OpenClients {
@@ -29,8 +31,9 @@ export class OpenClients {
     return this.#list.get('', async () => (await this.#records.list()).map(({ fields }) => fields))
   }
 
-  /** The client with that client id. @throws DWA_STORE_UNAVAILABLE */
+  /** The client with that client id: anybody's text, of which the database is asked only for what can be one. @throws DWA_STORE_UNAVAILABLE */
   byClientId (clientId: string): OpenClient | null | Promise<OpenClient | null> {
+    if (!clientIdPattern.test(clientId)) return null
     return this.#cache.get(`clientId:${clientId}`, async () => {
       const [record] = await this.#records.list({ clientId })
       return record === undefined ? null : await this.#open(record.id)
