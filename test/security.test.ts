@@ -9,7 +9,7 @@ import { startTestMongo } from './mongo.js'
 const mongo = await startTestMongo(t)
 
 /** Items of the security list that this release answers. The others belong to plugins that are not there yet. */
-const answered = [32, 35, ...Array.from({ length: 18 }, (_, index) => 37 + index), 56, 57]
+const answered = Array.from({ length: 57 }, (_, index) => index + 1).filter((item) => item !== 15)
 
 t.test('each item of the security list that this release answers is in a test\'s name and on the page', async (t) => {
   const files = (await readdir(import.meta.dirname, { recursive: true })).filter((file) => file.endsWith('.test.ts'))

@@ -321,7 +321,7 @@ t.test('22: a client uses its own grants only', async (t) => {
   }
 })
 
-t.test('8, 17, 32: a request that is not a form with each parameter once is refused', async (t) => {
+t.test('8, 17, 18, 32: a request that is not a form with each parameter once is refused', async (t) => {
   const { app } = await start(t)
   const client = await makeClient(app, { applicationType: 'backend' })
   const credentials = `client_id=${client.clientId}&client_secret=${client.secret ?? ''}`
