@@ -150,7 +150,10 @@ export class Authorization {
         for (const hint of await this.#tellRevoked(revoked)) failed.add(hint)
         connection = await this.#open(id) // an authorization may have ended meanwhile: its tokens go too, and none unrevoked
       }
-      await this.#update(connection, (record) => holdsSameTokens(record, connection) ? noTokens : null, { ...note, event: 'connection.revoked', details: failed.size === 0 ? {} : { notConfirmed: [...failed] } })
+      // Counted as another configuration: what was begun before, or waits to be saved, is not to come after.
+      await this.#update(connection, (record) => holdsSameTokens(record, connection) ? { ...noTokens, configuration: record.fields.configuration + 1 } : null, {
+        ...note, event: 'connection.revoked', details: failed.size === 0 ? {} : { notConfirmed: [...failed] }
+      })
     })
   }
 

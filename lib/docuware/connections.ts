@@ -117,7 +117,7 @@ export class Connections {
       ...(changesSecret ? { clientSecret: clientSecret ?? undefined } : movesHost && secretsSet.includes('clientSecret') ? { clientSecret: undefined } : {}),
       ...(movesHost || movesClient ? { discovered: undefined, lastSync: undefined } : {}),
       ...(drops ? noTokens : revives ? { status: secretsSet.includes('refreshToken') ? 'authorized' : 'draft', statusMessage: undefined } : {}),
-      ...(movesHost || movesClient || changesSecret || changesScopes ? { configuration: fields.configuration + 1 } : {})
+      ...(drops || changesSecret || changesScopes ? { configuration: fields.configuration + 1 } : {})
     }
   }
 

@@ -258,6 +258,8 @@ t.test('a state counts once, for ten minutes, in its browser, for the connection
     ['the secret is another', 'connection_changed', async (begun, query, id) => { await connections.update(id, { clientSecret: dw.addClientSecret() }); return await callback(app, query, begun.cookie) }],
     ['the secret is gone', 'connection_changed', async (begun, query, id) => { await connections.update(id, { clientSecret: null }); return await callback(app, query, begun.cookie) }],
     ['other scopes', 'connection_changed', async (begun, query, id) => { await connections.update(id, { scopes: ['docuware.platform'] }); return await callback(app, query, begun.cookie) }],
+    ['it was revoked', 'connection_changed', async (begun, query, id) => { await app.docuware.revoke(id); return await callback(app, query, begun.cookie) }],
+    ['its tokens were dropped', 'connection_changed', async (begun, query, id) => { await connections.update(id, { dropTokens: true }); return await callback(app, query, begun.cookie) }],
     ['another name is no matter', null, async (begun, query, id) => { await connections.update(id, { name: 'renamed' }); return await callback(app, query, begun.cookie) }],
     ['the connection is gone', 'connection_changed', async (begun, query, id) => { await connections.remove(id); return await callback(app, query, begun.cookie) }]
   ]
