@@ -103,8 +103,9 @@ function sendOAuthError (error: unknown, request: FastifyRequest, reply: Fastify
   return reply.code(status).headers(headers).header('cache-control', 'no-store').send(body)
 }
 
-/** The info endpoints say of a bad token what oauth_provider says, and challenge as RFC 6750 §3 does. */
+/** The info endpoints say of a bad token, and of a bad model, what oauth_provider says, and challenge as RFC 6750 §3 does. */
 function sendInfoError (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (isAuthError(error, 'DWA_OAUTH_INVALID_MODEL')) return reply.code(400).send({ error: 'invalid_model' })
   if (!isAuthError(error, 'DWA_OAUTH_INVALID_TOKEN')) return sendOAuthError(error, request, reply)
   return reply.code(401).header('www-authenticate', 'Bearer error="invalid_token"').send({ error: 'invalid_or_expired_token' })
 }
