@@ -7,6 +7,9 @@ ajv.addKeyword({ keyword: 'function', errors: false, validate: (_: unknown, valu
 
 const compiled = new WeakMap<SchemaObject, ReturnType<typeof ajv.compile>>()
 
+/** The `prefix` of a plugin's routes: plain segments, no parameters, no slash at the end. */
+export const prefixSchema = { type: 'string', pattern: '^(/[A-Za-z0-9_.~-]+)*$' } as const
+
 /** A value's first disagreement with a JSON schema: where (`validators[0].name`, empty for the value itself) and what. */
 export interface Disagreement { path: string, problem: string }
 

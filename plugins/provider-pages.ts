@@ -86,7 +86,7 @@ async function routes (scope: FastifyInstance, { authorize, consents, clients, o
     if (step.next === 'redirect') return await reply.redirect(step.location, 303)
     if (user === null || step.next === 'sign-in') return await signIn(request, reply, `${basePath}/authorize?${query}`)
     const { redirectUri, ...question } = step.question
-    const account = displayNameOf(user, owner.displayName)
+    const account = await displayNameOf(user, owner.displayName)
     const page = pages.consent({ ...question, account, language: languageOf(request), destination: destinationOf(redirectUri), action: `${basePath}/authorize` }, redirectUri)
     setCookie(reply, set)
     return sendPage(reply, page)

@@ -6,6 +6,7 @@ import { routeValue } from '../lib/provider/access-guard.js'
 import type { ClientRequest } from '../lib/provider/client-authentication.js'
 import { readParameters, type Parameters } from '../lib/provider/form-parameters.js'
 import { metadataPath } from '../lib/provider/issuer.js'
+import { keySetAge } from '../lib/provider/published-keys.js'
 import { oauthErrorOf } from '../lib/provider/oauth-error.js'
 import { providerOptionsSchema, type ProviderOptions as Options } from '../lib/provider/provider-options.js'
 import type { OpenProvider } from '../lib/provider/open-provider.js'
@@ -19,8 +20,6 @@ const formType = 'application/x-www-form-urlencoded'
 /** Bytes of a form; a parameter has 4096 at most. */
 const bodyLimit = 64 * 1024
 const ownAuth = { auth: false } as const // `protect: { every }` is for the app's routes
-/** Seconds that others may keep the key set and the metadata. */
-const publishedAge = 600
 
 async function providerPlugin (app: FastifyInstance, options: ProviderOptions): Promise<void> {
   checkOptions('provider', providerOptionsSchema, options)
@@ -38,7 +37,7 @@ async function providerPlugin (app: FastifyInstance, options: ProviderOptions): 
     await pageRoutes(scope, { authorize, consents, clients, owner: options.owner, baseUrl, pages: options.pages ?? {}, requestsPerMinute: pagesPerMinute })
   }, { prefix })
   await app.register(async (scope) => { await machineRoutes(scope, opened) }, { prefix })
-  app.get(metadataPath(options.issuer), { config: ownAuth, errorHandler: sendOAuthError }, async (_request, reply) => reply.header('cache-control', `public, max-age=${publishedAge}`).send(await opened.metadata()))
+  app.get(metadataPath(options.issuer), { config: ownAuth, errorHandler: sendOAuthError }, async (_request, reply) => reply.header('cache-control', `public, max-age=${keySetAge}`).send(await opened.metadata()))
 }
 
 /** What programs call: forms in, JSON out. */
@@ -70,7 +69,7 @@ async function machineRoutes (scope: FastifyInstance, { tokenEndpoint, revocatio
   }
   scope.get('/jwks', { config }, async (_request, reply) => {
     const set = await publishedKeys.current()
-    return reply.type('application/jwk-set+json').header('cache-control', `public, max-age=${publishedAge}`).removeHeader('pragma').send(JSON.stringify(set))
+    return reply.type('application/jwk-set+json').header('cache-control', `public, max-age=${keySetAge}`).removeHeader('pragma').send(JSON.stringify(set))
   })
   scope.get('/public_key', { config }, async (request, reply) => reply.type('text/plain').send(await publicKey(queryOf(request).get('client_id'))))
 }

@@ -1,23 +1,37 @@
 import type { AccessToken } from '../lib/provider/access-tokens.js'
 import type { Clients } from '../lib/provider/clients.js'
-import type { Consents } from '../lib/provider/consents.js'
+import type { ConsentView } from '../lib/provider/consent-kind.js'
+import type { ConsentChange } from '../lib/provider/consents.js'
 import type { Keys } from '../lib/provider/keys.js'
 import type { OwnerUser } from '../lib/provider/owner.js'
-import type { DataOptions } from '../lib/provider/scope-data.js'
+import type { DataOptions, DataToken } from '../lib/provider/scope-data.js'
 import type { Scopes } from '../lib/provider/scopes.js'
 import type { Change } from '../lib/store/record-collection.js'
+
+/** What people have agreed to. */
+export interface ConsentManagement {
+  /** Those of a person, to a client (its record's id), of both, or all. @throws DWA_STORE_UNAVAILABLE */
+  list (of?: { readonly user?: string, readonly client?: string }): Promise<ConsentView[]>
+  /**
+   * Ends a consent, and everything issued by it.
+   * @param of.client record id, client id or name; the record id when the client is gone
+   * @returns whether there was anything to end
+   * @throws DWA_STORE_UNAVAILABLE
+   */
+  revoke (of: { readonly user: string, readonly client: string }, change?: ConsentChange): Promise<boolean>
+}
 
 /** The OAuth 2 provider. Decorated as `app.oauthProvider`. */
 export interface OAuthProvider {
   readonly clients: Clients
   readonly scopes: Scopes
-  readonly consents: Consents
+  readonly consents: ConsentManagement
   readonly keys: Keys
   /**
    * The records of a model that a token's scopes show: by id, each with the fields that the scopes which match it name; with `id` that record alone, `{}` when it is not shown.
-   * @throws DWA_OAUTH_INVALID_MODEL, DWA_OAUTH_INVALID_REQUEST, DWA_STORE_UNAVAILABLE
+   * @throws DWA_OAUTH_INVALID_MODEL, DWA_OAUTH_INVALID_REQUEST, DWA_PROVIDER_OWNER_FAILED, DWA_STORE_UNAVAILABLE
    */
-  getData (token: Pick<AccessToken, 'scopes' | 'userId'>, model: string, options?: DataOptions): Promise<Record<string, unknown>>
+  getData (token: DataToken, model: string, options?: DataOptions): Promise<Record<string, unknown>>
   /**
    * Revokes every token of a person, and what the process knows of them: to be called when a password changes, somebody leaves, or signs out everywhere.
    * @returns how many families were revoked @throws DWA_STORE_UNAVAILABLE

@@ -1,3 +1,4 @@
+import { prefixSchema } from '../options.js'
 import type { QueueOption } from './queue/job-queue.js'
 
 /** Options of the `docuware` plugin. */
@@ -22,7 +23,7 @@ export const docuwareOptionsSchema = {
   type: 'object',
   additionalProperties: false,
   properties: {
-    prefix: { type: 'string', pattern: '^(/[A-Za-z0-9_.~-]+)*$' },
+    prefix: prefixSchema,
     queue: { type: 'object' },
     http: { type: 'object', additionalProperties: false, properties: { timeoutMs: { type: 'integer', minimum: 100, maximum: 600_000 }, tries: { type: 'integer', minimum: 1, maximum: 20 } } },
     allowInsecure: { type: 'boolean' },

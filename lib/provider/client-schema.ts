@@ -21,6 +21,9 @@ export const lifetimesSchema = {
   }
 } as const
 
+/** Milliseconds that an access token can live at most. */
+export const maxTokenMs = lifetimesSchema.properties.accessToken.maximum * 1000
+
 /** A client as it is given: to `create`, and (all fields optional, null clears) to `update`. */
 export const clientSchema = {
   type: 'object',

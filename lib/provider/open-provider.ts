@@ -11,7 +11,7 @@ import { AccessTokens } from './access-tokens.js'
 import { Authorize } from './authorize.js'
 import { ClientAuthentication } from './client-authentication.js'
 import { clientKind } from './client-kind.js'
-import type { StoredClient } from './client-schema.js'
+import { maxTokenMs, type StoredClient } from './client-schema.js'
 import { ClientSecrets } from './client-secret.js'
 import { Clients } from './clients.js'
 import { consentKind, type StoredConsent } from './consent-kind.js'
@@ -28,7 +28,7 @@ import { OpenClients, type OpenClient } from './open-clients.js'
 import { OpenScopes } from './open-scopes.js'
 import { PasswordCheck } from './password-check.js'
 import { defaultLifetimes, defaultLimits, type ProviderLimits, type ProviderOptions } from './provider-options.js'
-import { PublishedKeys, publicKeyPem } from './published-keys.js'
+import { keyOverlapMs, PublishedKeys, publicKeyPem } from './published-keys.js'
 import { RequestRate } from './request-rate.js'
 import { Resources } from './resources.js'
 import { Revocation } from './revocation.js'
@@ -68,14 +68,10 @@ export interface OpenProvider {
 
 /** Milliseconds that a client, scope or token serves without the database confirming it. */
 const maxStaleMs = 2000
-/** Milliseconds that a new key is only published: longer than anybody may keep the key set. */
-const keyOverlapMs = 15 * 60_000
-/** Milliseconds that an access token can live at most, see the schema of lifetimes. */
-const maxTokenMs = 86_400_000
 
 /** @throws DWA_OPTIONS_INVALID with the option's path */
-export function openProvider (options: ProviderOptions<FastifyRequest>, store: Store, logger: Logger): OpenProvider {
-  const { prefix = '/oauth2', owner, audiences = [], refreshGraceSeconds = 10, allowInsecure = false } = options
+export function openProvider (options: ProviderOptions<FastifyRequest> & { readonly prefix: string }, store: Store, logger: Logger): OpenProvider {
+  const { prefix, owner, audiences = [], refreshGraceSeconds = 10, allowInsecure = false } = options
   const { serverClock: clock, log: auditLog, changes, keyRing, publicUrl } = store
   const issuer = readIssuer(options.issuer, allowInsecure)
   const baseUrl = `${publicUrl ?? new URL(issuer).origin}${prefix}`
@@ -117,7 +113,7 @@ export function openProvider (options: ProviderOptions<FastifyRequest>, store: S
   const resources = new Resources(options.resources)
   const data = new ScopeData({ resources, scopes: openScopes, findUser: (id) => users.get(id), clock, logger })
   const jwts = new AccessTokenJwts({ issuer, subjects, claimsOf: async (userId, scope) => await data.claimsOf(userId, scope), randomBytes })
-  const mintFor = (client: OpenClient): Mint | null => client.fields.tokenType === 'jwt' ? jwts.mintFor(client) : null
+  const mintFor = (client: OpenClient): Mint | null => jwts.mintFor(client)
   const consents = new Consents({ records: store.records<StoredConsent>(consentKind), families, auditLog, now })
   const managed = new Clients({
     records: clientRecords,
@@ -148,7 +144,10 @@ export function openProvider (options: ProviderOptions<FastifyRequest>, store: S
     api: {
       clients: managed,
       scopes,
-      consents,
+      consents: {
+        list: async (of) => await consents.list(of),
+        revoke: async ({ user, client }, change) => await consents.revoke(user, (await managed.get(client))?.id ?? client, change)
+      },
       keys: new Keys({ clients: managed, records: clientRecords, now, maxTokenMs }),
       getData: async (token, model, query) => await data.getData(token, model, query),
       async revokeUser (user, change = {}) {

@@ -25,9 +25,13 @@ export function userIdOf (user: OwnerUser): string {
   return text
 }
 
-/** How a person is called on a page. */
-export function displayNameOf (user: OwnerUser, displayName?: (user: OwnerUser) => string): string {
-  if (displayName !== undefined) return displayName(user)
+/** How a person is called on a page. @throws DWA_PROVIDER_OWNER_FAILED */
+export async function displayNameOf (user: OwnerUser, displayName?: (user: OwnerUser) => string): Promise<string> {
+  if (displayName !== undefined) {
+    const given: unknown = await askOwner('displayName', () => displayName(user))
+    if (typeof given !== 'string') throw new errors.DWA_PROVIDER_OWNER_FAILED('provider.owner.displayName returned no text')
+    return given
+  }
   for (const name of ['name', 'email', 'username', 'login']) {
     const value = member(user, name)
     if (typeof value === 'string' && value !== '') return value

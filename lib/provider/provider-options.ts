@@ -1,3 +1,4 @@
+import { prefixSchema } from '../options.js'
 import { lifetimesSchema, type Lifetimes } from './client-schema.js'
 import type { Owner } from './owner.js'
 import type { ConsentPage } from './pages.js'
@@ -63,7 +64,7 @@ export const providerOptionsSchema = {
   additionalProperties: false,
   required: ['issuer', 'owner'],
   properties: {
-    prefix: { type: 'string', pattern: '^/' },
+    prefix: prefixSchema,
     issuer: { type: 'string' },
     owner: {
       type: 'object',

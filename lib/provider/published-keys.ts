@@ -11,6 +11,12 @@ export interface PublishedKeysOptions {
   readonly maxTokenMs: number
 }
 
+/** Seconds that others may keep the key set, and the metadata. */
+export const keySetAge = 600
+
+/** Milliseconds that a new key is only published: longer than anybody keeps the set. */
+export const keyOverlapMs = 1.5 * keySetAge * 1000
+
 /** Milliseconds after which the set is made anew, for the keys that nobody needs any more. */
 const maxAge = 60_000
 

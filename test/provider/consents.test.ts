@@ -45,7 +45,7 @@ t.test('no is access_denied, and so is nothing left checked; what was agreed to 
   t.strictSame(led(await decide(app, await ask(app, parametersOf(client)), 'allow', { scopes: [] })).query, denied)
   t.strictSame(led(await decide(app, await ask(app, parametersOf(client)), 'allow', { scopes: ['unknown', 'EMAIL'] })).query, denied)
   t.equal((await livingFamilies(uri, 'ann')).length, 1)
-  t.match(await consents.list(), [{ scopes: ['email'], user: 'ann', client: client.id }])
+  t.strictSame((await consents.list()).map(({ scopes, user, client }) => ({ scopes, user, client })), [{ scopes: ['email'], user: 'ann', client: client.id }])
   const entries = await app.auditLog.find({ event: 'consent.denied' })
   t.equal(entries.length, 3)
   t.match(entries[0], { actor: { type: 'user', id: 'ann' }, target: { type: 'client', id: client.id, name: client.fields.name }, details: { user: 'ann', scope: 'email orders' } })
@@ -128,7 +128,7 @@ t.test('the tokens end before the consent is forgotten, and once more after; a l
   t.match(await consents.list(), [{ scopes: ['orders', 'more'] }])
   before = async () => { await undisturbed.revoke('ann', 'c') }
   await consents.grant(decision(['email']), ['email'])
-  t.match(await consents.list(), [{ scopes: ['email'] }], 'ended in between, and given again')
+  t.strictSame((await consents.list()).map(({ scopes }) => scopes), [['email']], 'ended in between, and given again')
 
   steps.length = 0
   before = async () => { await undisturbed.grant(decision(['late']), ['late']) }

@@ -92,7 +92,7 @@ t.test('33: what ends a token ends it at once here, and within a second in every
       await refresh(app, shop, second.body['refresh_token'])
       await refresh(app, shop, tokens.refresh)
     },
-    'a revoked consent': async (app, shop) => { await app.oauthProvider.consents.revoke('ann', shop.client.id, {}) },
+    'a revoked consent': async (app, shop) => { await app.oauthProvider.consents.revoke({ user: 'ann', client: shop.clientId }) },
     'a password change': async (app) => await app.oauthProvider.revokeUser('ann'),
     'the end of its client': async (app, shop) => { await app.oauthProvider.clients.remove(shop.clientId) },
     'a disabled client': async (app, shop) => await app.oauthProvider.clients.update(shop.clientId, { enabled: false })

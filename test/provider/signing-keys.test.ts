@@ -198,9 +198,9 @@ t.test('security 36: the key set has public members only, each kid once, with us
     t.same(Object.keys(key).filter((member) => ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'].includes(member)), [])
   }
   const shared = await Promise.all((['RS256', 'RS256', 'PS256', 'RS256'] as const).map(async (algorithm) => storedClient({ jwtAlgorithm: algorithm, keys: (await maker.first(algorithm, pem(rsa.privateKey), start)).keys })))
-  t.match(jwkSet(shared.slice(0, 2), start, day).keys, [{ alg: 'RS256', use: 'sig' }])
+  t.strictSame(jwkSet(shared.slice(0, 2), start, day).keys.map(({ alg, use }) => [alg, use]), [['RS256', 'sig']])
   const both = jwkSet(shared, start, day).keys
-  t.match(both, [{ use: 'sig', kty: 'RSA' }])
+  t.strictSame(both.map(({ use, kty }) => [use, kty]), [['sig', 'RSA']])
   t.notOk(both[0] !== undefined && 'alg' in both[0], 'one key for two algorithms says neither')
 })
 
@@ -228,7 +228,7 @@ t.test('the provider\'s key set is the same object until its keys change', async
     maxTokenMs: day
   })
   const set = published.current()
-  t.match(set, { keys: [{ kid: keys[0]?.kid }] })
+  t.strictSame('keys' in set && set.keys.map(({ kid }) => kid), [keys[0]?.kid])
   t.equal(published.current(), set)
   state.clients = [storedClient({ keys: keys.slice(0, 1), name: 'Other' })]
   t.equal(published.current(), set, 'what changed was no key')
