@@ -37,7 +37,7 @@ t.test('the check counts and names the steps that fail', async (t) => {
 t.test('every printed curl line works as it stands', async (t) => {
   const demo = await demoFor(t)
   const lines = (await introduction(demo)).split('\n').filter((line) => line.startsWith('  curl '))
-  t.equal(lines.length, 10)
+  t.equal(lines.length, 22)
   for (const line of lines) {
     const answer = await curl(line)
     t.equal(answer.status, line.endsWith('/auth_jwt_demo/whoami') ? 401 : 200, `${line.slice(0, 60)}…`)
@@ -64,6 +64,21 @@ t.test('the app\'s own tokens are those of auth_jwt_demo', async (t) => {
   ])
 })
 
+t.test('the app\'s sign-in form leads nowhere but to the app, and is no other site\'s to send', async (t) => {
+  const demo = await demoFor(t)
+  const send = async (next: string, { site = 'same-origin', password = demoUser.password }: { readonly site?: string, readonly password?: string } = {}): Promise<string> => {
+    const body = new URLSearchParams({ email: demoUser.email, password })
+    const answer = await fetch(`${demo.url}/sign-in?${new URLSearchParams({ next }).toString()}`, { method: 'POST', body, headers: { 'sec-fetch-site': site }, redirect: 'manual' })
+    await answer.text()
+    return `${answer.status} ${answer.headers.get('location') ?? ''}`
+  }
+  t.equal(await send('/oauth2/consents?a=b'), `303 ${demo.url}/oauth2/consents?a=b`)
+  for (const next of ['https://evil.example', '//evil.example/', '/\\evil.example', 'javascript:alert(1)', 'http://']) t.equal(await send(next), `303 ${demo.url}/`, next)
+  t.equal(await send('/..//evil.example'), `303 ${demo.url}//evil.example`)
+  t.equal(await send('/', { site: 'cross-site' }), '403 ')
+  t.equal(await send('/', { password: 'wrong' }), '401 ')
+})
+
 t.test('a port that is taken ends the demo\'s start, and leaves nothing running', async (t) => {
   const demo = await demoFor(t)
   await t.rejects(startDemo({ port: Number(new URL(demo.url).port) }), { code: 'EADDRINUSE' })
@@ -83,7 +98,7 @@ t.test('the command', async (t) => {
     const { ended, output } = start('--check')
     t.same(await ended, [0, null])
     const lines = output().trim().split('\n')
-    t.ok(lines.length > 30)
+    t.ok(lines.length > 60)
     t.same(lines.filter((line) => !line.startsWith('ok   ')), [])
   })
 
@@ -147,6 +162,37 @@ t.test('the page', async (t) => {
     })
   }
 
+  t.test('of the shop signs Ann in through the provider, and out again', async (t) => {
+    const { page, foreign, complaints } = await open(t, browser, demo, { viewport: { width: 360, height: 740 } })
+    await page.goto(demo.shopUrl)
+    await isAccessible(t, page, 'the shop')
+    await page.getByRole('link', { name: 'Sign in' }).click()
+    await page.getByLabel('Password').waitFor()
+    await isAccessible(t, page, 'the app\'s sign-in form')
+    await fillIn(page, demoUser.password)
+    await page.getByRole('button', { name: 'Authorize' }).click()
+    await page.getByText('Signed in as Ann Archer.').waitFor()
+    await isAccessible(t, page, 'the shop\'s orders')
+    t.equal(page.url(), `${demo.shopUrl}/`, 'the code is gone from the address')
+    await page.getByText('Twelve arrows: 36').waitFor()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByText('Nobody is signed in.').waitFor()
+    t.same([foreign, complaints], [[], []])
+    t.equal((await demo.app.auditLog.find({ event: 'token.revoked' })).length, 2, 'both of its tokens are revoked')
+  })
+
+  t.test('of Odoo\'s shape signs Ann in by the implicit grant', async (t) => {
+    const { page, foreign, complaints } = await open(t, browser, demo)
+    await page.goto(demo.odooUrl)
+    await page.getByRole('link', { name: 'Sign in' }).click()
+    await fillIn(page, demoUser.password)
+    await page.getByRole('button', { name: 'Authorize' }).click()
+    await page.getByText('Signed in as Ann Archer.').waitFor()
+    await page.getByText('Database: production').waitFor()
+    await isAccessible(t, page, 'Odoo\'s shape')
+    t.same([foreign, complaints], [[], []])
+  })
+
   t.test('says when the password is wrong', async (t) => {
     const { page } = await open(t, browser, demo)
     await page.getByRole('button', { name: 'Sign in' }).click()
@@ -180,7 +226,7 @@ async function open (t: Test, browser: Browser, demo: Demo, options: BrowserCont
   const context = await browser.newContext(options)
   t.teardown(() => context.close())
   const page = await context.newPage()
-  const known = new Set([new URL(demo.url).origin, demo.identityServer.issuer])
+  const known = new Set([new URL(demo.url).origin, demo.identityServer.issuer, demo.shopUrl, demo.odooUrl])
   const foreign: string[] = []
   const complaints: string[] = []
   page.on('request', (request) => { if (!known.has(new URL(request.url()).origin)) foreign.push(request.url()) })

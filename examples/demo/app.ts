@@ -5,16 +5,22 @@ import type { Connection } from 'mongoose'
 import { addDemoPage } from './demo-page.js'
 import { addDocuwareRoutes, adminAccess } from './docuware.js'
 import type { IdentityServer } from './identity-server.js'
-import { createPeople } from './people.js'
+import { createOrders } from './orders.js'
+import type { People } from './people.js'
+import { addProviderRoutes, providerOptions } from './provider.js'
 import { addRoutes } from './routes.js'
 import { freshSecret } from './secrets.js'
+import { addSessionRoutes, Sessions } from './sessions.js'
 import { declaredValidators } from './validators.js'
 
 export interface AppParts {
   readonly connection: Connection
+  readonly people: People
   readonly identityServer: IdentityServer
   /** Where the app is reached. */
   readonly url: string
+  /** Where the provider's client apps are reached. */
+  readonly clientUrls: readonly string[]
   /** The HMAC secret of `demo` and `demo_cookie`. */
   readonly secretKey: string
   /** What the demo's administrator proves himself with. */
@@ -23,9 +29,10 @@ export interface AppParts {
 }
 
 /** The demo's app: what a team's own app looks like with this package. */
-export async function buildApp ({ connection, identityServer, url, secretKey, adminKey, logger = false }: AppParts): Promise<FastifyInstance> {
+export async function buildApp ({ connection, people, identityServer, url, clientUrls, secretKey, adminKey, logger = false }: AppParts): Promise<FastifyInstance> {
   const app = Fastify({ logger })
-  const people = await createPeople(connection)
+  const orders = await createOrders(connection, people)
+  const sessions = new Sessions()
 
   // Before the umbrella plugin, so that preflight requests are answered before anything asks for a token.
   await app.register(cors, { origin: '*', methods: ['GET', 'POST', 'OPTIONS'], strictPreflight: false })
@@ -33,14 +40,17 @@ export async function buildApp ({ connection, identityServer, url, secretKey, ad
     publicUrl: url,
     store: { connection, secretKeys: [freshSecret()], access: adminAccess(adminKey) },
     docuware: { allowInsecure: true }, // the simulated DocuWare is http on loopback
+    provider: providerOptions({ url, people, orders, sessions }),
     jwt: {
-      validators: declaredValidators(secretKey, identityServer),
+      validators: declaredValidators(secretKey, identityServer, url),
       partners: { model: people, emailField: 'email' },
       allowInsecure: true // the identity server is http on loopback
     }
   })
   addRoutes(app, people, secretKey)
   addDocuwareRoutes(app, adminKey)
+  addProviderRoutes(app)
+  await addSessionRoutes(app, sessions, { url, clientUrls })
   addDemoPage(app, identityServer)
   return app
 }

@@ -3,6 +3,8 @@ import { cookieSteps } from './check/cookie-mode.js'
 import { docuwareSteps } from './check/docuware.js'
 import { identityServerSteps } from './check/identity-server.js'
 import { ownTokenSteps } from './check/own-tokens.js'
+import { providerGrantSteps } from './check/provider-grants.js'
+import { providerSignInSteps } from './check/provider-sign-in.js'
 import type { Step } from './check/step.js'
 import { storedValidatorSteps } from './check/stored-validator.js'
 import type { Demo } from './demo.js'
@@ -15,6 +17,8 @@ export function checkSteps (demo: Demo): Step[] {
     ...cookieSteps(demo),
     ...storedValidatorSteps(demo),
     ...docuwareSteps(demo),
+    ...providerSignInSteps(demo),
+    ...providerGrantSteps(demo),
     ...auditLogSteps(demo)
   ]
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { IdentityServer } from './identity-server.js'
-import { pageFile, pageFileNames, pageHeaders } from './page-files.js'
+import { pageHeaders, servePageFiles } from './page-files.js'
 import { whoAmIRoutes } from './routes.js'
 
 /** Serves the demo's page at `/`, where the identity server also sends people back to. */
@@ -8,13 +8,8 @@ export function addDemoPage (app: FastifyInstance, identityServer: IdentityServe
   const policy = `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ${identityServer.issuer}; ` +
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
   const page = renderPage(identityServer)
-  app.get('/', async (_request, reply) => reply.headers(pageHeaders(policy)).type('text/html; charset=utf-8').send(page))
-  for (const name of pageFileNames) {
-    app.get(`/${name}`, async (_request, reply) => {
-      const { type, body } = pageFile(name)
-      return reply.headers({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-cache' }).type(type).send(body)
-    })
-  }
+  app.get('/', async (_request, reply) => reply.headers(pageHeaders(policy)).send(page))
+  servePageFiles(app, 'demo.js', 'demo.css', 'icon.svg')
 }
 
 function renderPage ({ issuer, pageClient }: IdentityServer): string {

@@ -2,10 +2,14 @@ import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import { signToken, startDocuWare, startEmbeddedMongo, type DocuWare } from 'fastify-docuware-auth/testing'
 import { createConnection } from 'mongoose'
 import { buildApp } from './app.js'
+import { createClients, type DemoClients } from './clients.js'
 import { connectionName } from './docuware.js'
 import { freePort } from './free-port.js'
 import { startIdentityServer, type IdentityServer } from './identity-server.js'
+import { buildOdooShaped } from './odoo-shaped.js'
+import { createPeople } from './people.js'
 import { freshSecret } from './secrets.js'
+import { buildShop } from './shop.js'
 import { audience, issuer, storedValidator, type NewValidator } from './validators.js'
 
 export interface DemoOptions {
@@ -21,6 +25,12 @@ export interface Demo {
   readonly identityServer: IdentityServer
   /** The simulated DocuWare organization that the connection leads to. */
   readonly docuWare: DocuWare
+  /** The provider's clients. */
+  readonly clients: DemoClients
+  /** The client app that signs people in by authorization code and PKCE. */
+  readonly shopUrl: string
+  /** The client app that does what Odoo does. */
+  readonly odooUrl: string
   /** What the demo's administrator proves himself with. */
   readonly adminKey: string
   /** The validator that was created at run time, as it was given. */
@@ -30,7 +40,7 @@ export interface Demo {
   readonly close: () => Promise<void>
 }
 
-/** Starts MongoDB, the identity server, a simulated DocuWare and the app, all on loopback and in memory. */
+/** Starts MongoDB, the identity server, a simulated DocuWare, the app and the client apps of its provider, all on loopback and in memory. */
 export async function startDemo ({ port, logger }: DemoOptions = {}): Promise<Demo> {
   const closing: Array<() => Promise<unknown>> = []
   const close = async (): Promise<void> => {
@@ -52,7 +62,10 @@ export async function startDemo ({ port, logger }: DemoOptions = {}): Promise<De
 
     const secretKey = freshSecret()
     const adminKey = freshSecret()
-    const app = await buildApp({ connection, identityServer, url, secretKey, adminKey, logger })
+    const people = await createPeople(connection)
+    const [shopPort, odooPort] = [await freePort(), await freePort()]
+    const [shopUrl, odooUrl] = [`http://127.0.0.1:${shopPort}`, `http://127.0.0.1:${odooPort}`]
+    const app = await buildApp({ connection, people, identityServer, url, clientUrls: [shopUrl, odooUrl], secretKey, adminKey, logger })
     closing.push(() => app.close())
     await app.listen({ host: '127.0.0.1', port: appPort })
 
@@ -60,8 +73,17 @@ export async function startDemo ({ port, logger }: DemoOptions = {}): Promise<De
     await app.jwtValidators.create(stored)
     const { platformUrl, clientId, clientSecret } = docuWare
     await app.docuware.connections.create({ name: connectionName, platformUrl, clientId, clientSecret: clientSecret ?? '' })
+
+    const clients = await createClients(app, { people, shopCallback: `${shopUrl}/cb`, odooCallback: `${odooUrl}/auth_oauth/signin` })
+    const shop = await buildShop({ url: shopUrl, provider: url, client: clients.shop, logger })
+    closing.push(() => shop.close())
+    await shop.listen({ host: '127.0.0.1', port: shopPort })
+    const odoo = buildOdooShaped({ url: odooUrl, provider: url, client: clients.odoo, logger })
+    closing.push(() => odoo.close())
+    await odoo.listen({ host: '127.0.0.1', port: odooPort })
+
     const token = (claims: { readonly [name: string]: unknown } = {}) => signToken({ iss: issuer, aud: audience, email: 'ann@example.com', ...claims }, { secret: secretKey })
-    return { app, url, identityServer, docuWare, adminKey, stored, token, close }
+    return { app, url, identityServer, docuWare, clients, shopUrl, odooUrl, adminKey, stored, token, close }
   } catch (error) {
     await close()
     throw error

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { Caller } from 'fastify-docuware-auth'
+import { cookieOf } from './cookies.js'
 
 /** The name of the demo's one connection. */
 export const connectionName = 'acme'
@@ -14,8 +15,7 @@ interface AdminRequest { readonly headers: { readonly 'x-demo-admin'?: unknown, 
 export function adminAccess (adminKey: string): (request: AdminRequest) => Caller | null {
   return ({ headers }) => {
     const header = headers['x-demo-admin']
-    const cookie = headers.cookie?.split('; ').find((pair) => pair.startsWith(`${adminCookie}=`))?.slice(adminCookie.length + 1)
-    return [header, cookie].some((given) => typeof given === 'string' && isSame(given, adminKey)) ? { id: 'admin', name: 'Demo administrator', roles: ['docuware', 'system'] } : null
+    return [header, cookieOf(headers.cookie, adminCookie)].some((given) => typeof given === 'string' && isSame(given, adminKey)) ? { id: 'admin', name: 'Demo administrator', roles: ['docuware', 'system'] } : null
   }
 }
 

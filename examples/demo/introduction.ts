@@ -1,16 +1,19 @@
 import { demoUser } from './accounts.js'
+import type { ClientLogin } from './clients.js'
 import type { Demo } from './demo.js'
 import { connectionName } from './docuware.js'
-import { serviceToken } from './service-token.js'
+import { readAccessToken, serviceToken } from './service-token.js'
 
 /** What the demo says when it has started: addresses, the login, and commands that work as they stand for an hour. */
-export async function introduction ({ url, identityServer, docuWare, adminKey, token }: Demo): Promise<string> {
+export async function introduction ({ url, identityServer, docuWare, adminKey, token, clients: { nightShift, legacy }, shopUrl, odooUrl }: Demo): Promise<string> {
   const own = token({ exp: Math.floor(Date.now() / 1000) + 3600 })
   const service = await serviceToken(identityServer)
   const answer = await fetch(`${url}/auth_jwt_demo_cookie/whoami`, { headers: bearer(own) })
   await answer.text()
   const cookie = answer.headers.getSetCookie().at(0)?.split(';', 1).at(0) ?? ''
   const { id, secret } = identityServer.serviceClient
+  const programs = await clientToken(url, nightShift, { grant_type: 'client_credentials' })
+  const anns = await clientToken(url, legacy, { grant_type: 'password', username: demoUser.email, password: demoUser.password })
   return `
 The demo is running. Ctrl+C ends it, and everything it kept is gone.
 (oidc-provider's warnings are about servers in production.)
@@ -56,7 +59,44 @@ Probe it, and read what the log says of it:
 
   curl ${url}/docuware/connections/${connectionName}/sync -X POST -H 'X-Demo-Admin: ${adminKey}'
   curl ${url}/docuware_demo/log -H 'X-Demo-Admin: ${adminKey}'
+
+The app is an OAuth 2 provider, too. A shop, and an app that does what Odoo does, sign people in through it:
+
+  open              ${shopUrl}/
+  open              ${odooUrl}/
+  sign in as        ${demoUser.email}
+  password          ${demoUser.password}
+  what was allowed  ${url}/oauth2/consents
+
+What it is able to, and the keys of its JWTs:
+
+  curl ${url}/.well-known/oauth-authorization-server
+  curl ${url}/oauth2/jwks
+
+A program's token (client_credentials, a JWT): a route of the provider takes it, a validator of the app, and otherinfo:
+
+  curl ${url}/oauth2/token -u '${nightShift.id}:${nightShift.secret}' -d grant_type=client_credentials
+  curl ${url}/provider_demo/orders -H 'Authorization: Bearer ${programs}'
+  curl ${url}/auth_jwt_demo/provider/whoami -H 'Authorization: Bearer ${programs}'
+  curl '${url}/oauth2/otherinfo?model=orders' -H 'Authorization: Bearer ${programs}'
+
+Ann's token, by an old client that asks for her password:
+
+  curl ${url}/oauth2/token -u '${legacy.id}:${legacy.secret}' -d grant_type=password -d username=${demoUser.email} -d password=${demoUser.password}
+  curl ${url}/provider_demo/orders -H 'Authorization: Bearer ${anns}'
+  curl ${url}/oauth2/tokeninfo -H 'Authorization: Bearer ${anns}'
+  curl ${url}/oauth2/userinfo -H 'Authorization: Bearer ${anns}'
+  curl ${url}/oauth2/introspect -u '${legacy.id}:${legacy.secret}' -d token=${anns}
+  curl ${url}/oauth2/revoke -u '${legacy.id}:${legacy.secret}' -d token=${anns}
 `
+}
+
+async function clientToken (url: string, { id, secret }: ClientLogin, form: Readonly<Record<string, string>>): Promise<string> {
+  return await readAccessToken(await fetch(`${url}/oauth2/token`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` },
+    body: new URLSearchParams(form)
+  }))
 }
 
 function bearer (token: string): { authorization: string } {

@@ -22,7 +22,8 @@ export const whoAmIRoutes: readonly WhoAmI[] = [
   { url: '/auth_jwt_demo_cookie/whoami-public-or-jwt', auth: 'public_or_jwt_demo_cookie', describe: uidOnly },
   { url: '/auth_jwt_demo/keycloak/whoami', auth: 'jwt_demo_keycloak', describe: uidOfKnown },
   { url: '/auth_jwt_demo/keycloak/whoami-public-or-jwt', auth: 'public_or_jwt_demo_keycloak', describe: uidOrAnonymous },
-  { url: '/auth_jwt_demo/stored/whoami', auth: 'jwt_demo_stored', describe: uidOfKnown }
+  { url: '/auth_jwt_demo/stored/whoami', auth: 'jwt_demo_stored', describe: uidOfKnown },
+  { url: '/auth_jwt_demo/provider/whoami', auth: 'jwt_demo_provider', describe: uidOfKnown }
 ]
 
 /** The app's own routes. `secretKey` signs what `demo` and `demo_cookie` accept. */

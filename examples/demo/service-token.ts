@@ -15,5 +15,5 @@ export async function serviceToken ({ tokenUrl, serviceClient: { id, secret } }:
 export async function readAccessToken (response: Response): Promise<string> {
   const answer: unknown = await response.json()
   if (typeof answer === 'object' && answer !== null && 'access_token' in answer && typeof answer.access_token === 'string') return answer.access_token
-  throw new Error(`the identity server gave no token: ${response.status} ${JSON.stringify(answer)}`)
+  throw new Error(`the server gave no token: ${response.status} ${JSON.stringify(answer)}`)
 }

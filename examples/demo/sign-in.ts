@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type Provider from 'oidc-provider'
 import { signIn } from './accounts.js'
 import { renderSignIn } from './sign-in-page.js'
-import { pageFile, pageHeaders } from './page-files.js'
+import { pageFile, pageHeaders, plainPolicy } from './page-files.js'
 
 export interface SignInOptions {
   /** Where the sign-in ends: the form's redirects must be allowed to go there. */
@@ -15,8 +15,7 @@ export function addSignIn (provider: Provider, { appUrl, resource }: SignInOptio
   const answer = provider.callback()
 
   async function showForm (response: ServerResponse, status: number, mistaken: boolean): Promise<void> {
-    const headers = pageHeaders(`default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' ${appUrl}; base-uri 'none'; frame-ancestors 'none'`)
-    response.writeHead(status, { ...headers, 'content-type': 'text/html; charset=utf-8' }).end(renderSignIn(mistaken))
+    response.writeHead(status, pageHeaders(plainPolicy({ formTargets: [appUrl] }))).end(renderSignIn({ whose: 'identity server', mistaken }))
   }
 
   async function submit (request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { JwtOptions } from 'fastify-docuware-auth'
+import { nightShiftId } from './clients.js'
 import type { IdentityServer } from './identity-server.js'
 
 /** What the app's own tokens carry as `aud` and `iss`. */
@@ -7,7 +8,7 @@ export const audience = 'auth_jwt_test_api'
 export const issuer = 'theissuer'
 
 /** The validators that are declared in code. */
-export function declaredValidators (secretKey: string, identityServer: IdentityServer): NonNullable<JwtOptions['validators']> {
+export function declaredValidators (secretKey: string, identityServer: IdentityServer, url: string): NonNullable<JwtOptions['validators']> {
   const ownTokens = { signatureType: 'secret', secretKey, secretAlgorithm: 'HS256', audience, issuer, staticUserId: '1', partnerIdStrategy: 'email' } as const
   return [
     { name: 'demo', ...ownTokens },
@@ -20,6 +21,17 @@ export function declaredValidators (secretKey: string, identityServer: IdentityS
       publicKeyAlgorithm: 'RS256',
       audience,
       issuer: identityServer.issuer,
+      userIdStrategy: 'claim',
+      partnerIdStrategy: 'email'
+    },
+    // The app's own provider: its key set is at hand, and not asked for over HTTP.
+    {
+      name: 'demo_provider',
+      signatureType: 'public_key',
+      publicKeyJwkUri: `${url}/oauth2/jwks`,
+      publicKeyAlgorithm: 'RS256',
+      audience: nightShiftId,
+      issuer: url,
       userIdStrategy: 'claim',
       partnerIdStrategy: 'email'
     }

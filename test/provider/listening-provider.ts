@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import { createConnection, Schema } from 'mongoose'
 import type { Test } from 'tap'
+import { Browser } from '../../examples/demo/check/browser.js'
 import { freePort } from '../../examples/demo/free-port.js'
 import { startTestMongo } from '../mongo.js'
-import { Browser } from './browser.js'
 import { people, providerApp } from './provider-app.js'
 
 /** A provider that others reach over HTTP. */
@@ -38,7 +38,7 @@ export async function listeningProvider (t: Test): Promise<ListeningProvider> {
   await app.oauthProvider.scopes.create({ code: 'profile', name: 'Your name', ...own, fields: ['name'] })
   await app.oauthProvider.scopes.create({ code: 'email', name: 'Your e-mail address', ...own, fields: ['email'] })
   await app.listen({ host: '127.0.0.1', port })
-  return { app, url, base: `${url}/oauth2`, browser: () => new Browser({ 'x-user': 'ann' }) }
+  return { app, url, base: `${url}/oauth2`, browser: () => new Browser({ headers: { 'x-user': 'ann' } }) }
 }
 
 /** A secret that people chose, with everything that encodings quarrel about. */

@@ -17,13 +17,16 @@ export interface Call {
   /** Sent as `Authorization: Bearer <token>`. */
   readonly token?: string
   readonly headers?: { readonly [name: string]: string }
+  /** Sent as a form. */
+  readonly form?: Readonly<Record<string, string>>
 }
 
 /** Calls one of the app's routes over HTTP. */
-export async function call (demo: Demo, path: string, { method = 'GET', token, headers = {} }: Call = {}): Promise<Answer> {
+export async function call (demo: Demo, path: string, { method = 'GET', token, headers = {}, form }: Call = {}): Promise<Answer> {
   const response = await fetch(demo.url + path, {
     method,
     headers: { ...headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
+    ...(form === undefined ? {} : { body: new URLSearchParams(form) }),
     signal: AbortSignal.timeout(10_000)
   })
   const text = await response.text()
