@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { errors, isAuthError } from '../errors.js'
 import { findDisagreement } from '../options.js'
 import type { Change, RecordCollection, StoredRecord } from '../store/record-collection.js'
+import { isClientId } from './authorization-request.js'
 import { toClientView } from './client-kind.js'
 import { clientSchema, type ClientInput, type ClientPatch, type ClientView, type KeptSecret, type StoredClient } from './client-schema.js'
 import type { ClientSecrets } from './client-secret.js'
@@ -164,7 +165,7 @@ export class Clients {
 
   async #find (idOrName: string): Promise<StoredRecord<StoredClient> | null> {
     const { records } = this.#options
-    return await records.get(idOrName) ?? (await records.list({ clientId: idOrName })).at(0) ?? await records.getByName(idOrName)
+    return await records.get(idOrName) ?? (isClientId(idOrName) ? (await records.list({ clientId: idOrName })).at(0) : null) ?? await records.getByName(idOrName)
   }
 
   async #opened (id: string): Promise<{ readonly secrets: { readonly [name: string]: string } }> {

@@ -6,6 +6,7 @@ import type { DocumentIndex } from '../store/document-collection.js'
 import type { KeyRing } from '../store/key-ring.js'
 import type { OutboxEntry } from '../store/outbox.js'
 import type { Lifetimes } from './client-schema.js'
+import { FamilyDocuments } from './family-documents.js'
 import { familyOf, familyOfAccessToken, hashOf, issueRefreshToken, issueText, readRefreshToken } from './issued-text.js'
 import { openAnswer, sealAnswer } from './sealed-answer.js'
 import { maxAccessTokens, type FamilyAccess, type FamilyCode, type GrantName, type TokenFamilyDocument } from './token-family.js'
@@ -88,9 +89,11 @@ const afterlife = 3_600_000
 /** Issues, rotates and revokes. Every method is one atomic change of one document, and looks before it only to tell why nothing changed. */
 export class TokenFamilies {
   readonly #options: TokenFamiliesOptions
+  readonly #families: FamilyDocuments
 
   constructor (options: TokenFamiliesOptions) {
     this.#options = options
+    this.#families = new FamilyDocuments(options.documents)
   }
 
   /** A new family that has nothing but a code. */
@@ -144,16 +147,20 @@ export class TokenFamilies {
     const { _id, code } = family
     if (code === undefined) return null
     const entry = this.#entry(_id, 'code.redeemed', granted, { scope: granted.scopes.join(' ') })
-    const { answer, set, purgeAt } = await this.#firstTokens({ ...family, scopes: [...granted.scopes] }, granted.lifetimes, refresh, mint, now)
-    const { modifiedCount } = await this.#options.documents.run(async (families) => await families.updateOne({
-      _id,
-      revokedAt: { $exists: false },
-      'code.hash': code.hash,
-      'code.usedAt': { $exists: false },
-      'code.refused': { $lt: maxRefused },
-      'code.expiresAt': { $gt: new Date(now) }
-    }, { $set: { ...set, purgeAt, 'code.usedAt': new Date(now) }, $push: { outbox: entry } }))
-    if (modifiedCount === 0) return null
+    const { answer, set, purgeAt, accessHash } = await this.#firstTokens({ ...family, scopes: [...granted.scopes] }, granted.lifetimes, refresh, mint, now)
+    const redeemed = await this.#families.update({
+      filter: {
+        _id,
+        revokedAt: { $exists: false },
+        'code.hash': code.hash,
+        'code.usedAt': { $exists: false },
+        'code.refused': { $lt: maxRefused },
+        'code.expiresAt': { $gt: new Date(now) }
+      },
+      update: { $set: { ...set, purgeAt, 'code.usedAt': new Date(now) }, $push: { outbox: entry } },
+      accessHash
+    })
+    if (!redeemed) return null
     this.#options.documents.deliverSoon(_id, entry)
     return answer
   }
@@ -216,21 +223,20 @@ export class TokenFamilies {
     const { access, text: accessToken } = await this.#accessToken({ family: id, user: granted.user, scopes: granted.scopes, resource: resource ?? null, issuedAt: now, expiresAt: now + granted.lifetimes.accessToken * 1000 }, mint)
     const answer = answerOf(accessToken, granted.lifetimes.accessToken, granted.scopes, refreshToken)
     const entry = this.#entry(_id, 'token.refreshed', granted, { generation, scope: granted.scopes.join(' ') })
-    const { modifiedCount } = await documents.run(async (families) => await families.updateOne({
-      _id,
-      revokedAt: { $exists: false },
-      expiresAt: { $gt: new Date(now) },
-      'refresh.hash': hash
-    }, {
-      $set: {
-        refresh: { hash: hashOf(refreshToken), generation, idleUntil: new Date(now + granted.lifetimes.refreshIdle * 1000) },
-        previous: { hash, until: new Date(now + refreshGraceSeconds * 1000), replays: 0, answer: refreshGraceSeconds === 0 ? '' : sealAnswer(answer, text, id) },
-        key: keyId
+    const rotated = await this.#families.update({
+      filter: { _id, revokedAt: { $exists: false }, expiresAt: { $gt: new Date(now) }, 'refresh.hash': hash },
+      update: {
+        $set: {
+          refresh: { hash: hashOf(refreshToken), generation, idleUntil: new Date(now + granted.lifetimes.refreshIdle * 1000) },
+          previous: { hash, until: new Date(now + refreshGraceSeconds * 1000), replays: 0, answer: refreshGraceSeconds === 0 ? '' : sealAnswer(answer, text, id) },
+          key: keyId
+        },
+        $max: { purgeAt: new Date(access.expiresAt.getTime() + afterlife) },
+        $push: { access: { $each: [access], $slice: -maxAccessTokens }, outbox: entry }
       },
-      $max: { purgeAt: new Date(access.expiresAt.getTime() + afterlife) },
-      $push: { access: { $each: [access], $slice: -maxAccessTokens }, outbox: entry }
-    }))
-    if (modifiedCount === 0) return null
+      accessHash: access.hash
+    })
+    if (!rotated) return null
     documents.deliverSoon(_id, entry)
     return answer
   }
@@ -305,11 +311,11 @@ export class TokenFamilies {
   }
 
   async #find (id: string): Promise<TokenFamilyDocument | null> {
-    return await this.#options.documents.run(async (families) => await families.findOne({ _id: new mongoose.mongo.ObjectId(id) }, { projection: { outbox: 0 } }))
+    return await this.#families.find(id)
   }
 
   async #insert (document: TokenFamilyDocument, entry: OutboxEntry): Promise<void> {
-    await this.#options.documents.run(async (families) => await families.insertOne(document as mongo.OptionalUnlessRequiredId<TokenFamilyDocument>))
+    await this.#families.insert(document)
     this.#options.documents.deliverSoon(document._id, entry)
   }
 
@@ -319,17 +325,18 @@ export class TokenFamilies {
   }
 
   /** The fields that the first tokens of a family set. */
-  async #firstTokens (family: TokenFamilyDocument, lifetimes: Required<Lifetimes>, withRefresh: boolean, mint: Mint | null, now: number): Promise<{ answer: TokenAnswer, set: Partial<TokenFamilyDocument>, purgeAt: Date }> {
+  async #firstTokens (family: TokenFamilyDocument, lifetimes: Required<Lifetimes>, withRefresh: boolean, mint: Mint | null, now: number): Promise<{ answer: TokenAnswer, set: Partial<TokenFamilyDocument>, purgeAt: Date, accessHash: string }> {
     const { keyRing, randomBytes } = this.#options
     const id = family._id.toHexString()
     const { access, text } = await this.#accessToken({ family: id, user: family.user, scopes: family.scopes, resource: family.resource ?? null, issuedAt: now, expiresAt: now + lifetimes.accessToken * 1000 }, mint)
-    if (!withRefresh) return { answer: answerOf(text, lifetimes.accessToken, family.scopes), set: { access: [access] }, purgeAt: new Date(access.expiresAt.getTime() + afterlife) }
+    if (!withRefresh) return { answer: answerOf(text, lifetimes.accessToken, family.scopes), set: { access: [access] }, purgeAt: new Date(access.expiresAt.getTime() + afterlife), accessHash: access.hash }
     const { keyId, key } = keyRing.current(refreshKeyLabel)
     const refreshToken = issueRefreshToken(id, 1, key, randomBytes)
     return {
       answer: answerOf(text, lifetimes.accessToken, family.scopes, refreshToken),
       set: { access: [access], refresh: { hash: hashOf(refreshToken), generation: 1, idleUntil: new Date(now + lifetimes.refreshIdle * 1000) }, key: keyId },
-      purgeAt: new Date(Math.max(family.expiresAt.getTime(), access.expiresAt.getTime()) + afterlife)
+      purgeAt: new Date(Math.max(family.expiresAt.getTime(), access.expiresAt.getTime()) + afterlife),
+      accessHash: access.hash
     }
   }
 

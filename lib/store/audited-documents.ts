@@ -5,7 +5,7 @@ import type { LogFields } from '../log/log-entry.js'
 import { DocumentCollection, type DocumentIndex } from './document-collection.js'
 import type { KeyRing } from './key-ring.js'
 import { reasonOf, type Logger } from './logger.js'
-import { Outbox, type OutboxEntry, type RecordDocument } from './outbox.js'
+import { Outbox, outboxIndex, type OutboxEntry, type RecordDocument } from './outbox.js'
 
 /** What such a document has beside its own fields. */
 export interface AuditedDocument {
@@ -46,7 +46,7 @@ export class AuditedDocuments<Document extends AuditedDocument> extends Document
   #delivering: Promise<void> | null = null
 
   constructor (options: AuditedDocumentsOptions<Document>) {
-    super(options.collection, [...options.indexes, { keys: { 'outbox.draft.at': 1 }, sparse: true }], options.run)
+    super(options.collection, [...options.indexes, { keys: outboxIndex, sparse: true }], options.run)
     this.#options = options
     this.#outbox = new Outbox({
       collection: options.name,

@@ -35,6 +35,9 @@ export interface OutboxOptions {
   readonly onForged: (id: string) => Promise<void>
 }
 
+/** Keys of the index by which waiting entries are found. */
+export const outboxIndex = { 'outbox.draft.at': 1 } as const
+
 /** Milliseconds: younger entries are left to the process that made them. */
 const patience = 5000
 const sweepSize = 1000
@@ -63,8 +66,8 @@ export class Outbox {
   /** Logs entries of several documents that are no tombstones, then takes them all out in one command. */
   async deliverAll (entries: ReadonlyArray<{ readonly id: mongo.ObjectId, readonly entry: OutboxEntry }>): Promise<void> {
     await Promise.all(entries.map(async ({ entry }) => { await this.#options.log(entry.draft) }))
-    const drops = entries.map(({ id, entry: { mac } }): { updateOne: { filter: mongo.Filter<mongo.Document>, update: mongo.Document } } => ({ updateOne: { filter: { _id: id }, update: { $pull: { outbox: { mac } } } } }))
-    await this.#options.documents().bulkWrite(drops, { ordered: false, writeConcern: { w: 'majority' } })
+    const delivered: mongo.Document = { $pull: { outbox: { mac: { $in: entries.map(({ entry: { mac } }) => mac) } } } }
+    await this.#options.documents().updateMany({ _id: { $in: entries.map(({ id }) => id) } }, delivered, { writeConcern: { w: 'majority' } })
   }
 
   /**
@@ -73,7 +76,7 @@ export class Outbox {
    */
   async sweep (now: number): Promise<void> {
     const old = new Date(now - patience)
-    const records = await this.#options.documents().find({ _id: { $type: 'objectId' }, 'outbox.draft.at': { $lt: old } }, { projection: { outbox: 1 } }).limit(sweepSize).toArray()
+    const records = await this.#options.documents().find({ _id: { $type: 'objectId' }, 'outbox.draft.at': { $lt: old } }, { projection: { outbox: 1 }, hint: outboxIndex }).limit(sweepSize).toArray()
     for (const { _id, outbox } of records) await this.#sweepRecord(_id, outbox, old)
   }
 

@@ -1,6 +1,7 @@
 import type { SchemaObject } from 'ajv'
 import type { Connection, Schema, SchemaDefinition } from 'mongoose'
 import type { RecordKind } from './record-collection.js'
+import { outboxIndex } from './outbox.js'
 
 /** What the store itself keeps beside a record's fields. */
 export const reservedNames: readonly string[] = ['_id', 'id', 'version', 'createdAt', 'updatedAt', 'outbox']
@@ -28,7 +29,7 @@ export function recordSchema (connection: Connection, kind: RecordKind, collecti
   })
   // Unique among the living: a tombstone has no name.
   schema.index({ [kind.nameField]: 1 }, { unique: true, partialFilterExpression: { [kind.nameField]: { $exists: true } } })
-  schema.index({ 'outbox.draft.at': 1 }, { sparse: true })
+  schema.index({ ...outboxIndex }, { sparse: true })
   for (const { keys, unique } of kind.indexes ?? []) schema.index({ ...keys }, unique === true ? { unique: true, sparse: true } : {})
   return schema
 }
