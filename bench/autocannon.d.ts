@@ -1,8 +1,18 @@
 declare module 'autocannon' {
   import type { EventEmitter } from 'node:events'
 
+  export interface Request {
+    readonly method?: 'GET' | 'POST'
+    readonly path?: string
+    readonly headers?: { readonly [name: string]: string }
+    readonly body?: string
+    /** Called before each sending: what is sent. */
+    readonly setupRequest?: (request: Request) => Request
+    readonly onResponse?: (status: number, body: string) => void
+  }
+
   export interface Client extends EventEmitter {
-    setRequests (requests: ReadonlyArray<{ readonly headers?: { readonly [name: string]: string } }>): void
+    setRequests (requests: readonly Request[]): void
   }
 
   export interface Options {

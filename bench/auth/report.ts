@@ -4,11 +4,9 @@ import type { Results } from './results.js'
 import type { Spread } from './spread.js'
 import type { GoalResult, Row } from './throughput.js'
 
-const begin = '<!-- auth: begin -->'
-const end = '<!-- auth: end -->'
-
-/** The text with what stands between the markers replaced. @throws when it has no markers */
-export function withReport (text: string, report: string): string {
+/** The text with what stands between a benchmark's markers replaced. @throws when it has none */
+export function withReport (text: string, report: string, benchmark = 'auth'): string {
+  const [begin, end] = [`<!-- ${benchmark}: begin -->`, `<!-- ${benchmark}: end -->`]
   const from = text.indexOf(begin)
   const to = text.indexOf(end)
   if (from < 0 || to < from) throw new RangeError(`${begin} and ${end} are missing`)
@@ -39,7 +37,7 @@ function throughputTable (rows: readonly Row[]): string {
   return [cells(['requests', 'server', 'requests/s', 'share of the first (least – greatest)', 'server CPU, µs/request', 'sender CPU', 'goals']), cells(['---', '---', '---:', '---:', '---:', '---:', '---']), ...lines].join('\n')
 }
 
-function toGoalText ({ against, least, most, share, reached }: GoalResult): string {
+export function toGoalText ({ against, least, most, share, reached }: GoalResult): string {
   const wanted = most === undefined ? `≥ ${least}` : `${least} – ${most}`
   return `${reached ? 'pass' : 'miss'}: ${share.median.toFixed(3)} of ${against}, goal ${wanted}`
 }
@@ -59,22 +57,22 @@ function bootTable ({ plain, ours, plainImport, oursImport, over, goal, reached 
   ].join('\n')
 }
 
-function cells (texts: readonly string[]): string {
+export function cells (texts: readonly string[]): string {
   return `| ${texts.join(' | ')} |`
 }
 
-function ofSpread ({ median, least, greatest }: Spread, digits: number): string {
+export function ofSpread ({ median, least, greatest }: Spread, digits: number): string {
   return `${median.toFixed(digits)} (${least.toFixed(digits)} – ${greatest.toFixed(digits)})`
 }
 
-function percent (share: number): string {
+export function percent (share: number): string {
   return `${Math.round(share * 100)} %`
 }
 
-function megabytes (bytes: number): string {
+export function megabytes (bytes: number): string {
   return (bytes / 1e6).toFixed(1)
 }
 
-function inThousands (value: number): string {
+export function inThousands (value: number): string {
   return String(Math.round(value)).replaceAll(/(?<=\d)(?=(?:\d{3})+$)/g, ' ')
 }

@@ -27,11 +27,11 @@ export interface Circumstances {
 const measuredPackages = ['fastify', 'mongoose', '@fastify/jwt', 'fast-jwt', 'express', 'express-oauth2-jwt-bearer', 'autocannon']
 
 /** @param root the package's folder */
-export function readCircumstances (root: URL, rounds: number, seconds: number): Circumstances {
+export function readCircumstances (root: URL, rounds: number, seconds: number, packages: readonly string[] = measuredPackages): Circumstances {
   return {
     date: new Date().toISOString().slice(0, 10),
     node: process.version,
-    packages: Object.fromEntries([['fastify-docuware-auth', versionIn(new URL('package.json', root))], ...measuredPackages.map((name) => [name, versionIn(new URL(`node_modules/${name}/package.json`, root))])]),
+    packages: Object.fromEntries([['fastify-docuware-auth', versionIn(new URL('package.json', root))], ...packages.map((name) => [name, versionIn(new URL(`node_modules/${name}/package.json`, root))])]),
     cores: availableParallelism(),
     processor: cpus()[0]?.model ?? 'unknown',
     memoryGiB: Math.round(totalmem() / 2 ** 30),

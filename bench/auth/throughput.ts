@@ -93,7 +93,7 @@ async function startServer ({ kind, auth = null, database = 'one' }: Contestant,
 }
 
 /** A B C, then B C A, then C A B: nobody is always measured first. */
-function turned<Item> (items: readonly Item[], by: number): Item[] {
+export function turned<Item> (items: readonly Item[], by: number): Item[] {
   const first = by % items.length
   return [...items.slice(first), ...items.slice(0, first)]
 }

@@ -1,0 +1,121 @@
+import type { Goal } from '../auth/comparisons.js'
+import { figure, Program } from '../auth/program.js'
+import { median, spread, type Spread } from '../auth/spread.js'
+import { turned, type GoalResult } from '../auth/throughput.js'
+import { traffic, type Comparison, type Contestant } from './comparisons.js'
+import { send, type Load } from './load.js'
+import type { Issued, IssuedKind } from './servers.js'
+
+/** Medians of one contestant over all rounds. */
+export interface Row {
+  readonly title: string
+  readonly contestant: string
+  readonly requestsPerSecond: number
+  /** Requests a second divided by the reference's in the same round. */
+  readonly share: Spread
+  /** CPU time of the server, and of the embedded MongoDB, for one request. */
+  readonly cpuMicroseconds: number
+  readonly databaseMicroseconds: number
+  /** CPU time of both for one request, divided by the reference's in the same round. */
+  readonly cost: Spread
+  readonly clientCpu: number
+  readonly goals: readonly GoalResult[]
+}
+
+export interface ThroughputOptions {
+  readonly rounds: number
+  /** Of one measurement. */
+  readonly seconds: number
+  /** The process of the embedded MongoDB. */
+  readonly mongo: Program
+}
+
+interface Measurement { readonly requestsPerSecond: number, readonly cpuMicroseconds: number, readonly databaseMicroseconds: number, readonly clientCpu: number }
+
+/** Measures the contestants of one comparison in turns. Each round starts every server anew, and warms it up. */
+export async function compare (comparison: Comparison, { rounds, seconds, mongo }: ThroughputOptions): Promise<Row[]> {
+  const { name: endpoint, contestants } = comparison
+  const { kind, count, eachOnce } = traffic[endpoint]
+  const measured: Array<Map<string, Measurement>> = []
+  for (let round = 0; round < rounds; round++) {
+    const starting = contestants.map(async (contestant) => {
+      const { program, figures } = await Program.start('../provider/server', { kind: contestant.kind, uri: contestant.uri })
+      return { contestant, program, port: figure(figures, 'port'), desk: figure(figures, 'desk') }
+    })
+    try {
+      const running = await Promise.all(starting)
+      const results = new Map<string, Measurement>()
+      const prepare = async ({ contestant: { kind: server }, port, desk }: (typeof running)[0], duration: number): Promise<Load> => {
+        const issued = server === 'bare' ? bareIssued : await issue(desk, kind, count(duration))
+        return { port, kind: server, endpoint, issued, until: eachOnce ? 'each-once' : duration }
+      }
+      for (const server of running) await send(await prepare(server, Math.min(1, seconds)))
+      for (const server of turned(running, round)) {
+        const { contestant, program } = server
+        const load = await prepare(server, seconds)
+        const [before, databaseBefore] = [await program.ask(), await mongo.ask()]
+        const result = await send(load)
+        const [after, databaseAfter] = [await program.ask(), await mongo.ask()]
+        results.set(contestant.name, {
+          requestsPerSecond: result.requests / result.seconds,
+          cpuMicroseconds: (figure(after, 'cpuMicroseconds') - figure(before, 'cpuMicroseconds')) / result.requests,
+          databaseMicroseconds: (figure(databaseAfter, 'cpuMicroseconds') - figure(databaseBefore, 'cpuMicroseconds')) / result.requests,
+          clientCpu: result.clientCpu
+        })
+      }
+      measured.push(results)
+    } finally {
+      for (const started of await Promise.allSettled(starting)) {
+        if (started.status === 'fulfilled') await started.value.program.stop()
+      }
+    }
+  }
+  return contestants.map((contestant) => toRow(comparison, contestant, measured))
+}
+
+/** What bare Fastify is sent: as much as the others, and it does not look. */
+const bareIssued: Issued = { clientId: '', clientSecret: '', texts: ['a'.repeat(65)] }
+
+async function issue (desk: number, kind: IssuedKind, count: number): Promise<Issued> {
+  const answer = await fetch(`http://127.0.0.1:${desk}/?kind=${kind}&count=${count}`)
+  if (!answer.ok) throw new Error(await answer.text())
+  return await answer.json() as Issued
+}
+
+function toRow ({ title, contestants: [reference] }: Comparison, { name, goals = [] }: Contestant, rounds: ReadonlyArray<ReadonlyMap<string, Measurement>>): Row {
+  const own = each(rounds, name)
+  const of = (field: keyof Measurement): number => median(own.map((measurement) => measurement[field]))
+  const shareOf = (against: string, value: (measurement: Measurement) => number): Spread => {
+    const others = each(rounds, against)
+    return spread(own.map((measurement, round) => {
+      const other = others[round]
+      return other === undefined ? NaN : value(measurement) / value(other)
+    }))
+  }
+  return {
+    title,
+    contestant: name,
+    requestsPerSecond: of('requestsPerSecond'),
+    share: shareOf(reference.name, rate),
+    cpuMicroseconds: of('cpuMicroseconds'),
+    databaseMicroseconds: of('databaseMicroseconds'),
+    cost: shareOf(reference.name, ({ cpuMicroseconds, databaseMicroseconds }) => cpuMicroseconds + databaseMicroseconds),
+    clientCpu: of('clientCpu'),
+    goals: goals.map((goal: Goal) => {
+      const share = shareOf(goal.against, rate)
+      return { ...goal, share, reached: share.median >= goal.least }
+    })
+  }
+}
+
+function rate ({ requestsPerSecond }: Measurement): number {
+  return requestsPerSecond
+}
+
+function each (rounds: ReadonlyArray<ReadonlyMap<string, Measurement>>, name: string): Measurement[] {
+  return rounds.map((round) => {
+    const found = round.get(name)
+    if (found === undefined) throw new RangeError(`nobody is called ${name}`)
+    return found
+  })
+}
