@@ -36,7 +36,7 @@ const heap = 12_288
 export async function runProvider (args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
-    options: { rounds: { type: 'string', default: '3' }, seconds: { type: 'string', default: '2' }, tokens: { type: 'string', default: '1000,1000000' }, only: { type: 'string', multiple: true } }
+    options: { rounds: { type: 'string', default: '3' }, seconds: { type: 'string', default: '1' }, tokens: { type: 'string', default: '1000,1000000' }, only: { type: 'string', multiple: true } }
   })
   const { only } = values
   const root = new URL('../../../', import.meta.url)
