@@ -48,30 +48,29 @@ async function machineRoutes (scope: FastifyInstance, { tokenEndpoint, revocatio
   scope.addHook('onRequest', async (_request, reply) => {
     reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
   })
-  const config = ownAuth
-  const quiet = { config, logSerializers: { req: bareRequest } } // tokens may be in the query
+  const quiet = { config: ownAuth, logSerializers: { req: bareRequest } } // tokens may be in the query, and where clients err, secrets
 
-  scope.post('/token', { config }, async (request) => await tokenEndpoint.answer(clientRequest(request)))
+  scope.post('/token', quiet, async (request) => await tokenEndpoint.answer(clientRequest(request)))
   for (const url of ['/revoke', '/revoke_token']) {
-    scope.post(url, { config }, async (request, reply) => {
+    scope.post(url, quiet, async (request, reply) => {
       await revocation.revoke(clientRequest(request))
       return await reply.send({}) // nobody need read it (RFC 7009 §2.2), but simple-oauth2 fails on what is no JSON
     })
   }
-  scope.post('/introspect', { config }, async (request) => await introspection.introspect(clientRequest(request)))
+  scope.post('/introspect', quiet, async (request) => await introspection.introspect(clientRequest(request)))
   for (const url of ['/token', '/revoke', '/revoke_token', '/introspect']) {
-    scope.get(url, { config }, async (_request, reply) => await reply.code(405).header('allow', 'POST').send({ error: 'invalid_request', error_description: 'The method must be POST' }))
+    scope.get(url, quiet, async (_request, reply) => await reply.code(405).header('allow', 'POST').send({ error: 'invalid_request', error_description: 'The method must be POST' }))
   }
   for (const method of ['GET', 'POST'] as const) {
     scope.route({ ...quiet, method, url: '/tokeninfo', errorHandler: sendInfoError, handler: async (request) => await info.tokeninfo(infoRequest(request)) })
     scope.route({ ...quiet, method, url: '/userinfo', errorHandler: sendInfoError, handler: async (request) => await info.userinfo(infoRequest(request)) })
     scope.route({ ...quiet, method, url: '/otherinfo', errorHandler: sendInfoError, handler: async (request) => await info.otherinfo(infoRequest(request)) })
   }
-  scope.get('/jwks', { config }, async (_request, reply) => {
+  scope.get('/jwks', quiet, async (_request, reply) => {
     const set = await publishedKeys.current()
     return reply.type('application/jwk-set+json').header('cache-control', `public, max-age=${keySetAge}`).removeHeader('pragma').send(JSON.stringify(set))
   })
-  scope.get('/public_key', { config }, async (request, reply) => reply.type('text/plain').send(await publicKey(queryOf(request).get('client_id'))))
+  scope.get('/public_key', quiet, async (request, reply) => reply.type('text/plain').send(await publicKey(queryOf(request).get('client_id'))))
 }
 
 function clientRequest (request: FastifyRequest): ClientRequest {

@@ -34,9 +34,11 @@ export interface OAuthProvider {
   getData (token: DataToken, model: string, options?: DataOptions): Promise<Record<string, unknown>>
   /**
    * Revokes every token of a person, and what the process knows of them: to be called when a password changes, somebody leaves, or signs out everywhere.
-   * @returns how many families were revoked @throws DWA_STORE_UNAVAILABLE
+   * @param user their id, or the person
+   * @returns how many families were revoked
+   * @throws DWA_PROVIDER_OWNER_FAILED for what is neither, DWA_STORE_UNAVAILABLE
    */
-  revokeUser (userId: string, change?: Pick<Change, 'actor' | 'requestId' | 'message'>): Promise<number>
+  revokeUser (user: string | OwnerUser, change?: Pick<Change, 'actor' | 'requestId' | 'message'>): Promise<number>
 }
 
 declare module 'fastify' {

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
 import type { ConfirmedCache } from '../store/confirmed-cache.js'
-import type { OpenClients } from './open-clients.js'
+import { isVoid, type OpenClients } from './open-clients.js'
 import { clientSubject, type Subjects } from './subjects.js'
 import type { TokenFamilies } from './token-families.js'
 import type { GrantName } from './token-family.js'
@@ -28,6 +28,8 @@ export interface KeptAccessToken {
   readonly text: string
   /** The id of the client's record. */
   readonly client: string
+  /** Milliseconds since 1970: what decides, whatever somebody did to the token's dates. */
+  readonly expiresAt: number
   readonly token: AccessToken
 }
 
@@ -71,19 +73,20 @@ export class AccessTokens {
 
   #check (text: string, kept: KeptAccessToken): AccessToken | null | Promise<AccessToken | null> {
     if (kept.text !== text) return this.#read(text).then(({ token }) => token, noSuchToken) // another token with the same end
-    return kept.token.expiresAt.getTime() > this.#options.clock.now() ? kept.token : null
+    return kept.expiresAt > this.#options.clock.now() ? kept.token : null
   }
 
   async #read (text: string): Promise<KeptAccessToken> {
     const { families, clients, subjects } = this.#options
     const live = await families.findAccessToken(text)
     const client = live === null ? null : await clients.byId(live.family.client)
-    if (live === null || client === null) throw new NoSuchToken('no such token')
+    if (live === null || client === null || isVoid(live.family, client)) throw new NoSuchToken('no such token')
     const { family: { _id, user, grant, resource }, access: { scopes, issuedAt, expiresAt } } = live
     const { clientId, name } = client.fields
     return {
       text,
       client: client.id,
+      expiresAt: expiresAt.getTime(),
       token: Object.freeze({
         family: _id.toHexString(),
         grant,

@@ -7,6 +7,7 @@ import { pairsOf, valuesOf } from './form-pairs.js'
 import { readParameters, required } from './form-parameters.js'
 import { lifetimesOf } from './grants.js'
 import type { InteractionDocument, Interactions } from './interactions.js'
+import { familyOf, familyOfAccessToken } from './issued-text.js'
 import type { OpenClient, OpenClients } from './open-clients.js'
 import type { ConsentPage } from './pages.js'
 import type { Granted, Mint, TokenFamilies } from './token-families.js'
@@ -20,7 +21,7 @@ export interface ScopeText {
 export interface AuthorizeOptions {
   readonly clients: Pick<OpenClients, 'byClientId'>
   readonly scopes: { byCode (code: string): ScopeText | null | Promise<ScopeText | null> }
-  readonly families: Pick<TokenFamilies, 'begin' | 'issue'>
+  readonly families: Pick<TokenFamilies, 'begin' | 'issue' | 'revoke'>
   readonly consents: Pick<Consents, 'covers' | 'grant' | 'deny'>
   readonly interactions: Interactions
   /** RFC 9207. */
@@ -105,7 +106,12 @@ export class Authorize {
       return refusalLocation(destination, issuer, new errors.DWA_OAUTH_ACCESS_DENIED())
     }
     await consents.grant(decided, granted)
-    return await this.#issue(destination, request, granted, user, requestId)
+    try {
+      return await this.#issue(destination, request, granted, user, requestId)
+    } catch (error) {
+      if (!isAuthError(error, 'DWA_OAUTH_CONSENT_REQUIRED')) throw error
+      return refusalLocation(destination, issuer, error)
+    }
   }
 
   #read (query: string, { client }: Destination): AuthorizationRequest {
@@ -157,8 +163,25 @@ export class Authorize {
       ...(resource === null ? {} : { resource }),
       ...(requestId === undefined ? {} : { requestId })
     }
-    if (responseType === 'code') return answerLocation(destination, issuer, { code: await families.begin(granted, { redirectUri, challenge }) })
-    return answerLocation(destination, issuer, { ...await families.issue(granted, { refresh: false, mint: mintFor(client) }) })
+    if (responseType === 'code') {
+      const code = await families.begin(granted, { redirectUri, challenge })
+      await this.#confirm(familyOf('code', code), client, user, scopes)
+      return answerLocation(destination, issuer, { code })
+    }
+    const answer = await families.issue(granted, { refresh: false, mint: mintFor(client) })
+    await this.#confirm(familyOfAccessToken(answer.access_token), client, user, scopes)
+    return answerLocation(destination, issuer, { ...answer })
+  }
+
+  /**
+   * Looks at the consent once more, now that there is something that its end would revoke: of an end at the same moment, either this sees it, or it sees the family.
+   * @throws DWA_OAUTH_CONSENT_REQUIRED
+   */
+  async #confirm (family: string | null, client: OpenClient, user: string, scopes: readonly string[]): Promise<void> {
+    const { consents, families } = this.#options
+    if (client.fields.skipAuthorization || await consents.covers(user, client.id, scopes)) return
+    if (family !== null) await families.revoke(family, 'token.revoked', { message: 'the consent was ended meanwhile', actor: { type: 'user', id: user } })
+    throw new errors.DWA_OAUTH_CONSENT_REQUIRED()
   }
 }
 

@@ -5,6 +5,7 @@ import type { ClientSecrets } from './client-secret.js'
 import { decode, type Parameters } from './form-parameters.js'
 import type { FailureLocks } from './failure-locks.js'
 import type { OpenClient, OpenClients } from './open-clients.js'
+import { Turns } from './turns.js'
 
 /** Who a client says it is (RFC 6749 §2.3), in every way its header can be read: as it stands, and form-decoded. A null secret: it only names itself. */
 type Credentials = ReadonlyArray<{ readonly clientId: string, readonly secret: string | null }>
@@ -19,19 +20,20 @@ export interface ClientRequest {
 
 export interface ClientAuthenticationOptions {
   readonly clients: Pick<OpenClients, 'byClientId'>
-  readonly secrets: Pick<ClientSecrets, 'fits'>
+  readonly secrets: Pick<ClientSecrets, 'fitsAtOnce' | 'fitsImported'>
   readonly locks: FailureLocks
   readonly clock: Clock
   /** Notes a failure in the log, sampled. */
   readonly log: (key: string, fields: LogFields) => void
 }
 
-/** Milliseconds: a failure is not answered sooner, whether there was a client to compare with or not. More than the slow hash takes. */
+/** Milliseconds: a failure is not answered sooner. More than the slow hash takes, which every failure costs, whether there was a client to compare with or not. */
 const failureTime = 150
 
 /** Authenticates clients at the token endpoint and its kin. An unknown client and a wrong secret look the same in body, status and time (security.md 19 to 21). */
 export class ClientAuthentication {
   readonly #options: ClientAuthenticationOptions
+  readonly #turns = new Turns()
 
   constructor (options: ClientAuthenticationOptions) {
     this.#options = options
@@ -42,37 +44,51 @@ export class ClientAuthentication {
    * @throws DWA_OAUTH_INVALID_CLIENT with `challenge` when the header was used, DWA_OAUTH_INVALID_REQUEST for two methods at once, DWA_RATE_LIMITED, DWA_STORE_UNAVAILABLE
    */
   async authenticate (request: ClientRequest, { anonymous }: { readonly anonymous: boolean }): Promise<OpenClient> {
-    const { clock } = this.#options
+    const { clock, locks } = this.#options
     const began = clock.now()
-    const credentials = readCredentials(request)
-    const [first] = credentials ?? []
-    const name = first?.clientId ?? ''
-    const lock = ['client', name, request.address] as const
-    await this.#options.locks.refuseLocked('clientAuthentications', lock)
-    const client = credentials === null ? null : await this.#match(credentials, anonymous)
-    if (client !== null) return client
-    await this.#options.locks.note('clientAuthentications', lock)
-    this.#options.log(`${name}/${request.address}`, {
-      level: 'warning',
-      target: { type: 'client', id: null, name },
-      personal: { ip: request.address },
-      ...(request.requestId === undefined ? {} : { requestId: request.requestId })
-    })
+    const credentials = readCredentials(request) ?? []
+    const client = await this.#named(credentials)
+    const lock = [client?.id ?? '', request.address] // whoever invents clients is counted once for all of them
+    await locks.refuseLocked('clientAuthentications', lock)
+    if (client !== null && await this.#fitsAtOnce(client, credentials, anonymous)) return client
+    const late = await this.#turns.run(lock.join(' '), async () => await this.#tryImported(client, credentials, request, lock))
+    if (late !== null) return late
     const left = began + failureTime - clock.now()
     if (left > 0) await new Promise<void>((resolve) => { clock.after(left, resolve) })
     throw Object.assign(new errors.DWA_OAUTH_INVALID_CLIENT(), { challenge: request.authorization !== undefined })
   }
 
-  async #match (readings: Credentials, anonymous: boolean): Promise<OpenClient | null> {
-    let match: OpenClient | null = null
-    for (const { clientId, secret } of readings) {
-      const client = await this.#options.clients.byClientId(clientId)
-      const { confidential, keptSecrets = [] } = client?.fields ?? {}
-      const fits = secret === null ? anonymous && confidential === false : await this.#options.secrets.fits(secret, keptSecrets.map(({ hash }) => hash))
-      if (fits) match ??= client
-    }
-    return match
+  /** The client that is meant; an id that is encoded has one reading only that can be one. */
+  async #named (credentials: Credentials): Promise<OpenClient | null> {
+    const clients = await Promise.all(credentials.map(async ({ clientId }) => await this.#options.clients.byClientId(clientId)))
+    return clients.find((client) => client !== null) ?? null
   }
+
+  async #fitsAtOnce ({ fields: { clientId, confidential, keptSecrets = [] } }: OpenClient, credentials: Credentials, anonymous: boolean): Promise<boolean> {
+    const own = credentials.filter((reading) => reading.clientId === clientId)
+    if (own.some(({ secret }) => secret === null)) return anonymous && !confidential
+    return await this.#options.secrets.fitsAtOnce(secretsOf(own), keptSecrets.map(({ hash }) => hash))
+  }
+
+  /** One at a time for a client and address, so that who guesses in parallel is locked like one who guesses in turn. */
+  async #tryImported (client: OpenClient | null, credentials: Credentials, { address, requestId }: ClientRequest, lock: readonly string[]): Promise<OpenClient | null> {
+    const { locks, secrets, log } = this.#options
+    await locks.refuseLocked('clientAuthentications', lock)
+    const own = client === null ? credentials : credentials.filter(({ clientId }) => clientId === client.fields.clientId)
+    if (await secrets.fitsImported(secretsOf(own), (client?.fields.keptSecrets ?? []).map(({ hash }) => hash))) return client
+    await locks.note('clientAuthentications', lock)
+    log(address, {
+      level: 'warning',
+      target: { type: 'client', id: client?.id ?? null, name: credentials[0]?.clientId ?? null },
+      personal: { ip: address },
+      ...(requestId === undefined ? {} : { requestId })
+    })
+    return null
+  }
+}
+
+function secretsOf (credentials: Credentials): string[] {
+  return credentials.flatMap(({ secret }) => secret ?? [])
 }
 
 /** @returns null when the header is malformed, or no client is named. @throws DWA_OAUTH_INVALID_REQUEST */

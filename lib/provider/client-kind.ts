@@ -13,7 +13,7 @@ export const clientKind: RecordKind = {
 }
 
 /** A record as it is shown. @param now milliseconds since 1970 */
-export function toClientView ({ id, version, createdAt, updatedAt, fields: { keptSecrets = [], keys = [], privateKeys: _, ...fields } }: StoredRecord<StoredClient>, now: number): ClientView {
+export function toClientView ({ id, version, createdAt, updatedAt, fields: { keptSecrets = [], keys = [], privateKeys: _, tokensSince: _since, ...fields } }: StoredRecord<StoredClient>, now: number): ClientView {
   return {
     ...fields,
     id,

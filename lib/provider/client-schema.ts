@@ -90,6 +90,8 @@ export const storedClientSchema = {
     ...without(clientSchema.properties, 'clientSecret', 'jwtPrivateKey'),
     keptSecrets: { type: 'array', maxItems: 2, items: { type: 'object' } },
     keys: { type: 'array', maxItems: 20, items: { type: 'object' } },
+    /** Milliseconds since 1970: what was issued before is good no more. */
+    tokensSince: { type: 'integer' },
     /** JSON: the private keys by kid, PKCS #8 PEM, for HMAC the secret. */
     privateKeys: { type: 'string' }
   }
@@ -105,11 +107,13 @@ export type StoredClient = Required<Omit<ClientInput, 'clientSecret' | 'jwtPriva
   readonly keptSecrets?: readonly KeptSecret[]
   /** Oldest first. */
   readonly keys?: readonly ClientKey[]
+  /** Milliseconds since 1970: what was issued before is good no more. */
+  readonly tokensSince?: number
   readonly privateKeys?: string
 }
 
 /** A client as `get` and `list` show it. */
-export type ClientView = Omit<StoredClient, 'keptSecrets' | 'keys' | 'privateKeys'> & {
+export type ClientView = Omit<StoredClient, 'keptSecrets' | 'keys' | 'privateKeys' | 'tokensSince'> & {
   readonly id: string
   /** Counts the changes, from 1. */
   readonly version: number

@@ -1,6 +1,8 @@
 import { createHmac, randomBytes as cryptoRandomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { KeyRing } from '../store/key-ring.js'
+import { limited } from './failure-locks.js'
+import { Turns } from './turns.js'
 
 /** What makes stored secrets and checks presented ones. */
 export interface ClientSecretsOptions {
@@ -17,6 +19,11 @@ const secretBytes = 32
 /** Of scrypt, for secrets that people chose: 16 MiB and some 50 ms. */
 const cost = { N: 16_384, r: 8, p: 1 } satisfies ScryptOptions
 const hashBytes = 32
+/** What nothing fits. */
+const noSecret = `scrypt.${'A'.repeat(22)}.`
+/** Slow hashes at the same time, and those that may wait for theirs. */
+const lanes = 2
+const maxWaiting = 200
 const scryptAsync = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt)
 
 /**
@@ -28,6 +35,9 @@ export class ClientSecrets {
   /** HMACs, under a key of this process, of stored form and presented secret that were found to fit, oldest first. */
   readonly #remembered = new Set<string>()
   readonly #processKey = cryptoRandomBytes(hashBytes)
+  readonly #lanes = new Turns()
+  #next = 0
+  #waiting = 0
 
   readonly #derive: (secret: string, salt: Buffer) => Promise<Buffer>
 
@@ -52,31 +62,61 @@ export class ClientSecrets {
   }
 
   /**
-   * Whether a presented secret is one of the stored ones. Without any, as for a client that does not exist, it takes as long as with one generated.
+   * Whether one of the readings of a presented secret is one of the stored ones, as far as that shows without the slow hash: generated secrets, and imported ones that were right before.
    * @throws DWA_STORE_UNAVAILABLE
    */
-  async fits (presented: string, stored: readonly string[]): Promise<boolean> {
+  async fitsAtOnce (readings: readonly string[], stored: readonly string[]): Promise<boolean> {
     let fits = false
     for (const one of stored.length === 0 ? [this.#dummy()] : stored) {
-      if (await this.#fitsOne(presented, one)) fits = stored.length > 0
+      for (const reading of readings) if (await this.#fitsOne(reading, one)) fits = stored.length > 0
+    }
+    return fits
+  }
+
+  /**
+   * The rest of the answer, which takes one slow hash for each reading, whether there is an imported secret, another one, or none.
+   * @throws DWA_RATE_LIMITED while too many wait for theirs
+   */
+  async fitsImported (readings: readonly string[], stored: readonly string[]): Promise<boolean> {
+    const imported = stored.find((one) => one.startsWith('scrypt.')) ?? noSecret
+    const [, salt = '', expected = ''] = imported.split('.')
+    let fits = false
+    for (const reading of readings) {
+      const found = await this.#slowly(async () => await this.#derive(reading, Buffer.from(salt, 'base64url')))
+      if (!isSame(found.toString('base64url'), expected)) continue
+      fits = true
+      this.#remember(this.#print(imported, reading))
     }
     return fits
   }
 
   async #fitsOne (presented: string, stored: string): Promise<boolean> {
     const [kind, first = '', second = ''] = stored.split('.')
-    if (kind === 'hmac') {
-      const key = await this.#options.keyRing.find(label, first)
-      return key !== null && isSame(hmac(key, presented), second)
+    if (kind === 'scrypt') return this.#remembered.has(this.#print(stored, presented))
+    const key = kind === 'hmac' ? await this.#options.keyRing.find(label, first) : null
+    return key !== null && isSame(hmac(key, presented), second)
+  }
+
+  /** A few at a time: the threads they run on have other work as well. */
+  async #slowly<T> (operation: () => Promise<T>): Promise<T> {
+    if (this.#waiting >= maxWaiting) throw limited(1000)
+    this.#waiting++
+    this.#next = (this.#next + 1) % lanes
+    try {
+      return await this.#lanes.run(String(this.#next), operation)
+    } finally {
+      this.#waiting--
     }
-    if (kind !== 'scrypt') return false
-    const print = hmac(this.#processKey, `${stored}\n${presented}`)
-    if (this.#remembered.has(print)) return true
-    if (!isSame((await this.#derive(presented, Buffer.from(first, 'base64url'))).toString('base64url'), second)) return false
+  }
+
+  #print (stored: string, presented: string): string {
+    return hmac(this.#processKey, `${stored}\n${presented}`)
+  }
+
+  #remember (print: string): void {
     const [oldest] = this.#remembered
     if (oldest !== undefined && this.#remembered.size >= (this.#options.remember ?? 1000)) this.#remembered.delete(oldest)
     this.#remembered.add(print)
-    return true
   }
 
   #dummy (): string {

@@ -7,7 +7,7 @@ import { toClientView } from './client-kind.js'
 import { clientSchema, type ClientInput, type ClientPatch, type ClientView, type KeptSecret, type StoredClient } from './client-schema.js'
 import type { ClientSecrets } from './client-secret.js'
 import { findRedirectUriProblem } from './redirect-uri.js'
-import { type KeyMaker, type KeySet } from './signing-keys.js'
+import { signingKeyOf, type KeyMaker, type KeySet } from './signing-keys.js'
 
 /** Who changes a client, and what its audit entry says beside the event. */
 export type ClientChange = Pick<Change, 'actor' | 'requestId' | 'message' | 'details'>
@@ -90,10 +90,10 @@ export class Clients {
     const given = withoutUndefined(patch)
     check(patchSchema, given)
     const view = await this.#changing(idOrName, change, undefined, async ({ id, fields }) => {
-      const effect = { ...Object.fromEntries(Object.entries(given).map(([name, value]) => [name, value ?? undefined])) } as Patch
+      const effect = { ...Object.fromEntries(Object.entries(given).map(([name, value]) => [name, value ?? undefined])), ...(given.enabled === false ? { tokensSince: this.#options.now() } : {}) } as Patch
       const after = { ...fields, ...effect } as StoredClient
       if (Object.keys(given).some((name) => name !== 'enabled')) refuseDisagreements(after, { hasSecret: (after.keptSecrets ?? []).length > 0 })
-      const needsKey = after.tokenType === 'jwt' && ((after.keys ?? []).length === 0 || after.jwtAlgorithm !== fields.jwtAlgorithm)
+      const needsKey = after.tokenType === 'jwt' && signingKeyOf(fields.keys ?? [], this.#options.now())?.algorithm !== after.jwtAlgorithm
       return needsKey ? { ...effect, ...keptKeys(await this.#options.keys.forAlgorithm(after.jwtAlgorithm, fields.keys ?? [], (await this.#opened(id)).secrets['privateKeys'], this.#options.now())) } : effect
     })
     if (given.enabled === false) await this.#options.revokeAll(view.id, change)

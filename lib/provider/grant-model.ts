@@ -4,7 +4,7 @@ import { errors } from '../errors.js'
 import type { Lifetimes } from './client-schema.js'
 import { readScope, type Parameters } from './form-parameters.js'
 import { grantsOf, lifetimesOf } from './grants.js'
-import type { OpenClient } from './open-clients.js'
+import { isVoid, type OpenClient } from './open-clients.js'
 import { userIdOf, type OwnerUser } from './owner.js'
 import type { PasswordCheck } from './password-check.js'
 import type { Granted, Mint, TokenAnswer, TokenFamilies } from './token-families.js'
@@ -45,8 +45,8 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
   #family: TokenFamilyDocument | null = null
   #answer: TokenAnswer | null = null
   #failure: unknown = null
-  /** Whether a code or refresh token was refused, which is counted. */
-  refused = false
+  /** Whether the code, verifier or refresh token may have been a guess, which is counted. One that was issued, and came too late or twice, is none. */
+  guessed = false
 
   constructor (parts: GrantModelParts, request: TokenRequest) {
     this.#parts = parts
@@ -69,20 +69,20 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
     const { client, parameters, requestId } = this.#request
     const { families } = this.#parts
     const family = await families.findCode(text)
-    if (family?.code === undefined) throw this.#invalidGrant('The code is invalid')
+    if (family?.code === undefined || isVoid(family, client)) throw this.#guess('The code is invalid')
     const mine = family.client === client.id
     const { challenge, redirectUri } = family.code
     const verified = fitsChallenge(challenge, parameters.get('code_verifier'))
     if (!families.isRedeemable(family)) {
       await families.presentedAgain(text, { rightful: mine && verified, ...(requestId === undefined ? {} : { requestId }) })
-      throw this.#invalidGrant('The code is invalid')
+      throw new errors.DWA_OAUTH_INVALID_GRANT('The code is invalid')
     }
-    if (!mine) throw this.#invalidGrant('The code is invalid')
+    if (!mine) throw this.#guess('The code is invalid')
     if (!verified) {
       await families.refuseCode(family)
-      throw this.#invalidGrant('The code verifier is wrong')
+      throw this.#guess('The code verifier is wrong')
     }
-    if (redirectUri !== null && parameters.get('redirect_uri') !== redirectUri) throw this.#invalidGrant('The redirect URI is another')
+    if (redirectUri !== null && parameters.get('redirect_uri') !== redirectUri) throw this.#guess('The redirect URI is another')
     this.#family = family
     return { authorizationCode: text, expiresAt: never, redirectUri: '', scope: family.scopes, client: this.#client(), user: this.#user(family.user) }
   })
@@ -92,8 +92,8 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
   readonly getRefreshToken = async (text: string): Promise<RefreshToken> => await this.#noting(async () => {
     const { client } = this.#request
     const family = await this.#parts.families.findRefreshToken(text)
-    if (family === null) throw this.#invalidGrant('The refresh token is invalid')
-    if (family.client !== client.id && this.#parts.families.isCurrent(text, family)) throw this.#invalidGrant('The refresh token is invalid')
+    if (family === null || isVoid(family, client)) throw this.#guess('The refresh token is invalid')
+    if (family.client !== client.id && this.#parts.families.isCurrent(text, family)) throw this.#guess('The refresh token is invalid')
     this.#family = family
     return { refreshToken: text, scope: this.#stillAllowed(family.scopes), client: this.#client(), user: this.#user(family.user) }
   })
@@ -131,7 +131,7 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
       client: { id: this.#request.client.id, name: this.#request.client.fields.name },
       user: userId,
       grant: this.#family?.grant ?? grantType as GrantName,
-      scopes: token.scope ?? [],
+      scopes: [...new Set(token.scope)],
       lifetimes: lifetimesOf(this.#request.client.fields, this.#parts.lifetimes),
       ...(resource === null ? {} : { resource }),
       ...(requestId === undefined ? {} : { requestId })
@@ -149,17 +149,17 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
       const answer = await families.redeem(this.#family, granted, { refresh: true, mint })
       if (answer !== null) return answer
       await families.presentedAgain(parameters.get('code') ?? '', { rightful: true, ...(requestId === undefined ? {} : { requestId }) })
-      throw this.#invalidGrant('The code is invalid')
+      throw new errors.DWA_OAUTH_INVALID_GRANT('The code is invalid')
     }
     const refreshed = await families.refresh(parameters.get('refresh_token') ?? '', this.#family, granted, mint)
     if ('answer' in refreshed) return refreshed.answer
-    throw this.#invalidGrant('The refresh token is invalid')
+    throw new errors.DWA_OAUTH_INVALID_GRANT('The refresh token is invalid')
   }
 
   /** A person whom the app no longer knows gets no tokens. */
   async #requireUser (id: string): Promise<OwnerUser> {
     const user = await this.#parts.users.fresh(id)
-    if (user === null) throw this.#invalidGrant('The user does not exist')
+    if (user === null) throw new errors.DWA_OAUTH_INVALID_GRANT('The user does not exist')
     return user
   }
 
@@ -186,8 +186,8 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
     return { userId }
   }
 
-  #invalidGrant (problem: string): Error {
-    this.refused = true
+  #guess (problem: string): Error {
+    this.guessed = true
     return new errors.DWA_OAUTH_INVALID_GRANT(problem)
   }
 

@@ -2,6 +2,7 @@ import { errors } from '../errors.js'
 import type { AccessToken, AccessTokens } from './access-tokens.js'
 import type { Parameters } from './form-parameters.js'
 import type { OpenClients } from './open-clients.js'
+import type { Users } from './users.js'
 import { presentedToken } from './presented-token.js'
 
 /** What the three info endpoints look at. */
@@ -14,6 +15,7 @@ export interface InfoRequest {
 export interface InfoRequestsOptions {
   readonly accessTokens: AccessTokens
   readonly clients: Pick<OpenClients, 'byClientId'>
+  readonly users: Users
 }
 
 /** Who asks at tokeninfo, userinfo and otherinfo: by header, form body, or, where a client is allowed that, query (RFC 6750 §2). */
@@ -29,6 +31,7 @@ export class InfoRequests {
     const presented = presentedToken(request)
     const token = presented === null ? null : await this.#options.accessTokens.find(presented.text)
     if (presented === null || token === null) throw new errors.DWA_OAUTH_INVALID_TOKEN()
+    if (token.userId !== null && await this.#options.users.get(token.userId) === null) throw new errors.DWA_OAUTH_INVALID_TOKEN() // the app has removed the person
     if (presented.inQuery && (await this.#options.clients.byClientId(token.clientId))?.fields.tokenInQuery !== true) throw new errors.DWA_OAUTH_INVALID_TOKEN()
     return token
   }

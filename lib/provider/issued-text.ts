@@ -10,8 +10,8 @@ const generationBytes = 4
 const secretBytes = 32
 const macBytes = 16
 const tokenIdBytes = 16
-/** Characters (security.md 47). */
-const maxTokenLength = 8192
+/** Characters: a longer one could not be a parameter of introspection. */
+export const maxTokenLength = 4096
 
 /** `dwa_a_` and base64url of family, 256 random bits. */
 export function issueText (kind: 'code' | 'access', family: string, randomBytes: (size: number) => Buffer): string {

@@ -1,5 +1,4 @@
 import type { StoredClient } from './client-schema.js'
-import { isHmac } from './key-material.js'
 
 /** What some enabled client may do: nothing else is announced (security.md 36). */
 export interface EnabledFeatures {
@@ -19,13 +18,13 @@ export interface MetadataInput {
   readonly scopes: readonly string[]
 }
 
-/** What the clients that there are make of the provider. */
-export function featuresOf (clients: Iterable<StoredClient>): EnabledFeatures {
+/** What the clients that there are make of the provider. @param passwords whether the app can check some */
+export function featuresOf (clients: Iterable<StoredClient>, passwords = true): EnabledFeatures {
   const enabled = [...clients].filter((client) => client.enabled)
   return {
     implicit: enabled.some(({ applicationType, allowImplicit }) => applicationType === 'mobile' && allowImplicit),
-    password: enabled.some(({ applicationType, allowPassword }) => applicationType === 'legacy' && allowPassword),
-    jwt: enabled.some(({ tokenType, jwtAlgorithm }) => tokenType === 'jwt' && !isHmac(jwtAlgorithm))
+    password: passwords && enabled.some(({ applicationType, allowPassword }) => applicationType === 'legacy' && allowPassword),
+    jwt: enabled.some(({ keys = [] }) => keys.some(({ publicJwk }) => publicJwk !== null))
   }
 }
 

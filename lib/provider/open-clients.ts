@@ -1,6 +1,7 @@
 import type { ConfirmedCache } from '../store/confirmed-cache.js'
 import type { RecordCollection } from '../store/record-collection.js'
 import { clientSchema, type StoredClient } from './client-schema.js'
+import type { TokenFamilyDocument } from './token-family.js'
 
 /** A client as requests need it: with its private keys, never shown. */
 export interface OpenClient {
@@ -57,4 +58,9 @@ export class OpenClients {
     const { privateKeys } = record.secrets
     return { id, version: record.version, fields: record.fields, privateKeys: new Map(privateKeys === undefined ? [] : Object.entries(JSON.parse(privateKeys) as Record<string, string>)) }
   }
+}
+
+/** Whether a family of that client is from before the client was last disabled: whoever wrote it then may have been late. */
+export function isVoid ({ client, createdAt }: Pick<TokenFamilyDocument, 'client' | 'createdAt'>, { id, fields: { tokensSince = 0 } }: OpenClient): boolean {
+  return client === id && createdAt.getTime() < tokensSince
 }

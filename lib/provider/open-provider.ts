@@ -26,6 +26,7 @@ import { Keys } from './keys.js'
 import { featuresOf, jwksUri, metadataOf } from './metadata.js'
 import { OpenClients, type OpenClient } from './open-clients.js'
 import { OpenScopes } from './open-scopes.js'
+import { userIdOf } from './owner.js'
 import { PasswordCheck } from './password-check.js'
 import { defaultLifetimes, defaultLimits, type ProviderLimits, type ProviderOptions } from './provider-options.js'
 import { keyOverlapMs, PublishedKeys, publicKeyPem } from './published-keys.js'
@@ -39,7 +40,7 @@ import { Scopes } from './scopes.js'
 import { KeyMaker } from './signing-keys.js'
 import { Subjects, type SubjectDocument } from './subjects.js'
 import { TokenEndpoint } from './token-endpoint.js'
-import { TokenFamilies, familyIndexes, type Mint } from './token-families.js'
+import { displaced, TokenFamilies, familyIndexes, type Mint } from './token-families.js'
 import type { TokenFamilyDocument } from './token-family.js'
 import { Users } from './users.js'
 
@@ -102,12 +103,12 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
     clients.forget(id)
     if (id !== null) accessTokens.forgetClient(id)
   }
-  changes.subscribe(({ event, source, target }) => {
+  changes.subscribe(({ event, source, target, details }) => {
     if (event === lockedEvent) locks.forget()
     if (source === undefined || target === null) return // an entry without a source says nothing of a record
     if (target.type === 'client') forgetClient(target.id)
     if (target.type === 'scope') openScopes.forget()
-    if (target.type === 'token' && target.id !== null && endsTokens.has(event)) accessTokens.forgetFamily(target.id)
+    if (target.type === 'token' && target.id !== null && (endsTokens.has(event) || details[displaced] === true)) accessTokens.forgetFamily(target.id)
   })
 
   const resources = new Resources(options.resources)
@@ -150,9 +151,10 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
       },
       keys: new Keys({ clients: managed, records: clientRecords, now, maxTokenMs }),
       getData: async (token, model, query) => await data.getData(token, model, query),
-      async revokeUser (user, change = {}) {
-        users.forget(user)
-        return await families.revokeAll({ user }, 'token.revoked', change)
+      async revokeUser (user, { actor, requestId, message } = {}) {
+        const id = userIdOf(typeof user === 'string' ? { id: user } : user)
+        users.forget(id)
+        return await families.revokeAll({ user: id }, 'token.revoked', { ...(actor === undefined ? {} : { actor }), ...(requestId === undefined ? {} : { requestId }), ...(message === undefined ? {} : { message }) })
       }
     },
     guard: new AccessGuard({ accessTokens, users }),
@@ -163,11 +165,12 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
       accessTokens,
       families,
       subjects,
+      users,
       rate,
       issuer,
       log: ({ id, fields: { name } }, requestId) => { auditLog.sample(id, 'token.introspected', { actor: { type: 'client', id }, target: { type: 'client', id, name }, ...(requestId === undefined ? {} : { requestId }) }) }
     }),
-    info: new InfoEndpoints({ requests: new InfoRequests({ accessTokens, clients }), data, clock }),
+    info: new InfoEndpoints({ requests: new InfoRequests({ accessTokens, clients, users }), data, clock }),
     publishedKeys,
     authorize: new Authorize({
       clients,
@@ -184,7 +187,7 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
     clients,
     baseUrl,
     limits,
-    metadata: async () => metadataOf({ issuer, baseUrl, features: featuresOf(await clients.all()), scopes: (await openScopes.all()).map(({ code }) => code) }),
+    metadata: async () => metadataOf({ issuer, baseUrl, features: featuresOf(await clients.all(), owner.verifyPassword !== undefined), scopes: (await openScopes.all()).map(({ code }) => code) }),
     publicKey: async (clientId) => publicKeyPem(clientId === undefined ? null : (await clients.byClientId(clientId))?.fields ?? null, now()),
     async warnOfLegacy () {
       if (!store.available) return

@@ -17,12 +17,17 @@ export interface Owner<Request> {
   readonly displayName?: (user: OwnerUser) => string
 }
 
-/** The id of a person. @throws DWA_PROVIDER_OWNER_FAILED for an object without one */
+/** The id of a person; an ObjectId is its own. @throws DWA_PROVIDER_OWNER_FAILED for an object without one */
 export function userIdOf (user: OwnerUser): string {
-  const id = member(user, 'id') ?? member(user, '_id')
-  const text = typeof id === 'string' || typeof id === 'number' || typeof id === 'object' ? String(id) : ''
-  if (text === '' || text === '[object Object]' || text.length > 200) throw new errors.DWA_PROVIDER_OWNER_FAILED('provider.owner returned a user without an id')
+  const given: unknown = user // the app may be plain JavaScript
+  const id = typeof given !== 'object' || given === null ? undefined : isObjectId(given) ? given : member(given, 'id') ?? member(given, '_id')
+  const text = typeof id === 'string' || Number.isFinite(id) || isObjectId(id) ? String(id) : ''
+  if (text === '' || text.length > 200) throw new errors.DWA_PROVIDER_OWNER_FAILED('A user without an id')
   return text
+}
+
+function isObjectId (value: unknown): value is object {
+  return typeof value === 'object' && value !== null && 'toHexString' in value
 }
 
 /** How a person is called on a page. @throws DWA_PROVIDER_OWNER_FAILED */

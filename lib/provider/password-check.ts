@@ -3,6 +3,7 @@ import type { LogFields } from '../log/log-entry.js'
 import type { FailureLocks } from './failure-locks.js'
 import type { OpenClient } from './open-clients.js'
 import { askOwner, type Owner, type OwnerUser } from './owner.js'
+import { Turns } from './turns.js'
 
 export interface PasswordCheckOptions {
   /** null: there is no password grant. */
@@ -22,8 +23,7 @@ export interface PasswordAttempt {
 /** The app's check of a password, one at a time for a user and address: who guesses in parallel is locked like one who guesses in turn (security.md 28, 31). */
 export class PasswordCheck {
   readonly #options: PasswordCheckOptions
-  /** The last attempt under each key. */
-  readonly #turns = new Map<string, Promise<unknown>>()
+  readonly #turns = new Turns()
 
   constructor (options: PasswordCheckOptions) {
     this.#options = options
@@ -31,16 +31,7 @@ export class PasswordCheck {
 
   /** @throws DWA_OAUTH_INVALID_GRANT, DWA_RATE_LIMITED, DWA_PROVIDER_OWNER_FAILED, DWA_STORE_UNAVAILABLE */
   async check (username: string, password: string, attempt: PasswordAttempt): Promise<OwnerUser> {
-    const key = JSON.stringify([username, attempt.address])
-    const before = this.#turns.get(key) ?? Promise.resolve()
-    const turn = before.then(async () => await this.#check(username, password, attempt))
-    const settled = turn.then(() => {}, () => {}) // its own caller learns of it
-    this.#turns.set(key, settled)
-    try {
-      return await turn
-    } finally {
-      if (this.#turns.get(key) === settled) this.#turns.delete(key)
-    }
+    return await this.#turns.run(JSON.stringify([username, attempt.address]), async () => await this.#check(username, password, attempt))
   }
 
   async #check (username: string, password: string, { address, client, requestId }: PasswordAttempt): Promise<OwnerUser> {

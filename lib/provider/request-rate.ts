@@ -1,7 +1,13 @@
 import type { Clock } from '../clock.js'
 import { limited } from './failure-locks.js'
+import type { OpenClient } from './open-clients.js'
 
 const windowMs = 60_000
+
+/** Whose failures and requests count together: anybody can name a public client, and must not lock out the others. */
+export function callerOf ({ id, fields: { confidential } }: Pick<OpenClient, 'id' | 'fields'>, address: string): string {
+  return confidential ? id : `${id}/${address}`
+}
 
 /** Requests a minute of one caller, in this process (security.md 31): no write, and no read, for a good request. */
 export class RequestRate {

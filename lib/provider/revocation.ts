@@ -1,6 +1,6 @@
 import type { ClientAuthentication, ClientRequest } from './client-authentication.js'
 import { required } from './form-parameters.js'
-import type { RequestRate } from './request-rate.js'
+import { callerOf, type RequestRate } from './request-rate.js'
 import type { TokenFamilies } from './token-families.js'
 
 export interface RevocationOptions {
@@ -21,7 +21,7 @@ export class Revocation {
   async revoke (request: ClientRequest): Promise<void> {
     const { authentication, families, rate } = this.#options
     const client = await authentication.authenticate(request, { anonymous: true })
-    rate.count(client.id)
+    rate.count(callerOf(client, request.address))
     const text = required(request.parameters, 'token')
     const fields = { actor: { type: 'client', id: client.id }, details: { client: client.fields.name }, ...(request.requestId === undefined ? {} : { requestId: request.requestId }) }
     const family = await families.findRefreshToken(text)
@@ -31,5 +31,6 @@ export class Revocation {
     }
     const live = await families.findAccessToken(text)
     if (live?.family.client === client.id) await families.revokeAccessToken(live, fields)
+    if (live === null) await families.confirmRevoked(text)
   }
 }

@@ -4,7 +4,7 @@ import type { ClientAuthentication, ClientRequest } from './client-authenticatio
 import type { FailureLocks } from './failure-locks.js'
 import { readScope, required } from './form-parameters.js'
 import { GrantModel, type GrantModelParts } from './grant-model.js'
-import type { RequestRate } from './request-rate.js'
+import { callerOf, type RequestRate } from './request-rate.js'
 import type { TokenAnswer } from './token-families.js'
 
 export interface TokenEndpointOptions extends GrantModelParts {
@@ -29,17 +29,19 @@ export class TokenEndpoint {
     const { authentication, locks, rate } = this.#options
     const { parameters, address } = request
     const client = await authentication.authenticate(request, { anonymous: true })
-    rate.count(client.id)
+    const caller = callerOf(client, address)
+    rate.count(caller)
     required(parameters, 'grant_type')
     readScope(parameters)
-    const lock = ['grant', client.id, client.fields.confidential ? '' : address] // anybody can name a public client, and must not lock out the others
-    await locks.refuseLocked('refusedGrants', lock)
     const model = new GrantModel(this.#options, { client, parameters, address, ...(request.requestId === undefined ? {} : { requestId: request.requestId }) })
     try {
       await new OAuth2Server({ model, requireClientAuthentication: { authorization_code: false, refresh_token: false, client_credentials: false, password: false } })
         .token(new OAuth2Server.Request({ method: 'POST', query: {}, headers: formHeaders, body: this.#body(request, client.id) }), new OAuth2Server.Response({}))
     } catch (error) {
-      if (model.refused) await locks.note('refusedGrants', lock)
+      if (model.guessed) { // a lock is for guesses: what was issued is good in spite of it
+        await locks.refuseLocked('refusedGrants', [caller])
+        await locks.note('refusedGrants', [caller])
+      }
       throw model.failure ?? translate(error)
     }
     if (model.answer === null) throw new TypeError('the library answered without asking the model')

@@ -85,6 +85,10 @@ const maxRefused = 5
 const doubledRequest = 5000
 /** A document stays so many milliseconds longer than anything in it is good: a code that was used is known as such. */
 const afterlife = 3_600_000
+/** Families that are revoked at the same time. */
+const batchSize = 100
+/** In an entry: a living access token had to give way. */
+export const displaced = 'displaced'
 
 /** Issues, rotates and revokes. Every method is one atomic change of one document, and looks before it only to tell why nothing changed. */
 export class TokenFamilies {
@@ -119,7 +123,7 @@ export class TokenFamilies {
     const id = new mongoose.mongo.ObjectId()
     const family = this.#newFamily(id, granted, now)
     const entry = this.#entry(id, 'token.issued', granted, { grant: granted.grant, scope: granted.scopes.join(' ') })
-    const { answer, set, purgeAt } = await this.#firstTokens(family, granted.lifetimes, refresh, mint, now)
+    const { answer, set, purgeAt } = await this.#firstTokens(family, granted, refresh, mint, now)
     await this.#insert({ ...family, ...set, purgeAt, outbox: [entry] }, entry)
     return answer
   }
@@ -147,7 +151,7 @@ export class TokenFamilies {
     const { _id, code } = family
     if (code === undefined) return null
     const entry = this.#entry(_id, 'code.redeemed', granted, { scope: granted.scopes.join(' ') })
-    const { answer, set, purgeAt, accessHash } = await this.#firstTokens({ ...family, scopes: [...granted.scopes] }, granted.lifetimes, refresh, mint, now)
+    const { answer, set, purgeAt, accessHash } = await this.#firstTokens(family, granted, refresh, mint, now)
     const redeemed = await this.#families.update({
       filter: {
         _id,
@@ -180,7 +184,7 @@ export class TokenFamilies {
     if (parts === null) return null
     const family = await this.#find(parts.family)
     if (family?.refresh === undefined || family.revokedAt !== undefined || family.expiresAt.getTime() <= this.#now()) return null
-    if (family.refresh.hash === hashOf(text)) return family
+    if ([family.refresh.hash, family.previous?.hash].includes(hashOf(text))) return family
     const key = family.key === undefined ? null : await this.#options.keyRing.find(refreshKeyLabel, family.key)
     return key !== null && parts.isGenuine(key) ? family : null
   }
@@ -206,25 +210,27 @@ export class TokenFamilies {
     if (today?.refresh === undefined) return { outcome: 'refused' }
     if (today.refresh.hash === hashOf(text)) return { outcome: 'refused' } // idle too long, or the family was touched in between
     const { previous } = today
-    if (previous?.hash !== hashOf(text) || previous.until.getTime() < this.#now()) return await this.#reused(today, granted)
-    return await this.#repeat(text, today)
+    if (today.client !== granted.client.id || previous?.hash !== hashOf(text) || previous.until.getTime() < this.#now()) return await this.#reused(today, granted)
+    return await this.#repeat(text, today, granted)
   }
 
-  async #rotate (text: string, { _id, refresh, resource }: TokenFamilyDocument, granted: Granted, mint: Mint | null): Promise<TokenAnswer | null> {
+  async #rotate (text: string, family: TokenFamilyDocument, granted: Granted, mint: Mint | null): Promise<TokenAnswer | null> {
+    const { _id, refresh } = family
     const now = this.#now()
     const hash = hashOf(text)
     const idleUntil = refresh?.idleUntil.getTime() ?? 0
     if (refresh?.hash !== hash || idleUntil <= now) return null
-    const { documents, keyRing, randomBytes, refreshGraceSeconds } = this.#options
+    const { documents, randomBytes, refreshGraceSeconds } = this.#options
     const id = _id.toHexString()
     const generation = refresh.generation + 1
-    const { keyId, key } = keyRing.current(refreshKeyLabel)
+    const { keyId, key } = await this.#keyOf(family)
     const refreshToken = issueRefreshToken(id, generation, key, randomBytes)
-    const { access, text: accessToken } = await this.#accessToken({ family: id, user: granted.user, scopes: granted.scopes, resource: resource ?? null, issuedAt: now, expiresAt: now + granted.lifetimes.accessToken * 1000 }, mint)
-    const answer = answerOf(accessToken, granted.lifetimes.accessToken, granted.scopes, refreshToken)
-    const entry = this.#entry(_id, 'token.refreshed', granted, { generation, scope: granted.scopes.join(' ') })
+    const { access, text: accessToken } = await this.#accessToken(this.#order(family, granted, now), mint)
+    const answer = answerOf(accessToken, access, refreshToken)
+    const displaces = (family.access[0]?.expiresAt.getTime() ?? 0) > now && family.access.length >= maxAccessTokens
+    const entry = this.#entry(_id, 'token.refreshed', granted, { generation, scope: granted.scopes.join(' '), ...(displaces ? { [displaced]: true } : {}) })
     const rotated = await this.#families.update({
-      filter: { _id, revokedAt: { $exists: false }, expiresAt: { $gt: new Date(now) }, 'refresh.hash': hash },
+      filter: { _id, client: granted.client.id, revokedAt: { $exists: false }, expiresAt: { $gt: new Date(now) }, 'refresh.hash': hash },
       update: {
         $set: {
           refresh: { hash: hashOf(refreshToken), generation, idleUntil: new Date(now + granted.lifetimes.refreshIdle * 1000) },
@@ -237,15 +243,23 @@ export class TokenFamilies {
       accessHash: access.hash
     })
     if (!rotated) return null
+    if (displaces) this.#options.onRevoked(id)
     documents.deliverSoon(_id, entry)
     return answer
   }
 
+  /** The data key under which all refresh tokens of a family carry their MAC: the first, so that the oldest generation is still known when the store's data key is another. */
+  async #keyOf ({ key: keyId }: TokenFamilyDocument): Promise<{ readonly keyId: string, readonly key: Buffer }> {
+    const { keyRing } = this.#options
+    const key = keyId === undefined ? null : await keyRing.find(refreshKeyLabel, keyId)
+    return keyId === undefined || key === null ? keyRing.current(refreshKeyLabel) : { keyId, key }
+  }
+
   /** The same answer again, 256 times at most; past that it is refused, and nothing is revoked. */
-  async #repeat (text: string, { _id, previous }: TokenFamilyDocument): Promise<Refreshed> {
+  async #repeat (text: string, { _id, previous }: TokenFamilyDocument, { client }: Granted): Promise<Refreshed> {
     const hash = hashOf(text)
     const found = await this.#options.documents.run(async (families) => await families.findOneAndUpdate(
-      { _id, revokedAt: { $exists: false }, 'previous.hash': hash, 'previous.replays': { $lt: maxReplays } },
+      { _id, client: client.id, revokedAt: { $exists: false }, 'previous.hash': hash, 'previous.replays': { $lt: maxReplays } },
       { $inc: { 'previous.replays': 1 } },
       { projection: { previous: 1 } }
     ))
@@ -274,7 +288,10 @@ export class TokenFamilies {
     return access !== undefined && access.expiresAt.getTime() > this.#now() ? { family, access } : null
   }
 
-  /** Revokes all of a family, once. @returns whether this call did */
+  /**
+   * Revokes all of a family, once. Whoever comes second sees to it that the log has what the first may have left in the document.
+   * @returns whether this call did
+   */
   async revoke (family: string, event: string, fields: LogFields): Promise<boolean> {
     const { documents } = this.#options
     const _id = new mongoose.mongo.ObjectId(family)
@@ -285,9 +302,9 @@ export class TokenFamilies {
       $push: { outbox: entry }
     }))
     this.#options.onRevoked(family)
-    if (modifiedCount === 0) return false
-    await documents.deliver(_id, entry)
-    return true
+    if (modifiedCount === 0) await documents.deliverWaiting(_id)
+    else await documents.deliver(_id, entry)
+    return modifiedCount > 0
   }
 
   /** Revokes one access token; the others of its family live on. */
@@ -300,12 +317,22 @@ export class TokenFamilies {
     if (modifiedCount > 0) await documents.deliver(_id, entry)
   }
 
+  /** Has the other processes forget what they know of a token that is good no more: whoever revoked it may have died before he said so. */
+  async confirmRevoked (text: string): Promise<void> {
+    const family = familyOfAccessToken(text) ?? readRefreshToken(text)?.family
+    if (family === undefined) return
+    this.#options.onRevoked(family)
+    await this.#options.documents.deliverWaiting(new mongoose.mongo.ObjectId(family))
+  }
+
   /** Revokes every living family of a person, a client, or of both. @returns how many */
-  async revokeAll (of: { readonly user?: string, readonly client?: string }, event: string, fields: LogFields): Promise<number> {
-    const living = await this.#options.documents.run(async (families) => await families.find({ ...of, revokedAt: { $exists: false } }, { projection: { _id: 1 } }).toArray())
+  async revokeAll ({ user, client }: { readonly user?: string, readonly client?: string }, event: string, fields: LogFields): Promise<number> {
+    const of = { ...(user === undefined ? {} : { user: { $eq: user } }), ...(client === undefined ? {} : { client: { $eq: client } }) }
     let revoked = 0
-    for (const { _id } of living) {
-      if (await this.revoke(_id.toHexString(), event, fields)) revoked++
+    for (let found = batchSize; found === batchSize;) {
+      const living = await this.#options.documents.run(async (families) => await families.find({ ...of, revokedAt: { $exists: false } }, { projection: { _id: 1 } }).limit(batchSize).toArray())
+      revoked += (await Promise.all(living.map(async ({ _id }) => await this.revoke(_id.toHexString(), event, fields)))).filter(Boolean).length
+      found = living.length
     }
     return revoked
   }
@@ -325,19 +352,24 @@ export class TokenFamilies {
   }
 
   /** The fields that the first tokens of a family set. */
-  async #firstTokens (family: TokenFamilyDocument, lifetimes: Required<Lifetimes>, withRefresh: boolean, mint: Mint | null, now: number): Promise<{ answer: TokenAnswer, set: Partial<TokenFamilyDocument>, purgeAt: Date, accessHash: string }> {
+  async #firstTokens (family: TokenFamilyDocument, granted: Granted, withRefresh: boolean, mint: Mint | null, now: number): Promise<{ answer: TokenAnswer, set: Partial<TokenFamilyDocument>, purgeAt: Date, accessHash: string }> {
     const { keyRing, randomBytes } = this.#options
-    const id = family._id.toHexString()
-    const { access, text } = await this.#accessToken({ family: id, user: family.user, scopes: family.scopes, resource: family.resource ?? null, issuedAt: now, expiresAt: now + lifetimes.accessToken * 1000 }, mint)
-    if (!withRefresh) return { answer: answerOf(text, lifetimes.accessToken, family.scopes), set: { access: [access] }, purgeAt: new Date(access.expiresAt.getTime() + afterlife), accessHash: access.hash }
+    const { access, text } = await this.#accessToken(this.#order(family, granted, now), mint)
+    const { hash: accessHash, expiresAt } = access
+    if (!withRefresh) return { answer: answerOf(text, access), set: { access: [access] }, purgeAt: new Date(expiresAt.getTime() + afterlife), accessHash }
     const { keyId, key } = keyRing.current(refreshKeyLabel)
-    const refreshToken = issueRefreshToken(id, 1, key, randomBytes)
+    const refreshToken = issueRefreshToken(family._id.toHexString(), 1, key, randomBytes)
     return {
-      answer: answerOf(text, lifetimes.accessToken, family.scopes, refreshToken),
-      set: { access: [access], refresh: { hash: hashOf(refreshToken), generation: 1, idleUntil: new Date(now + lifetimes.refreshIdle * 1000) }, key: keyId },
-      purgeAt: new Date(Math.max(family.expiresAt.getTime(), access.expiresAt.getTime()) + afterlife),
-      accessHash: access.hash
+      answer: answerOf(text, access, refreshToken),
+      set: { access: [access], refresh: { hash: hashOf(refreshToken), generation: 1, idleUntil: new Date(now + granted.lifetimes.refreshIdle * 1000) }, key: keyId },
+      purgeAt: new Date(family.expiresAt.getTime() + afterlife),
+      accessHash
     }
+  }
+
+  /** No access token outlives its family. */
+  #order ({ _id, resource, expiresAt }: TokenFamilyDocument, { user, scopes, lifetimes }: Granted, now: number): AccessTokenOrder {
+    return { family: _id.toHexString(), user, scopes, resource: resource ?? null, issuedAt: now, expiresAt: Math.min(now + lifetimes.accessToken * 1000, expiresAt.getTime()) }
   }
 
   async #accessToken (order: AccessTokenOrder, mint: Mint | null): Promise<{ access: FamilyAccess, text: string }> {
@@ -359,6 +391,7 @@ export class TokenFamilies {
   }
 }
 
-function answerOf (accessToken: string, expiresIn: number, scopes: readonly string[], refreshToken?: string): TokenAnswer {
+function answerOf (accessToken: string, { issuedAt, expiresAt, scopes }: FamilyAccess, refreshToken?: string): TokenAnswer {
+  const expiresIn = Math.floor((expiresAt.getTime() - issuedAt.getTime()) / 1000)
   return { access_token: accessToken, token_type: 'Bearer', expires_in: expiresIn, ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }), scope: scopes.join(' ') }
 }

@@ -69,6 +69,11 @@ export class AuditedDocuments<Document extends AuditedDocument> extends Document
     await this.run(async () => { await this.#outbox.deliverAll([{ id, entry }]) })
   }
 
+  /** Delivers whatever waits in that document, however young it is. @throws DWA_STORE_UNAVAILABLE */
+  async deliverWaiting (id: mongo.ObjectId): Promise<void> {
+    await this.run(async () => { await this.#outbox.deliverFrom(id) })
+  }
+
   /** Sends the entry on its way to the log and returns at once. */
   deliverSoon (id: mongo.ObjectId, entry: OutboxEntry): void {
     if (this.#waiting.length >= maxWaiting) return

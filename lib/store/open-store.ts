@@ -44,6 +44,8 @@ const connectLimit = 3000
 const retryInterval = 10_000
 /** A change is unknown to other processes while its entry waits in the record of a dead one: they look for it this often. */
 const sweepInterval = 5000
+/** Between looks at the database's clock: this process's may be put right while it runs. */
+const clockInterval = 60_000
 
 /** The store of one app. */
 export class OpenedStore implements Store {
@@ -199,7 +201,9 @@ export class OpenedStore implements Store {
       })
     }
     if (connected.every(Boolean)) await this.#unlessAway(async () => { await this.#initialise() })
+    const measuring = setInterval(() => { this.#setClockLater() }, clockInterval).unref() // real time: what it measures is the clock
     this.#timers.push(
+      () => { clearInterval(measuring) },
       every(clock, retryInterval, () => { this.#initialiseLater() }),
       every(clock, sweepInterval, () => { this.#sweepLater() })
     )

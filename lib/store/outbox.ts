@@ -80,6 +80,12 @@ export class Outbox {
     for (const { _id, outbox } of records) await this.#sweepRecord(_id, outbox, old)
   }
 
+  /** The same for one document, however young its entries are. */
+  async deliverFrom (id: mongo.ObjectId): Promise<void> {
+    const record = await this.#options.documents().findOne({ _id: id }, { projection: { outbox: 1 } })
+    if (record?.outbox !== undefined) await this.#sweepRecord(id, record.outbox, new Date(8.64e15))
+  }
+
   async #sweepRecord (id: mongo.ObjectId, outbox: unknown, old: Date): Promise<void> {
     if (!Array.isArray(outbox)) {
       await this.#options.onForged(id.toHexString())

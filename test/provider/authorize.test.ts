@@ -240,10 +240,11 @@ t.test('security 13: a decision is taken once, of that person in that browser, a
     ['another decision', with_(form, { decision: 'yes' }), as('ann', { cookie })],
     ['two decisions', `${form.toString()}&decision=deny&decision=allow`, as('ann', { cookie })],
     ['a malformed scope', `${with_(form, { decision: 'allow' }).toString()}&scope=%ff`, as('ann', { cookie })],
-    ['nothing', '', as('ann', { cookie })]
+    ['nothing', '', as('ann', { cookie })],
+    ['another token, and no origin to speak of', with_(form, { decision: 'allow', csrf: 'x' }), as('ann', { cookie, origin: 'null' })]
   ]
   for (const [what, body, headers] of refusals) t.match(await post(app, body, headers), errorPage(400, 'DWA_OAUTH_INVALID_(INTERACTION|REQUEST)'), what)
-  for (const [what, headers] of [['another site', { 'sec-fetch-site': 'cross-site' }], ['another origin', { origin: 'https://evil.example' }], ['no origin to speak of', { origin: 'null' }], ['its own, once over http', { origin: 'http://id.example' }]] as const) {
+  for (const [what, headers] of [['another site', { 'sec-fetch-site': 'cross-site' }], ['another origin', { origin: 'https://evil.example' }], ['its own, once over http', { origin: 'http://id.example' }]] as const) {
     t.match(await post(app, with_(form, { decision: 'allow' }), as('ann', { cookie, ...headers })), errorPage(403, 'DWA_CROSS_SITE'), what)
   }
   t.strictSame(await livingFamilies(uri, 'ann'), [], 'nobody got anything')

@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import t from 'tap'
-import type { StoredClient } from '../../lib/provider/client-schema.js'
+import type { ClientKey, StoredClient } from '../../lib/provider/client-schema.js'
 import { metadataPath, readIssuer } from '../../lib/provider/issuer.js'
 import { featuresOf, jwksUri, metadataOf } from '../../lib/provider/metadata.js'
 import { storedClient } from './stored-client.js'
@@ -44,15 +44,18 @@ t.test('the metadata of an issuer with a path is where RFC 8414 and its clients 
 })
 
 t.test('security 36: only what some enabled client may do is announced', async (t) => {
+  const publicKey: ClientKey = { kid: 'k', algorithm: 'RS256', publicJwk: { kty: 'RSA' }, createdAt: 0, signsFrom: 0 }
+  t.equal(featuresOf([storedClient({ applicationType: 'legacy', allowPassword: true })], false).password, false, 'no password without somebody to check it')
   const cases: Array<[string, Array<Partial<StoredClient>>, object]> = [
     ['nobody', [], nothing],
     ['plain clients', [{}, { applicationType: 'mobile', confidential: false }, { applicationType: 'legacy' }, { applicationType: 'backend' }], nothing],
     ['implicit', [{}, { applicationType: 'mobile', allowImplicit: true }], { ...nothing, implicit: true }],
     ['password', [{ applicationType: 'legacy', allowPassword: true }], { ...nothing, password: true }],
-    ['JWTs', [{ tokenType: 'jwt' }], { ...nothing, jwt: true }],
-    ['JWTs with HMAC', [{ tokenType: 'jwt', jwtAlgorithm: 'HS512' }], nothing],
+    ['JWTs', [{ tokenType: 'jwt', keys: [publicKey] }], { ...nothing, jwt: true }],
+    ['JWTs of before', [{ tokenType: 'random', keys: [publicKey] }], { ...nothing, jwt: true }],
+    ['JWTs with HMAC', [{ tokenType: 'jwt', jwtAlgorithm: 'HS512', keys: [{ ...publicKey, publicJwk: null }] }], nothing],
     ['switches of another type', [{ allowImplicit: true, allowPassword: true }], nothing],
-    ['disabled ones', [{ applicationType: 'mobile', allowImplicit: true, enabled: false }, { applicationType: 'legacy', allowPassword: true, enabled: false }, { tokenType: 'jwt', enabled: false }], nothing]
+    ['disabled ones', [{ applicationType: 'mobile', allowImplicit: true, enabled: false }, { applicationType: 'legacy', allowPassword: true, enabled: false }, { tokenType: 'jwt', keys: [publicKey], enabled: false }], nothing]
   ]
   for (const [what, clients, features] of cases) t.same(featuresOf(clients.map((fields) => storedClient({ tokenType: 'random', ...fields }))), features, what)
 })
