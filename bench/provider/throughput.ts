@@ -49,7 +49,7 @@ export async function compare (comparison: Comparison, { rounds, seconds, mongo 
         const issued = server === 'bare' ? bareIssued : await issue(desk, kind, count(duration))
         return { port, kind: server, endpoint, issued, until: eachOnce ? 'each-once' : duration }
       }
-      for (const server of running) await send(await prepare(server, Math.min(1, seconds)))
+      for (const server of running) await send({ ...await prepare(server, Math.min(1, seconds)), warmUp: true })
       for (const server of turned(running, round)) {
         const { contestant, program } = server
         const load = await prepare(server, seconds)
