@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { MongoClient, ObjectId, type Document } from 'mongodb'
 
-const batch = 5000
+const batch = 1000
 
 /** Stores token families as months of use leave them: most with a code that was used, a refresh token and its predecessor, and an access token; some of clients. */
 export async function fill (uri: string, families: number): Promise<void> {
   const client = await MongoClient.connect(uri)
   try {
     const collection = client.db().collection('dwa_token_families')
+    // Before there are documents: the embedded server would build them in one go, and answer nobody meanwhile.
+    await collection.createIndexes([{ key: { user: 1, client: 1 } }, { key: { client: 1 } }, { key: { purgeAt: 1 }, expireAfterSeconds: 0 }, { key: { 'outbox.draft.at': 1 }, sparse: true }])
     for (let index = 0; index < families; index += batch) {
       await collection.insertMany(Array.from({ length: Math.min(batch, families - index) }, (_, offset) => family(index + offset)), { ordered: false })
     }
