@@ -53,7 +53,7 @@ async function routes (scope: FastifyInstance, { authorize, consents, clients, o
   })
   const trusted = new Set([origin])
   scope.addHook('onRequest', async (request, reply) => {
-    reply.header('cache-control', 'no-store')
+    reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer') // redirects as well
     // Pages without a referrer send `Origin: null` (Fetch §3.2); where that is all a browser says, the form's cookie and token decide.
     if (isCrossSite({ method: request.method, origin: request.headers.origin === 'null' ? undefined : request.headers.origin, secFetchSite: [request.headers['sec-fetch-site'] ?? []].flat().at(0) }, trusted)) throw new errors.DWA_CROSS_SITE()
   })

@@ -103,9 +103,10 @@ function sendOAuthError (error: unknown, request: FastifyRequest, reply: Fastify
 
 /** The info endpoints say of a bad token, and of a bad model, what oauth_provider says, and challenge as RFC 6750 §3 does. */
 function sendInfoError (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const missing = isAuthError(error, 'DWA_OAUTH_MISSING_TOKEN')
+  if (missing || isAuthError(error, 'DWA_OAUTH_INVALID_TOKEN')) return reply.code(401).header('www-authenticate', missing ? 'Bearer' : 'Bearer error="invalid_token"').send({ error: 'invalid_or_expired_token' })
   if (isAuthError(error, 'DWA_OAUTH_INVALID_MODEL')) return reply.code(400).send({ error: 'invalid_model' })
-  if (!isAuthError(error, 'DWA_OAUTH_INVALID_TOKEN')) return sendOAuthError(error, request, reply)
-  return reply.code(401).header('www-authenticate', 'Bearer error="invalid_token"').send({ error: 'invalid_or_expired_token' })
+  return sendOAuthError(error, request, reply)
 }
 
 /** Makes the app an OAuth 2 provider. */

@@ -48,7 +48,7 @@ export class ClientAuthentication {
     const began = clock.now()
     const credentials = readCredentials(request) ?? []
     const client = await this.#named(credentials)
-    const lock = [client?.id ?? '', request.address] // whoever invents clients is counted once for all of them
+    const lock = [client?.fields.clientId ?? credentials.at(-1)?.clientId ?? '', request.address] // the same for a client that does not exist
     await locks.refuseLocked('clientAuthentications', lock)
     if (client !== null && await this.#fitsAtOnce(client, credentials, anonymous)) return client
     const late = await this.#turns.run(lock.join(' '), async () => await this.#tryImported(client, credentials, request, lock))
@@ -74,9 +74,11 @@ export class ClientAuthentication {
   async #tryImported (client: OpenClient | null, credentials: Credentials, { address, requestId }: ClientRequest, lock: readonly string[]): Promise<OpenClient | null> {
     const { locks, secrets, log } = this.#options
     await locks.refuseLocked('clientAuthentications', lock)
+    await locks.refuseLocked('failuresPerAddress', [address]) // whoever invents one client after the other
     const own = client === null ? credentials : credentials.filter(({ clientId }) => clientId === client.fields.clientId)
     if (await secrets.fitsImported(secretsOf(own), (client?.fields.keptSecrets ?? []).map(({ hash }) => hash))) return client
     await locks.note('clientAuthentications', lock)
+    await locks.note('failuresPerAddress', [address])
     log(address, {
       level: 'warning',
       target: { type: 'client', id: client?.id ?? null, name: credentials[0]?.clientId ?? null },

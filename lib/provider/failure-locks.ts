@@ -6,7 +6,7 @@ import type { ConfirmedCache } from '../store/confirmed-cache.js'
 import type { DocumentCollection, DocumentIndex } from '../store/document-collection.js'
 import type { FailureLimit } from './provider-options.js'
 
-export type LimitName = 'passwordsPerUser' | 'passwordsPerAddress' | 'clientAuthentications' | 'refusedGrants'
+export type LimitName = 'passwordsPerUser' | 'passwordsPerAddress' | 'clientAuthentications' | 'failuresPerAddress' | 'refusedGrants'
 
 /** Failures of one kind and key within one window of time. */
 export interface FailureDocument {

@@ -65,7 +65,8 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
 
   readonly getClient = async (): Promise<Client> => this.#client()
 
-  readonly getAuthorizationCode = async (text: string): Promise<AuthorizationCode> => await this.#noting(async () => {
+  readonly getAuthorizationCode = async (): Promise<AuthorizationCode> => await this.#noting(async () => {
+    const text = this.#parameter('code')
     const { client, parameters, requestId } = this.#request
     const { families } = this.#parts
     const family = await families.findCode(text)
@@ -89,12 +90,14 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
 
   readonly revokeAuthorizationCode = async (): Promise<boolean> => true // `saveToken` consumes it, together with recording its tokens
 
-  readonly getRefreshToken = async (text: string): Promise<RefreshToken> => await this.#noting(async () => {
+  readonly getRefreshToken = async (): Promise<RefreshToken> => await this.#noting(async () => {
+    const text = this.#parameter('refresh_token')
     const { client } = this.#request
     const family = await this.#parts.families.findRefreshToken(text)
     if (family === null || isVoid(family, client)) throw this.#guess('The refresh token is invalid')
     if (family.client !== client.id && this.#parts.families.isCurrent(text, family)) throw this.#guess('The refresh token is invalid')
     this.#family = family
+    if (!this.#parts.families.isCurrent(text, family)) this.#answer = await this.#afterUse(text)
     return { refreshToken: text, scope: this.#stillAllowed(family.scopes), client: this.#client(), user: this.#user(family.user) }
   })
 
@@ -102,9 +105,9 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
 
   readonly getUserFromClient = async (): Promise<User> => await this.#noting(async () => this.#user(this.#request.client.fields.userId ?? null))
 
-  readonly getUser = async (username: string, password: string): Promise<User> => await this.#noting(async () => {
+  readonly getUser = async (): Promise<User> => await this.#noting(async () => {
     const { address, requestId } = this.#request
-    const user = await this.#parts.passwords.check(username, password, { address, client: this.#request.client, ...(requestId === undefined ? {} : { requestId }) })
+    const user = await this.#parts.passwords.check(this.#parameter('username'), this.#parameter('password'), { address, client: this.#request.client, ...(requestId === undefined ? {} : { requestId }) })
     return this.#user(userIdOf(user))
   })
 
@@ -122,6 +125,7 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
   readonly getAccessToken = async (): Promise<null> => null // nor does it authenticate requests
 
   readonly saveToken = async (token: Token, client: Client, user: User): Promise<Token> => await this.#noting(async () => {
+    if (this.#answer !== null) return { accessToken: '-', client, user } // the one of before
     const { parameters, requestId } = this.#request
     const grantType = parameters.get('grant_type') ?? ''
     const { userId } = user as GrantUser
@@ -142,18 +146,31 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
 
   async #save (grantType: string, granted: Granted): Promise<TokenAnswer> {
     const { families, mintFor } = this.#parts
-    const { client, parameters, requestId } = this.#request
+    const { client, requestId } = this.#request
     const mint = mintFor(client)
     if (this.#family === null) return await families.issue(granted, { refresh: grantType === 'password', mint })
     if (grantType === 'authorization_code') {
       const answer = await families.redeem(this.#family, granted, { refresh: true, mint })
       if (answer !== null) return answer
-      await families.presentedAgain(parameters.get('code') ?? '', { rightful: true, ...(requestId === undefined ? {} : { requestId }) })
+      await families.presentedAgain(this.#parameter('code'), { rightful: true, ...(requestId === undefined ? {} : { requestId }) })
       throw new errors.DWA_OAUTH_INVALID_GRANT('The code is invalid')
     }
-    const refreshed = await families.refresh(parameters.get('refresh_token') ?? '', this.#family, granted, mint)
-    if ('answer' in refreshed) return refreshed.answer
-    throw new errors.DWA_OAUTH_INVALID_GRANT('The refresh token is invalid')
+    const answer = await families.refresh(this.#parameter('refresh_token'), this.#family, granted, mint)
+    if (answer === null) throw new errors.DWA_OAUTH_INVALID_GRANT('The refresh token is invalid')
+    return answer
+  }
+
+  /** Whatever else the request asks for: that a token was used before comes first. */
+  async #afterUse (text: string): Promise<TokenAnswer> {
+    const { client: { id, fields: { name } }, requestId } = this.#request
+    const answer = await this.#parts.families.presentedAfterUse(text, { client: { id, name }, ...(requestId === undefined ? {} : { requestId }) })
+    if (answer === null) throw new errors.DWA_OAUTH_INVALID_GRANT('The refresh token is invalid')
+    return answer
+  }
+
+  /** The library is shown that a parameter is there, and not what it is. */
+  #parameter (name: string): string {
+    return this.#request.parameters.get(name) ?? ''
   }
 
   /** A person whom the app no longer knows gets no tokens. */

@@ -26,10 +26,11 @@ export class InfoRequests {
     this.#options = options
   }
 
-  /** @throws DWA_OAUTH_INVALID_TOKEN, DWA_OAUTH_INVALID_REQUEST for a token in two places, DWA_STORE_UNAVAILABLE */
+  /** @throws DWA_OAUTH_MISSING_TOKEN, DWA_OAUTH_INVALID_TOKEN, DWA_OAUTH_INVALID_REQUEST for a token in two places, DWA_STORE_UNAVAILABLE */
   async token (request: InfoRequest): Promise<AccessToken> {
     const presented = presentedToken(request)
     const token = presented === null ? null : await this.#options.accessTokens.find(presented.text)
+    if (presented === null && !/^bearer\b/i.test(request.authorization ?? '')) throw new errors.DWA_OAUTH_MISSING_TOKEN()
     if (presented === null || token === null) throw new errors.DWA_OAUTH_INVALID_TOKEN()
     if (token.userId !== null && await this.#options.users.get(token.userId) === null) throw new errors.DWA_OAUTH_INVALID_TOKEN() // the app has removed the person
     if (presented.inQuery && (await this.#options.clients.byClientId(token.clientId))?.fields.tokenInQuery !== true) throw new errors.DWA_OAUTH_INVALID_TOKEN()

@@ -43,6 +43,8 @@ export interface ProviderLimits {
   readonly passwordsPerAddress?: FailureLimit
   /** Failed authentications of a client from one address. Default 20 in 300 s. */
   readonly clientAuthentications?: FailureLimit
+  /** Failed authentications of any clients from one address. Default 100 in 300 s; then failures are not looked at, and what is right is taken. */
+  readonly failuresPerAddress?: FailureLimit
   /** Refused codes and refresh tokens of a client. Default 30 in 300 s. */
   readonly refusedGrants?: FailureLimit
   /** Requests a minute from one address to authorize and consents, in one process. Default 60. */
@@ -91,6 +93,7 @@ export const providerOptionsSchema = {
         passwordsPerUser: failureLimit,
         passwordsPerAddress: failureLimit,
         clientAuthentications: failureLimit,
+        failuresPerAddress: failureLimit,
         refusedGrants: failureLimit,
         pagesPerMinute: { type: 'integer', minimum: 1 },
         requestsPerMinute: { type: 'integer', minimum: 1 }
@@ -109,6 +112,7 @@ export const defaultLimits: Required<ProviderLimits> = {
   passwordsPerUser: { max: 5, windowSeconds: 900 },
   passwordsPerAddress: { max: 50, windowSeconds: 900 },
   clientAuthentications: { max: 20, windowSeconds: 300 },
+  failuresPerAddress: { max: 100, windowSeconds: 300 },
   refusedGrants: { max: 30, windowSeconds: 300 },
   pagesPerMinute: 60,
   requestsPerMinute: 600

@@ -13,8 +13,10 @@ export interface TokenEndpointOptions extends GrantModelParts {
   readonly rate: RequestRate
 }
 
-/** What the library may see of a request: the rest is checked here, or in the model. */
-const forwarded = ['grant_type', 'code', 'refresh_token', 'username', 'password', 'scope'] as const
+/** What the library sees of a request as it is; of the others, only that they are there: what it takes for malformed may be somebody's password. */
+const forwarded: ReadonlySet<string> = new Set(['grant_type', 'scope'])
+const hidden: ReadonlySet<string> = new Set(['code', 'refresh_token', 'username', 'password'])
+const grantTypes: ReadonlySet<string> = new Set(['authorization_code', 'refresh_token', 'client_credentials', 'password'])
 
 /** The token endpoint (RFC 6749 §3.2). The grants are @node-oauth/oauth2-server's, a new one for each request; what it takes in, and what it says, is ours. */
 export class TokenEndpoint {
@@ -31,7 +33,7 @@ export class TokenEndpoint {
     const client = await authentication.authenticate(request, { anonymous: true })
     const caller = callerOf(client, address)
     rate.count(caller)
-    required(parameters, 'grant_type')
+    if (!grantTypes.has(required(parameters, 'grant_type'))) throw new errors.DWA_OAUTH_UNSUPPORTED_GRANT_TYPE()
     readScope(parameters)
     const model = new GrantModel(this.#options, { client, parameters, address, ...(request.requestId === undefined ? {} : { requestId: request.requestId }) })
     try {
@@ -49,10 +51,7 @@ export class TokenEndpoint {
   }
 
   #body ({ parameters }: ClientRequest, clientId: string): Record<string, string> {
-    return Object.fromEntries([['client_id', clientId], ...forwarded.flatMap((name) => {
-      const value = parameters.get(name)
-      return value === undefined ? [] : [[name, value]]
-    })])
+    return { client_id: clientId, ...Object.fromEntries([...parameters].flatMap(([name, value]) => forwarded.has(name) ? [[name, value]] : hidden.has(name) ? [[name, '-']] : [])) }
   }
 }
 

@@ -47,11 +47,6 @@ export interface TokenAnswer {
   readonly scope: string
 }
 
-/** What becomes of a refresh token that is presented. */
-export type Refreshed =
-  | { readonly outcome: 'rotated' | 'repeated', readonly answer: TokenAnswer }
-  | { readonly outcome: 'refused' | 'reused' }
-
 /** A living access token. */
 export interface LiveAccessToken {
   readonly family: TokenFamilyDocument
@@ -203,15 +198,18 @@ export class TokenFamilies {
    * Rotates a refresh token (RFC 9700 §4.14.2). Of however many who present the same one, one rotates it, and the others, within the grace, get its answer.
    * @param family as `findRefreshToken` found it
    */
-  async refresh (text: string, family: TokenFamilyDocument, granted: Granted, mint: Mint | null): Promise<Refreshed> {
-    const rotated = await this.#rotate(text, family, granted, mint)
-    if (rotated !== null) return { outcome: 'rotated', answer: rotated }
+  async refresh (text: string, family: TokenFamilyDocument, granted: Granted, mint: Mint | null): Promise<TokenAnswer | null> {
+    return await this.#rotate(text, family, granted, mint) ?? await this.presentedAfterUse(text, granted)
+  }
+
+  /** A refresh token that was used: within the grace its own client gets the same answer again, and anything else ends the family. Null when there is no answer. */
+  async presentedAfterUse (text: string, by: Pick<Granted, 'client' | 'requestId'>): Promise<TokenAnswer | null> {
     const today = await this.findRefreshToken(text)
-    if (today?.refresh === undefined) return { outcome: 'refused' }
-    if (today.refresh.hash === hashOf(text)) return { outcome: 'refused' } // idle too long, or the family was touched in between
-    const { previous } = today
-    if (today.client !== granted.client.id || previous?.hash !== hashOf(text) || previous.until.getTime() < this.#now()) return await this.#reused(today, granted)
-    return await this.#repeat(text, today, granted)
+    if (today === null || this.isCurrent(text, today)) return null // it is over, or idle for too long, or the family was touched in between
+    const { client, previous } = today
+    if (client === by.client.id && previous?.hash === hashOf(text) && previous.until.getTime() > this.#now()) return await this.#repeat(text, today, by)
+    await this.#reused(today, by)
+    return null
   }
 
   async #rotate (text: string, family: TokenFamilyDocument, granted: Granted, mint: Mint | null): Promise<TokenAnswer | null> {
@@ -256,18 +254,17 @@ export class TokenFamilies {
   }
 
   /** The same answer again, 256 times at most; past that it is refused, and nothing is revoked. */
-  async #repeat (text: string, { _id, previous }: TokenFamilyDocument, { client }: Granted): Promise<Refreshed> {
+  async #repeat (text: string, { _id, previous }: TokenFamilyDocument, { client }: Pick<Granted, 'client'>): Promise<TokenAnswer | null> {
     const hash = hashOf(text)
     const found = await this.#options.documents.run(async (families) => await families.findOneAndUpdate(
       { _id, client: client.id, revokedAt: { $exists: false }, 'previous.hash': hash, 'previous.replays': { $lt: maxReplays } },
       { $inc: { 'previous.replays': 1 } },
       { projection: { previous: 1 } }
     ))
-    const answer = found === null || previous === undefined ? null : openAnswer(previous.answer, text, _id.toHexString())
-    return answer === null ? { outcome: 'refused' } : { outcome: 'repeated', answer }
+    return found === null || previous === undefined ? null : openAnswer(previous.answer, text, _id.toHexString())
   }
 
-  async #reused ({ _id, refresh }: TokenFamilyDocument, { client, requestId }: Granted): Promise<Refreshed> {
+  async #reused ({ _id, refresh }: TokenFamilyDocument, { client, requestId }: Pick<Granted, 'client' | 'requestId'>): Promise<void> {
     await this.revoke(_id.toHexString(), 'token.refresh_reused', {
       level: 'warning',
       message: 'a used refresh token was presented again: its family was revoked',
@@ -275,7 +272,6 @@ export class TokenFamilies {
       details: { generation: refresh?.generation ?? 0 },
       ...(requestId === undefined ? {} : { requestId })
     })
-    return { outcome: 'reused' }
   }
 
   /** A living access token, with its family; null for anything else. */

@@ -60,7 +60,7 @@ export class ConfirmedCache<Value> {
   async #slot (key: string, load: () => Promise<Value>): Promise<Slot<Value>> {
     const kept = this.#slots.get(key)
     const now = this.#options.clock.now()
-    const servable = kept !== undefined && now - this.#confirmedAt(kept) <= this.#options.maxStaleMs
+    const servable = kept !== undefined && isWithin(now - this.#confirmedAt(kept), this.#options.maxStaleMs + 1)
     if (servable && now - kept.triedAt < this.#recheckMs) return kept
     let loading = this.#loading.get(key)
     if (loading === undefined) this.#loading.set(key, loading = this.#load(key, load).finally(() => this.#loading.delete(key)))
@@ -92,7 +92,7 @@ export class ConfirmedCache<Value> {
   #isUsable (slot: Slot<Value>): boolean {
     const { changes, clock } = this.#options
     const now = clock.now()
-    if (now - slot.confirmedAt < this.#recheckMs) return true
+    if (isWithin(now - slot.confirmedAt, this.#recheckMs)) return true
     if (slot.epoch !== changes.epoch || !changes.live) return false
     slot.confirmedAt = now
     return true
@@ -113,4 +113,9 @@ export class ConfirmedCache<Value> {
     if (this.#slots.size >= maxSlots) this.#slots.clear()
     this.#slots.set(key, slot)
   }
+}
+
+/** An age below a limit; a negative one says that the clock was put back, and nothing else. */
+function isWithin (age: number, limit: number): boolean {
+  return age >= 0 && age < limit
 }

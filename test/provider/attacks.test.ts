@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import mongoose from 'mongoose'
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
@@ -57,11 +58,104 @@ t.test('20, 31: guesses of a client\'s secret are one count, however its id is w
 })
 
 t.test('31: whoever invents clients is counted for all of them together', async (t) => {
-  const { app } = await start(t)
-  const answers = await Promise.all(Array.from({ length: 40 }, async (_, index) => await post(app, '/token', { grant_type: 'client_credentials' }, { clientId: `invented${index}`, secret: 'x' })))
-  t.equal(answers.filter(({ status }) => status === 429).length, 20)
-  t.equal(await app.store.connection.collection('dwa_failures').countDocuments({}), 1)
+  const { app } = await start(t, { provider: { limits: { failuresPerAddress: { max: 20, windowSeconds: 60 } } } })
+  const real = await makeClient(app, { applicationType: 'backend' })
+  for (let index = 0; index < 20; index++) t.equal((await post(app, '/token', { grant_type: 'client_credentials' }, { clientId: `invented${index}`, secret: 'x' })).status, 401)
+  const answers = await Promise.all(['invented', real.clientId].map(async (clientId) => await post(app, '/token', { grant_type: 'client_credentials' }, { clientId, secret: 'x' })))
+  t.strictSame(answers.map(({ status, body }) => ({ status, body })), Array(2).fill({ status: 429, body: { error: 'temporarily_unavailable', error_description: 'Too many requests' } }), 'one that exists is no other')
+  t.equal((await post(app, '/token', { grant_type: 'client_credentials' }, real)).status, 200, 'what is right is taken')
+  t.equal(await app.store.connection.collection('dwa_failures').countDocuments({}), 21)
   t.equal((await app.auditLog.find({ event: 'client.authentication_failed' })).length, 1)
+})
+
+t.test('19: guesses lock a client that does not exist like one that does', async (t) => {
+  const { app } = await start(t)
+  const real = await makeClient(app, { applicationType: 'backend' })
+  const seen = await Promise.all(['nobody', real.clientId].map(async (clientId) => {
+    const statuses = await Promise.all(Array.from({ length: 25 }, async () => (await post(app, '/token', { grant_type: 'client_credentials' }, { clientId, secret: 'x' })).status))
+    return statuses.sort()
+  }))
+  t.strictSame(seen[0], seen[1])
+  t.equal(seen[0]?.filter((status) => status === 429).length, 5)
+})
+
+t.test('26: reuse ends a family whatever else the request asks for', async (t) => {
+  for (const more of [{ scope: 'admin' }, { resource: 'https://x.example' }, { scope: 'x  y' }] as Array<Record<string, string>>) {
+    const { app } = await start(t)
+    const shop = await makeClient(app)
+    const first = (await redeem(app, shop, await codeFor(app, shop))).body
+    const second = (await refresh(app, shop, first['refresh_token'])).body
+    const third = (await refresh(app, shop, second['refresh_token'])).body
+    const answer = await refresh(app, shop, first['refresh_token'], more)
+    if (more['scope'] === 'x  y') {
+      t.match(answer, { status: 400, body: { error: 'invalid_scope' } }, 'what is malformed is not looked at')
+      continue
+    }
+    t.match(answer, { status: 400, body: { error: 'invalid_grant' } }, JSON.stringify(more))
+    t.equal((await refresh(app, shop, third['refresh_token'])).status, 400)
+    t.equal((await app.auditLog.find({ event: 'token.refresh_reused' })).length, 1)
+  }
+})
+
+t.test('23: another client, or the wrong scope, does not burn a code', async (t) => {
+  const { app } = await start(t)
+  const shop = await makeClient(app)
+  const other = await makeClient(app)
+  const code = await codeFor(app, shop, { scope: 'read' })
+  for (let count = 0; count < 10; count++) t.equal((await redeem(app, other, code)).status, 400)
+  t.match(await redeem(app, shop, code, { scope: 'read write' }), { status: 400, body: { error: 'invalid_scope' } })
+  t.equal((await redeem(app, shop, code)).body['scope'], 'read')
+  t.equal((await redeem(app, shop, await codeFor(app, shop), { scope: 'write' })).body['scope'], 'write', 'a narrower one is granted')
+})
+
+t.test('28: a password may hold any character', async (t) => {
+  const person = { id: 'émile😀', name: 'Émile', email: 'e@example.org', password: 'pass😀 ·\t\u0085' }
+  const { app } = await start(t, { people: [person] })
+  const legacy = await makeClient(app, { applicationType: 'legacy', allowPassword: true })
+  t.equal((await post(app, '/token', { grant_type: 'password', username: person.id, password: person.password }, legacy)).status, 200)
+})
+
+t.test('a person is somebody else to each client, and the same in every process', async (t) => {
+  const { app, uri } = await start(t)
+  const other = await providerApp(t, { uri, routes })
+  const [one, two] = [await makeClient(app), await makeClient(app)]
+  const subject = async (on: FastifyInstance, made: typeof one, user: string): Promise<unknown> => {
+    const { body } = await redeem(on, made, await codeFor(on, made, {}, user))
+    return (await post(on, '/introspect', { token: String(body['access_token']) }, made)).body['sub']
+  }
+  const ann = await subject(app, one, 'ann')
+  t.equal(await subject(app, one, 'ann'), ann)
+  t.equal(await subject(other, one, 'ann'), ann)
+  t.not(await subject(app, two, 'ann'), ann)
+  t.not(await subject(app, one, 'bob'), ann)
+  const key = (await app.store.connection.collection<{ _id: string, key: string }>('dwa_subjects').findOne({ _id: 'ann' }))?.key ?? ''
+  t.equal(ann, createHash('sha256').update(one.clientId + key).digest('hex'))
+})
+
+t.test('50: without any token the challenge is bare', async (t) => {
+  const { app } = await start(t)
+  for (const path of ['tokeninfo', 'userinfo', 'otherinfo']) {
+    for (const [headers, expected] of [[{}, 'Bearer'], [{ authorization: 'Basic eDp5' }, 'Bearer'], [bearer('x'), 'Bearer error="invalid_token"'], [{ authorization: 'Bearer' }, 'Bearer error="invalid_token"']] as const) {
+      const answer = await app.inject({ url: `/oauth2/${path}`, headers })
+      t.strictSame([answer.statusCode, answer.headers['www-authenticate'], answer.json()], [401, expected, { error: 'invalid_or_expired_token' }], `${path} ${JSON.stringify(headers)}`)
+    }
+  }
+})
+
+t.test('50: a route takes no token from the query, whatever its client may', async (t) => {
+  const { app } = await start(t)
+  const backend = await makeClient(app, { applicationType: 'backend', tokenInQuery: true })
+  const { body } = await post(app, '/token', { grant_type: 'client_credentials' }, backend)
+  t.equal((await app.inject({ url: `/me?access_token=${String(body['access_token'])}` })).statusCode, 401)
+})
+
+t.test('16: nothing that redirects to a client leaves a referrer', async (t) => {
+  const { app } = await start(t)
+  const shop = await makeClient(app)
+  for (const query of ['response_type=code', 'response_type=nonsense']) {
+    const { statusCode, headers } = await app.inject({ url: `/oauth2/authorize?client_id=${shop.clientId}&code_challenge=${challenge}&code_challenge_method=S256&${query}`, headers: { 'x-user': 'ann' } })
+    t.strictSame([statusCode, headers['referrer-policy'], headers['cache-control']], [303, 'no-referrer', 'no-store'], query)
+  }
 })
 
 t.test('20: a failure costs one slow hash for each reading, whatever there is to compare with', async (t) => {
