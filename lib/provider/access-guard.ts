@@ -25,12 +25,7 @@ export class AccessGuard {
   readonly hook: RouteHook = (request, reply, done) => {
     const credential = readBearer(request.headers.authorization)
     if (typeof credential === 'string') return refuse(reply, done, credential)
-    let token: AccessToken | null | Promise<AccessToken | null>
-    try {
-      token = this.#options.accessTokens.find(credential.token)
-    } catch (error) {
-      return done(asError(error))
-    }
+    const token = this.#options.accessTokens.find(credential.token)
     if (token instanceof Promise) token.then((found) => { this.#admit(found, request, reply, done) }, (error: unknown) => { done(asError(error)) })
     else this.#admit(token, request, reply, done)
   }

@@ -252,6 +252,60 @@ t.test('14: a consent that ends while a code is made of it ends the code', async
   t.ok(left.every((family) => family['revokedAt'] instanceof Date))
 })
 
+t.test('14: a consent that ends while its form is answered ends what the answer brought', async (t) => {
+  const { app } = await start(t)
+  const families = new TokenFamilies({ documents: app.store.auditedDocuments<TokenFamilyDocument>('token_families', familyIndexes), keyRing: app.store.keyRing, clock: app.store.serverClock, randomBytes: (size) => Buffer.alloc(size, 8), refreshGraceSeconds: 10, onRevoked () {} })
+  const client = { id: 'c', version: 1, privateKeys: new Map<string, string>(), fields: storedClient({ redirectUris: [callback], scopes: ['read'] }) }
+  const query = new URLSearchParams({ response_type: 'code', client_id: 'c', code_challenge: challenge, code_challenge_method: 'S256' }).toString()
+  let ends: Error | null = null
+  const authorize = new Authorize({
+    clients: { byClientId: async () => client },
+    scopes: { byCode: async () => null },
+    families,
+    consents: { covers: async () => { if (ends !== null) throw ends; return false }, grant: async () => {}, deny: async () => {} },
+    interactions: { consume: async () => ({ query, scopes: ['read'], redirectUri: callback }) } as never,
+    issuer,
+    lifetimes: { code: 60, accessToken: 60, refreshToken: 60, refreshIdle: 60 },
+    audiences: [],
+    mintFor: () => null
+  })
+  const form = 'interaction=i&csrf=c&decision=allow&scope=read'
+  t.match(await authorize.decide(form, { user: 'ann', browser: 'b' }), /error=consent_required/)
+  t.ok((await app.store.connection.collection('dwa_token_families').findOne({}))?.['revokedAt'] instanceof Date)
+  ends = new Error('away')
+  await t.rejects(authorize.decide(form, { user: 'ann', browser: 'b' }), { message: 'away' })
+})
+
+t.test('28, 35, 52: no code, token, secret or password is in a line of the app\'s log', async (t) => {
+  const lines: string[] = []
+  const { app } = await start(t, { log: (line) => { lines.push(line) } })
+  const shop = await makeClient(app)
+  const legacy = await makeClient(app, { applicationType: 'legacy', allowPassword: true })
+  const lenient = await makeClient(app, { applicationType: 'backend', tokenInQuery: true })
+  const code = await codeFor(app, shop)
+  const first = (await redeem(app, shop, code)).body
+  const second = (await refresh(app, shop, first['refresh_token'])).body
+  const third = (await post(app, '/token', { grant_type: 'client_credentials' }, lenient)).body
+  const fourth = (await post(app, '/token', { grant_type: 'password', username: 'ann', password: people[0]?.password }, legacy)).body
+  await post(app, '/token', { grant_type: 'password', username: 'ann', password: 'a wrong password' }, legacy)
+  await post(app, '/token', { grant_type: 'client_credentials' }, { clientId: lenient.clientId, secret: 'a wrong secret' })
+  await app.inject({ url: `/oauth2/tokeninfo?access_token=${String(third['access_token'])}` })
+  await post(app, `/token?client_secret=${lenient.secret ?? ''}`, { grant_type: 'client_credentials' })
+  await post(app, '/revoke', { token: String(second['access_token']) }, shop)
+  const secrets = [code, shop.secret, legacy.secret, lenient.secret, people[0]?.password, 'a wrong password', 'a wrong secret', ...[first, second, third, fourth].flatMap((body) => [body['access_token'], body['refresh_token']])]
+  const text = lines.join('\n')
+  t.ok(text.includes('"url":"/oauth2/tokeninfo"'), 'the log is one')
+  for (const secret of secrets) if (typeof secret === 'string') t.notOk(text.includes(secret) || text.includes(encodeURIComponent(secret)))
+})
+
+t.test('what an app says of its people is checked', async (t) => {
+  const { displayNameOf } = await import('../../lib/provider/owner.js')
+  t.equal(await displayNameOf({ id: 'x' }), 'x')
+  t.equal(await displayNameOf({ id: 'x', email: 'x@example.org' }), 'x@example.org')
+  await t.rejects(displayNameOf({ id: 'x' }, () => 7 as never), { code: 'DWA_PROVIDER_OWNER_FAILED' })
+  await t.rejects(displayNameOf({ id: 'x' }, () => { throw new Error('no') }), { code: 'DWA_PROVIDER_OWNER_FAILED' })
+})
+
 t.test('33: tokens of before a client was disabled are good no more, also those that were written late', async (t) => {
   const { app } = await start(t)
   const backend = await makeClient(app, { applicationType: 'backend' })

@@ -24,11 +24,13 @@ export interface ProviderAppOptions {
   readonly people?: readonly Person[]
   readonly routes?: (app: FastifyInstance) => void
   readonly trustProxy?: boolean
+  /** Gets every line of the app's log, from trace on. */
+  readonly log?: (line: string) => void
 }
 
 /** An app that is a provider; who is signed in is said by the header `x-user`. Closed with the test. */
-export async function providerApp (t: Teardown, { uri, provider: options = {}, store: storeOptions = {}, people: known = people, routes, trustProxy = false }: ProviderAppOptions): Promise<FastifyInstance> {
-  const app = Fastify({ trustProxy })
+export async function providerApp (t: Teardown, { uri, provider: options = {}, store: storeOptions = {}, people: known = people, routes, trustProxy = false, log }: ProviderAppOptions): Promise<FastifyInstance> {
+  const app = Fastify({ trustProxy, logger: log === undefined ? false : { level: 'trace', stream: { write: log } } })
   t.teardown(() => app.close())
   const find = (id: unknown): Person | null => known.find((person) => person.id === id) ?? null
   await app.register(store, { uri, secretKeys: [masterKey], publicUrl: issuer, ...storeOptions })
