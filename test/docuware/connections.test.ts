@@ -141,7 +141,7 @@ t.test('security 32: a field that is unknown, missing or malformed is an error w
   await t.rejects(connections.create({ ...good, name: 'existing' }), { code: 'DWA_STORE_DUPLICATE', statusCode: 409, message: 'The connection "existing" exists already' })
   const other = await connections.create(good)
   await t.rejects(connections.update(other.id, { name: 'existing' }), { code: 'DWA_STORE_DUPLICATE' })
-  t.match(await connections.list(), [{ name: 'acme', version: 1 }, { name: 'existing', version: 1 }])
+  t.strictSame((await connections.list()).map(({ name, version }) => [name, version]), [['acme', 1], ['existing', 1]])
 })
 
 t.test('security 32: who is meant is a text, and nothing else', async (t) => {
@@ -218,7 +218,7 @@ t.test('security 55: a connection whose host was changed sends the new host neit
   const state = new URL(String(started.headers.location)).searchParams.get('state') ?? ''
   const callback = await app.inject({ url: `/docuware/oauth/callback?${new URLSearchParams({ code: 'x', state }).toString()}`, headers: { cookie: cookieOf(started) } })
   t.equal(callback.statusCode, 502)
-  t.match(other.dw.calls().filter(({ path }) => path === '/connect/token'), [{ parameters: ['redirect_uri', 'code', 'code_verifier', 'grant_type', 'client_id'], authorization: undefined }])
+  t.strictSame(other.dw.calls().filter(({ path }) => path === '/connect/token').map(({ parameters = [], authorization }) => [[...parameters].sort(), authorization]), [[['client_id', 'code', 'code_verifier', 'grant_type', 'redirect_uri'], undefined]], 'no secret')
   t.strictSame(Object.values(dw.secretsIssued()).flat().filter((secret) => Object.values(other.dw.secretsIssued()).flat().includes(secret)), [], 'nothing of the one was seen at the other')
 })
 

@@ -417,7 +417,7 @@ t.test('the end of the app waits for the syncs that run, for a while; then they 
       if (!ok) clock.timers.set(8000, 200)
       const { uri } = await startTestMongo(t)
       const made = await syncApp(t, { uri, clock, docuware: queue === undefined ? {} : { queue } })
-      const { app, dw, lines } = made
+      const { app, dw } = made
       const { id } = await authorized(app, dw)
       await slowly(dw, delayMs)
       const sync = queue === undefined ? app.docuware.sync(id) : queue.bring({ connection: id })
@@ -425,7 +425,7 @@ t.test('the end of the app waits for the syncs that run, for a while; then they 
       await eventually('it is under way', () => dw.counters()['GET /Organizations'] === 1)
       await app.close()
       t.match(await outcome, ok || queue === undefined ? 'resolved' : /The app was closed/)
-      t.notMatch(lines, [{ message: 'the job queue did not close as it should' }])
+      t.strictSame(linesOf(made, 'the job queue did not close as it should'), [])
       const next = await syncApp(t, { uri, dw, clock })
       t.match(await next.app.docuware.connections.get(id), { syncingSince: null, lastSync: ok ? { ok: true } : { ok: false, message: 'The app was closed before the sync had ended' } })
       if (queue !== undefined) await t.rejects(queue.bring({ connection: id }), { code: 'DWA_DOCUWARE_QUEUE_CLOSED' })
