@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import type { OAuthProvider } from '../../types/provider.js'
+import { isAuthError } from '../errors.js'
 import { localKeySetsOf } from '../jwt/local-key-sets.js'
 import { ConfirmedCache } from '../store/confirmed-cache.js'
 import type { Logger } from '../store/logger.js'
@@ -191,7 +192,8 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
     publicKey: async (clientId) => publicKeyPem(clientId === undefined ? null : (await clients.byClientId(clientId))?.fields ?? null, now()),
     async warnOfLegacy () {
       if (!store.available) return
-      for (const { name, allowImplicit, allowPassword, allowHttpRedirect, enabled } of await clients.all()) {
+      const known = await Promise.resolve(clients.all()).catch((error: unknown) => isAuthError(error, 'DWA_STORE_UNAVAILABLE') ? [] : Promise.reject(error)) // a database that goes away now does not stop the start
+      for (const { name, allowImplicit, allowPassword, allowHttpRedirect, enabled } of known) {
         for (const [option, on] of Object.entries({ allowImplicit, allowPassword, allowHttpRedirect })) {
           if (enabled && on) logger.warn({ client: name, option }, 'an OAuth client uses what today\'s standards advise against')
         }
