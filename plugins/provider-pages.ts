@@ -54,8 +54,10 @@ async function routes (scope: FastifyInstance, { authorize, consents, clients, o
   const trusted = new Set([origin])
   scope.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer') // redirects as well
+    const secFetchSite = [request.headers['sec-fetch-site'] ?? []].flat().at(0)
     // Pages without a referrer send `Origin: null` (Fetch §3.2); where that is all a browser says, the form's cookie and token decide.
-    if (isCrossSite({ method: request.method, origin: request.headers.origin === 'null' ? undefined : request.headers.origin, secFetchSite: [request.headers['sec-fetch-site'] ?? []].flat().at(0) }, trusted)) throw new errors.DWA_CROSS_SITE()
+    const origin = request.headers.origin === 'null' && secFetchSite === undefined ? undefined : request.headers.origin
+    if (isCrossSite({ method: request.method, origin, secFetchSite }, trusted)) throw new errors.DWA_CROSS_SITE()
   })
   scope.addHook('onSend', async (_request, reply) => { // the app's CORS, if it has some, is not for pages (security.md 11)
     for (const name of readableElsewhere) reply.removeHeader(name)

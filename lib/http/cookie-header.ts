@@ -15,14 +15,24 @@ export interface RequestOrigin {
 }
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
-const sameSite = new Set(['same-origin', 'same-site', 'none'])
 
 /**
- * Whether an unsafe request that authenticates by cookie comes from another site: by Fetch Metadata when present, else by Origin.
- * With neither the caller is no browser. `trusted` holds the accepted origins.
+ * Whether an unsafe request that authenticates by cookie comes from another site. A foreign Origin is refused whatever Fetch Metadata says, and `same-site` does
+ * not stand for an Origin that is ours; with neither header the caller is no browser. `trusted` holds the accepted origins.
  */
 export function isCrossSite ({ method, secFetchSite, origin }: RequestOrigin, trusted: ReadonlySet<string>): boolean {
   if (safeMethods.has(method)) return false
-  if (secFetchSite !== undefined) return !sameSite.has(secFetchSite)
-  return origin !== undefined && !trusted.has(origin)
+  const isOurs = origin !== undefined && trusted.has(origin)
+  switch (secFetchSite) {
+    case undefined: return origin !== undefined && !isOurs
+    case 'same-site': return !isOurs
+    case 'same-origin':
+    case 'none': return !isOurs && isNamed(origin) && trusted.size > 0 // where nobody said which origin is ours, the browser's word is all there is
+    default: return true
+  }
+}
+
+/** Pages without a referrer send `null` (Fetch §3.2). */
+function isNamed (origin: string | undefined): boolean {
+  return origin !== undefined && origin !== 'null'
 }

@@ -72,7 +72,8 @@ t.test('security 13: a page of another site begins nothing', async (t) => {
   const cases: Array<[headers: { [name: string]: string }, crosses: boolean]> = [
     [{ 'sec-fetch-site': 'cross-site' }, true], [{ 'sec-fetch-site': 'cross-site', origin: publicUrl }, true], [{ 'sec-fetch-site': '' }, true],
     [{ origin: 'https://evil.example' }, true], [{ origin: 'null' }, true], [{ origin: `${publicUrl}0` }, true], [{ origin: publicUrl.replace('http', 'https') }, true], [{ origin: '' }, true],
-    [{ 'sec-fetch-site': 'same-origin' }, false], [{ 'sec-fetch-site': 'same-site', origin: 'https://evil.example' }, false], [{ 'sec-fetch-site': 'none' }, false], [{ origin: publicUrl }, false], [{}, false]
+    [{ 'sec-fetch-site': 'same-origin', origin: 'https://evil.example' }, true], [{ 'sec-fetch-site': 'same-site', origin: 'https://evil.example' }, true], [{ 'sec-fetch-site': 'same-site', origin: 'null' }, true],
+    [{ 'sec-fetch-site': 'same-origin' }, false], [{ 'sec-fetch-site': 'same-origin', origin: 'null' }, false], [{ 'sec-fetch-site': 'same-site', origin: publicUrl }, false], [{ 'sec-fetch-site': 'none' }, false], [{ origin: publicUrl }, false], [{}, false]
   ]
   for (const action of ['revoke', 'sync', 'authorize']) {
     for (const [headers, crosses] of cases) {

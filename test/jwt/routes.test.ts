@@ -478,10 +478,10 @@ t.test('security 51: an unsafe request that authenticates by cookie must not com
   const signIn = async (name: string) => cookieOf(await app.inject({ url: `/${name}`, headers: bearer(token()) })).split(';')[0] ?? ''
   const shop = await signIn('shop')
   const post = (headers: InjectOptions['headers'], url = '/shop') => app.inject({ method: 'POST', url, headers: { cookie: shop, ...headers } })
-  for (const headers of [{}, { 'sec-fetch-site': 'same-origin' }, { 'sec-fetch-site': 'same-site' }, { 'sec-fetch-site': 'none' }, { origin: 'https://app.example' }, { origin: 'https://friend.example' }]) {
+  for (const headers of [{}, { 'sec-fetch-site': 'same-origin' }, { 'sec-fetch-site': 'same-site', origin: 'https://friend.example' }, { 'sec-fetch-site': 'none' }, { origin: 'https://app.example' }, { origin: 'https://friend.example' }]) {
     t.equal((await post(headers)).statusCode, 200, JSON.stringify(headers))
   }
-  for (const headers of [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'cross-site', origin: 'https://app.example' }, { 'sec-fetch-site': 'x' }, { origin: 'https://evil.example' }, { origin: 'null' }, { origin: 'https://app.example.evil' }]) {
+  for (const headers of [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'cross-site', origin: 'https://app.example' }, { 'sec-fetch-site': 'x' }, { 'sec-fetch-site': 'same-site', origin: 'https://evil.example' }, { 'sec-fetch-site': 'same-site' }, { 'sec-fetch-site': 'same-origin', origin: 'https://evil.example' }, { origin: 'https://evil.example' }, { origin: 'null' }, { origin: 'https://app.example.evil' }]) {
     expectRefusal(t, await post(headers), 'DWA_JWT_CROSS_SITE', undefined, 403)
   }
   t.equal((await app.inject({ url: '/shop', headers: { cookie: shop, 'sec-fetch-site': 'cross-site' } })).statusCode, 200, 'a safe method passes')

@@ -192,7 +192,7 @@ t.test('cookies are read by exact name, and doubles are seen', async (t) => {
   for (const [header, expected] of cases) t.same(cookieValues(header, 'a'), expected, String(header))
 })
 
-t.test('security 51: cross-site is decided by Fetch Metadata, else by Origin', async (t) => {
+t.test('security 51: cross-site is decided by Origin and Fetch Metadata: either may say so', async (t) => {
   const trusted = new Set(['https://app.example'])
   const ask = (method: string, secFetchSite?: string, origin?: string) => isCrossSite({ method, secFetchSite, origin }, trusted)
   for (const method of ['GET', 'HEAD', 'OPTIONS']) t.equal(ask(method, 'cross-site', 'https://evil'), false)
@@ -200,6 +200,10 @@ t.test('security 51: cross-site is decided by Fetch Metadata, else by Origin', a
     t.same(['same-origin', 'same-site', 'none', 'cross-site', 'nonsense', ''].map((site) => ask(method, site, 'https://app.example')), [false, false, false, true, true, true])
     t.same(['https://app.example', 'https://evil', 'null', 'http://app.example', ''].map((origin) => ask(method, undefined, origin)), [false, true, true, true, true])
     t.equal(ask(method), false, 'no browser')
+    const sites = ['same-origin', 'none', 'same-site', 'cross-site']
+    for (const origin of ['https://evil', 'http://app.example', 'https://x.app.example', '']) t.strictSame(sites.map((site) => ask(method, site, origin)), [true, true, true, true], `a foreign origin, whatever else is said: ${origin}`)
+    for (const origin of ['null', undefined]) t.strictSame(sites.map((site) => ask(method, site, origin)), [false, false, true, true], 'a page without a referrer of the same site need not be ours')
+    t.strictSame(sites.map((site) => isCrossSite({ method, secFetchSite: site, origin: 'https://app.example' }, new Set())), [false, false, true, true], 'where no origin is known to be ours')
   }
 })
 

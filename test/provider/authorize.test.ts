@@ -244,7 +244,7 @@ t.test('security 13: a decision is taken once, of that person in that browser, a
     ['another token, and no origin to speak of', with_(form, { decision: 'allow', csrf: 'x' }), as('ann', { cookie, origin: 'null' })]
   ]
   for (const [what, body, headers] of refusals) t.match(await post(app, body, headers), errorPage(400, 'DWA_OAUTH_INVALID_(INTERACTION|REQUEST)'), what)
-  for (const [what, headers] of [['another site', { 'sec-fetch-site': 'cross-site' }], ['another origin', { origin: 'https://evil.example' }], ['its own, once over http', { origin: 'http://id.example' }]] as const) {
+  for (const [what, headers] of [['another site', { 'sec-fetch-site': 'cross-site' }], ['another origin', { origin: 'https://evil.example' }], ['another origin of the same site', { origin: 'https://blog.id.example', 'sec-fetch-site': 'same-site' }], ['the same, without a referrer', { origin: 'null', 'sec-fetch-site': 'same-site' }], ['another origin that calls itself this one', { origin: 'https://evil.example', 'sec-fetch-site': 'same-origin' }], ['its own, once over http', { origin: 'http://id.example' }]] as const) {
     t.match(await post(app, with_(form, { decision: 'allow' }), as('ann', { cookie, ...headers })), errorPage(403, 'DWA_CROSS_SITE'), what)
   }
   t.strictSame(await livingFamilies(uri, 'ann'), [], 'nobody got anything')

@@ -205,7 +205,8 @@ t.test('the page of one\'s consents', async (t) => {
       ['another person', csrf, as('bob', { cookie }), 400],
       ['nobody', csrf, { cookie }, 400],
       ['another site', csrf, as('ann', { cookie, 'sec-fetch-site': 'cross-site' }), 403],
-      ['another origin', csrf, as('ann', { cookie, origin: 'https://evil.example' }), 403]
+      ['another origin', csrf, as('ann', { cookie, origin: 'https://evil.example' }), 403],
+      ['another origin of the same site', csrf, as('ann', { cookie, origin: 'https://blog.id.example', 'sec-fetch-site': 'same-site' }), 403]
     ]
     for (const [what, body, headers, status] of refusals) t.match(await post(app, body, headers, url), { statusCode: status, headers: { location: undefined, 'content-type': 'text/html; charset=utf-8' } }, what)
     t.equal((await app.inject({ url, headers: as('ann', { cookie }) })).statusCode, 404, 'a link ends nothing')
