@@ -1,5 +1,6 @@
 import { errors } from '../errors.js'
 import type { Clock } from '../clock.js'
+import { networkOf } from '../http/address-network.js'
 import type { LogFields } from '../log/log-entry.js'
 import type { ClientSecrets } from './client-secret.js'
 import { decode, type Parameters } from './form-parameters.js'
@@ -48,7 +49,7 @@ export class ClientAuthentication {
     const began = clock.now()
     const credentials = readCredentials(request) ?? []
     const client = await this.#named(credentials)
-    const lock = [client?.fields.clientId ?? credentials.at(-1)?.clientId ?? '', request.address] // the same for a client that does not exist
+    const lock = [client?.fields.clientId ?? credentials.at(-1)?.clientId ?? '', networkOf(request.address)] // the same for a client that does not exist
     await locks.refuseLocked('clientAuthentications', lock)
     if (client !== null && await this.#fitsAtOnce(client, credentials, anonymous)) return client
     const late = await this.#turns.run(lock.join(' '), async () => await this.#tryImported(client, credentials, request, lock))
@@ -73,13 +74,14 @@ export class ClientAuthentication {
   /** One at a time for a client and address, so that who guesses in parallel is locked like one who guesses in turn. */
   async #tryImported (client: OpenClient | null, credentials: Credentials, { address, requestId }: ClientRequest, lock: readonly string[]): Promise<OpenClient | null> {
     const { locks, secrets, log } = this.#options
+    const network = networkOf(address)
     await locks.refuseLocked('clientAuthentications', lock)
-    await locks.refuseLocked('failuresPerAddress', [address]) // whoever invents one client after the other
+    await locks.refuseLocked('failuresPerAddress', [network]) // whoever invents one client after the other
     const own = client === null ? credentials : credentials.filter(({ clientId }) => clientId === client.fields.clientId)
     if (await secrets.fitsImported(secretsOf(own), (client?.fields.keptSecrets ?? []).map(({ hash }) => hash))) return client
     await locks.note('clientAuthentications', lock)
-    await locks.note('failuresPerAddress', [address])
-    log(address, {
+    await locks.note('failuresPerAddress', [network])
+    log(network, {
       level: 'warning',
       target: { type: 'client', id: client?.id ?? null, name: credentials[0]?.clientId ?? null },
       personal: { ip: address },

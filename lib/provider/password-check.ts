@@ -1,4 +1,5 @@
 import { errors } from '../errors.js'
+import { networkOf } from '../http/address-network.js'
 import type { LogFields } from '../log/log-entry.js'
 import type { FailureLocks } from './failure-locks.js'
 import type { OpenClient } from './open-clients.js'
@@ -31,20 +32,21 @@ export class PasswordCheck {
 
   /** @throws DWA_OAUTH_INVALID_GRANT, DWA_RATE_LIMITED, DWA_PROVIDER_OWNER_FAILED, DWA_STORE_UNAVAILABLE */
   async check (username: string, password: string, attempt: PasswordAttempt): Promise<OwnerUser> {
-    return await this.#turns.run(JSON.stringify([username, attempt.address]), async () => await this.#check(username, password, attempt))
+    const perUser = ['password', sameName(username), networkOf(attempt.address)]
+    return await this.#turns.run(JSON.stringify(perUser), async () => await this.#check(username, password, attempt, perUser))
   }
 
-  async #check (username: string, password: string, { address, client, requestId }: PasswordAttempt): Promise<OwnerUser> {
+  async #check (username: string, password: string, { address, client, requestId }: PasswordAttempt, perUser: readonly string[]): Promise<OwnerUser> {
     const { verify, locks, log } = this.#options
-    const perUser = ['password', username, address]
-    const perAddress = ['password', address]
+    const network = networkOf(address)
+    const perAddress = ['password', network]
     await locks.refuseLocked('passwordsPerUser', perUser)
     await locks.refuseLocked('passwordsPerAddress', perAddress)
     const user = verify === null ? null : await askOwner('verifyPassword', async () => await verify(username, password)) ?? null
     if (user !== null) return user
     await locks.note('passwordsPerUser', perUser)
     await locks.note('passwordsPerAddress', perAddress)
-    log(address, {
+    log(network, {
       level: 'warning',
       actor: { type: 'client', id: client.id },
       target: { type: 'user', id: null },
@@ -53,4 +55,9 @@ export class PasswordCheck {
     })
     throw new errors.DWA_OAUTH_INVALID_GRANT('The user name or password is wrong')
   }
+}
+
+/** One text for the spellings that an app may take for one name: whoever guesses has not as many tries as there are of them. */
+function sameName (username: string): string {
+  return username.normalize('NFKC').toLowerCase().trim()
 }

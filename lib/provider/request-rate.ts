@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js'
+import { networkOf } from '../http/address-network.js'
 import { limited } from './failure-locks.js'
 import type { OpenClient } from './open-clients.js'
 
@@ -6,7 +7,7 @@ const windowMs = 60_000
 
 /** Whose failures and requests count together: anybody can name a public client, and must not lock out the others. */
 export function callerOf ({ id, fields: { confidential } }: Pick<OpenClient, 'id' | 'fields'>, address: string): string {
-  return confidential ? id : `${id}/${address}`
+  return confidential ? id : `${id}/${networkOf(address)}`
 }
 
 /** Requests a minute of one caller, in this process (security.md 31): no write, and no read, for a good request. */

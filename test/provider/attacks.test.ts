@@ -68,6 +68,28 @@ t.test('31: whoever invents clients is counted for all of them together', async 
   t.equal((await app.auditLog.find({ event: 'client.authentication_failed' })).length, 1)
 })
 
+t.test('31: the addresses of one IPv6 network are one, and the spellings of a user name', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await providerApp(t, { uri, trustProxy: true, provider: { limits: { refusedGrants: { max: 2, windowSeconds: 300 }, clientAuthentications: { max: 2, windowSeconds: 300 }, failuresPerAddress: { max: 3, windowSeconds: 300 }, passwordsPerUser: { max: 2, windowSeconds: 900 } } } })
+  const from = (address: string): { readonly headers: Record<string, string> } => ({ headers: { 'x-forwarded-for': address } })
+  const backend = await makeClient(app, { applicationType: 'backend' })
+  const mobile = await makeClient(app, { applicationType: 'mobile' })
+  const legacy = await makeClient(app, { applicationType: 'legacy', allowPassword: true })
+  const wrong = async (address: string, clientId = backend.clientId): Promise<number> => (await post(app, '/token', { grant_type: 'client_credentials', client_id: clientId, client_secret: 'x' }, from(address))).status
+  t.strictSame([await wrong('2001:db8:1:2::1'), await wrong('2001:DB8:1:2:ffff::2'), await wrong('2001:db8:1:2:a:b:c:d')], [401, 401, 429])
+  t.equal(await wrong('2001:db8:1:3::1'), 401, 'the next network')
+  t.strictSame([await wrong('2001:db8:1:2::3', 'x1'), await wrong('2001:db8:1:2::4', 'x2')], [401, 429], 'of any clients')
+  t.strictSame([await wrong('::ffff:192.0.2.1'), await wrong('192.0.2.1'), await wrong('192.0.2.1'), await wrong('192.0.2.2')], [401, 401, 429, 401], 'an IPv4 address is one, in either form')
+
+  const guess = async (address: string): Promise<number> => (await post(app, '/token', { grant_type: 'refresh_token', refresh_token: 'x', client_id: mobile.clientId }, from(address))).status
+  t.strictSame([await guess('2001:db8:2::1'), await guess('2001:db8:2::2'), await guess('2001:db8:2::3'), await guess('2001:db8:2:1::1')], [400, 400, 429, 400], 'who names a public client')
+
+  const attempt = async (username: string, address = '2001:db8:3::1'): Promise<number> => (await post(app, '/token', { grant_type: 'password', username, password: 'x', client_id: legacy.clientId, client_secret: legacy.secret }, from(address))).status
+  t.strictSame([await attempt('ann'), await attempt(' ANN '), await attempt('\uff21nn', '2001:db8:3::2'), await attempt('anna')], [400, 400, 429, 400])
+  const atOnce = await Promise.all(['bob', 'BOB', 'Bob', ' bob', 'bob ', 'bOb'].map(async (name) => await attempt(name)))
+  t.strictSame(atOnce.filter((status) => status === 400).length, 2, 'at once as well')
+})
+
 t.test('19: guesses lock a client that does not exist like one that does', async (t) => {
   const { app } = await start(t)
   const real = await makeClient(app, { applicationType: 'backend' })
