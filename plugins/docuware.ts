@@ -19,13 +19,10 @@ export type { DocuwareOptions }
 const pluginName = 'fastify-docuware-auth/docuware'
 const formType = 'application/x-www-form-urlencoded'
 
-/** Authorizations, and callbacks, a minute from one address, in one process (security.md 31). */
-const requestsPerMinute = 60
-
 async function docuwarePlugin (app: FastifyInstance, options: DocuwareOptions): Promise<void> {
   checkOptions('docuware', docuwareOptionsSchema, options)
   if (app.hasDecorator('docuware')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
-  const { prefix = '/docuware' } = options
+  const { prefix = '/docuware', requestsPerMinute = 60 } = options
   const opened = openDocuware({ ...options, prefix: app.prefix + prefix }, app.store, app.log, () => app.hasDecorator('telemetry') ? app.telemetry : null)
   const { authorization, connections, client, idOf, sync } = opened
   app.decorate('docuware', {
@@ -42,7 +39,7 @@ async function docuwarePlugin (app: FastifyInstance, options: DocuwareOptions): 
   })
   app.addHook('onReady', async () => { sync.start() })
   app.addHook('onClose', async () => { await opened.close() })
-  await app.register(async (scope) => { await routes(scope, opened) }, { prefix })
+  await app.register(async (scope) => { await routes(scope, opened, requestsPerMinute) }, { prefix })
 }
 
 interface ConnectionRoute { Params: { id: string }, Querystring: { returnTo?: string }, Body: { returnTo?: string } | null | undefined }
@@ -52,7 +49,7 @@ const connectionRoute = {
   querystring: { type: 'object', properties: { returnTo: { type: 'string', maxLength: 2048 } } }
 } as const
 
-async function routes (scope: FastifyInstance, { authorization, connections, idOf, sync }: OpenDocuware): Promise<void> {
+async function routes (scope: FastifyInstance, { authorization, connections, idOf, sync }: OpenDocuware, requestsPerMinute: number): Promise<void> {
   if (!scope.hasContentTypeParser(formType)) await scope.register(formbody, { bodyLimit: 16 * 1024 })
   await scope.register(rateLimit, {
     global: false,

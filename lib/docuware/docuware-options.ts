@@ -17,6 +17,8 @@ export interface DocuwareOptions {
   readonly allowInsecure?: boolean
   /** Seconds before its end from which on an access token is refreshed. Default 300. */
   readonly refreshBeforeSeconds?: number
+  /** Authorizations that one address may begin in a minute, and callbacks it may send, in one process. Default 60. */
+  readonly requestsPerMinute?: number
 }
 
 export const docuwareOptionsSchema = {
@@ -27,6 +29,7 @@ export const docuwareOptionsSchema = {
     queue: { type: 'object' },
     http: { type: 'object', additionalProperties: false, properties: { timeoutMs: { type: 'integer', minimum: 100, maximum: 600_000 }, tries: { type: 'integer', minimum: 1, maximum: 20 } } },
     allowInsecure: { type: 'boolean' },
-    refreshBeforeSeconds: { type: 'integer', minimum: 0, maximum: 3600 }
+    refreshBeforeSeconds: { type: 'integer', minimum: 0, maximum: 3600 },
+    requestsPerMinute: { type: 'integer', minimum: 1 }
   }
 } as const

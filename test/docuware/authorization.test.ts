@@ -567,6 +567,11 @@ t.test('security 31: sixty authorizations and sixty callbacks a minute from one 
     t.not((await send('192.0.2.2')).statusCode, 429, 'another address')
   }
   for (let sent = 0; sent < 70; sent++) if ((await app.inject({ method: 'POST', url: '/docuware/connections/nobody/sync', headers: asDocuware, remoteAddress: '192.0.2.1' })).statusCode !== 404) t.fail('a sync is not counted')
+
+  const { app: strict } = await docuwareApp(t, { docuware: { requestsPerMinute: 2 } })
+  const statuses: number[] = []
+  for (let sent = 0; sent < 3; sent++) statuses.push((await strict.inject(requests.callback)).statusCode)
+  t.strictSame(statuses, [400, 400, 429], 'or as many as are configured')
 })
 
 t.test('whatever is answered, nobody keeps it and no other site may read it', async (t) => {
