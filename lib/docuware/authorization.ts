@@ -56,8 +56,6 @@ export interface AuthorizationOptions {
   readonly logger: Logger
   /** Of the callback route; null when the app has no public URL. */
   readonly redirectUri: string | null
-  /** Milliseconds since 1970. */
-  readonly now: () => number
   readonly randomBytes?: (size: number) => Buffer
 }
 

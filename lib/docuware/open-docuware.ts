@@ -39,11 +39,12 @@ export interface OpenDocuware {
 /** @param reporter who is told of failed syncs, if anybody is */
 export function openDocuware (options: DocuwareOptions, store: Store, logger: Logger, reporter: () => ErrorReporter | null): OpenDocuware {
   const { allowInsecure = false, refreshBeforeSeconds = 300, http: { timeoutMs = 30_000, tries = 5 } = {}, prefix = '/docuware' } = options
-  const { clock, log: auditLog, changes, keyRing, publicUrl } = store
+  const { clock, serverClock, log: auditLog, changes, keyRing, publicUrl } = store
+  const now = (): number => serverClock.now() // for what several processes decide by it
   const refreshBefore = refreshBeforeSeconds * 1000
   const exchangeTimeout = Math.min(timeoutMs, longestExchange)
   const records = store.records<StoredConnection>(connectionKind)
-  const states = new AuthorizationStates(store.documents<AuthorizationStateDocument>('authorization_states', stateIndexes), keyRing, () => clock.now())
+  const states = new AuthorizationStates(store.documents<AuthorizationStateDocument>('authorization_states', stateIndexes), keyRing, now)
 
   const open = new OpenConnections(records, new ConfirmedCache({ changes, clock, maxStaleMs }))
   const forget = (id: string): void => { open.forget(id, null) }
@@ -55,7 +56,7 @@ export function openDocuware (options: DocuwareOptions, store: Store, logger: Lo
     if (discovered === undefined) throw new TypeError('the connection was never discovered')
     return new IdentityService({ platformUrl, clientId, clientSecret, discovered, timeoutMs: exchangeTimeout, allowInsecure })
   }
-  const unsaved = new UnsavedTokens({ records, forget, auditLog, clock, logger, refreshBefore })
+  const unsaved = new UnsavedTokens({ records, forget, auditLog, clock: serverClock, logger, refreshBefore })
   const refresh: TokenRefresh = new TokenRefresh({
     records,
     unsaved,
@@ -63,6 +64,7 @@ export function openDocuware (options: DocuwareOptions, store: Store, logger: Lo
     forget,
     auditLog,
     clock,
+    now,
     logger,
     lease: async (name, milliseconds) => await store.lease(name, milliseconds),
     rediscover: async (id) => { await authorization.rediscover(id) },
@@ -77,15 +79,14 @@ export function openDocuware (options: DocuwareOptions, store: Store, logger: Lo
     forget,
     auditLog,
     logger,
-    discover: async (platformUrl) => await discover(platformUrl, { allowInsecure, now: () => clock.now() }),
+    discover: async (platformUrl) => await discover(platformUrl, { allowInsecure, now }),
     exclusively: async (id, name, operation) => await refresh.exclusively(id, name, operation),
-    redirectUri: publicUrl === null ? null : `${publicUrl}${prefix}/oauth/callback`,
-    now: () => clock.now()
+    redirectUri: publicUrl === null ? null : `${publicUrl}${prefix}/oauth/callback`
   })
 
   const client = (idOrName: string): DocuWareClient => createRestClient(new ConnectionAccess(idOrName, open, refresh), { timeoutMs, tries, clock, logger })
   const queue = options.queue === undefined ? null : openQueue(options.queue, { clock, logger })
-  const sync = new Sync({ records, clientOf: client, queue, auditLog, reporter, clock, logger })
+  const sync = new Sync({ records, clientOf: client, queue, auditLog, reporter, clock, now, logger })
 
   return {
     connections: new Connections({ records, auditLog, allowInsecure, onChange: (id, name) => { open.forget(id, name) } }),

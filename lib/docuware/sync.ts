@@ -36,7 +36,10 @@ export interface SyncOptions {
   readonly queue: OpenQueue | null
   readonly auditLog: Pick<AuditLog, 'append' | 'record'>
   readonly reporter: () => ErrorReporter | null
+  /** For waits and lengths of time. */
   readonly clock: Clock
+  /** Milliseconds since 1970, the same in every process. */
+  readonly now: () => number
   readonly logger: Logger
 }
 
@@ -112,8 +115,8 @@ export class Sync {
   }
 
   async #run (id: string, caller: SyncRequest, signal: AbortSignal): Promise<SyncResult> {
-    const { clock, clientOf, reporter } = this.#options
-    const started = clock.now()
+    const { clock, now, clientOf, reporter } = this.#options
+    const [at, started] = [new Date(now()), clock.now()]
     const { fields, fields: { name, platformUrl, syncing } } = await this.#claim(id, caller)
     const { account, failure } = await probe(clientOf(id), signal)
     const organization = account?.organization ?? fields.account?.organization
@@ -121,7 +124,7 @@ export class Sync {
       ok: failure === null,
       message: failure?.message ?? `Connected to ${organization ?? 'the organization'}`,
       ...(isAuthError(failure) ? { code: failure.code } : {}),
-      at: new Date(started),
+      at,
       durationMs: Math.max(0, Math.round(clock.now() - started)),
       account
     }
@@ -144,7 +147,7 @@ export class Sync {
     const turn = randomUUID()
     return await this.#change(id, (record) => {
       this.#refuseRunning(record)
-      return { syncing: { id: turn, since: Math.floor(this.#options.clock.now()) } }
+      return { syncing: { id: turn, since: Math.floor(this.#options.now()) } }
     }, { ...caller, event: 'connection.sync_started' })
   }
 
@@ -160,7 +163,7 @@ export class Sync {
   }
 
   #refuseRunning ({ fields: { syncing } }: StoredRecord<StoredConnection>): void {
-    if (syncing === undefined || this.#options.clock.now() - syncing.since >= crashedAfter) return
+    if (syncing === undefined || this.#options.now() - syncing.since >= crashedAfter) return
     const since = new Date(syncing.since)
     throw Object.assign(new errors.DWA_DOCUWARE_SYNC_RUNNING(since.toISOString()), { since })
   }

@@ -24,7 +24,10 @@ export interface TokenRefreshOptions {
   /** Drops what is remembered of a connection. */
   readonly forget: (id: string) => void
   readonly auditLog: Pick<AuditLog, 'record'>
+  /** For waits and lengths of time. */
   readonly clock: Clock
+  /** Milliseconds since 1970, the same in every process: what the ends of tokens are compared with. */
+  readonly now: () => number
   readonly logger: Logger
   /** Milliseconds for one exchange with the identity service. */
   readonly timeoutMs: number
@@ -255,14 +258,14 @@ export class TokenRefresh {
 
   /** A token that needs no refresh. */
   #fresh ({ bearer, fields: { status, expiresAt = 0, refreshAt } }: OpenConnection, refused: string | null): Bearer | null {
-    const { clock, refreshBefore } = this.#options
-    return status === 'authorized' && bearer !== null && bearer.accessToken !== refused && clock.now() < (refreshAt ?? expiresAt - refreshBefore) ? bearer : null
+    const { now, refreshBefore } = this.#options
+    return status === 'authorized' && bearer !== null && bearer.accessToken !== refused && now() < (refreshAt ?? expiresAt - refreshBefore) ? bearer : null
   }
 
   /** A token that is good for the moment. */
   #stillValid ({ bearer, fields: { status, expiresAt = 0 } }: OpenConnection, refused: string | null): Bearer | null {
     const usable = status === 'authorized' || status === 'error'
-    return usable && bearer !== null && bearer.accessToken !== refused && this.#options.clock.now() < expiresAt ? bearer : null
+    return usable && bearer !== null && bearer.accessToken !== refused && this.#options.now() < expiresAt ? bearer : null
   }
 
   async #pause (): Promise<void> {

@@ -3,6 +3,7 @@ import type { Test } from 'tap'
 import { systemClock, type Clock } from '../../lib/clock.js'
 import type { ConnectionSecrets } from '../../lib/docuware/connections.js'
 import type { LogEntry } from '../../lib/log/log-entry.js'
+import { OpenedStore } from '../../lib/store/open-store.js'
 import type { DocuWare } from '../../testing/index.js'
 import type { Line } from '../store-app.js'
 import { docuwareApp, refuseLeaks, type DocuwareAppOptions } from './docuware-app.js'
@@ -48,7 +49,7 @@ export class MovableClock implements Clock {
 
 export interface ClockedApp { readonly app: FastifyInstance, readonly dw: DocuWare, readonly uri: string, readonly clock: MovableClock, readonly lines: Line[] }
 
-/** An app and a simulator by one clock, and what the app says to its own log. */
+/** An app, its database and a simulator by one clock, and what the app says to its own log. */
 export async function clockedApp (t: Test, { simulator, store, clock = new MovableClock(), ...options }: DocuwareAppOptions & { readonly clock?: MovableClock } = {}): Promise<ClockedApp> {
   const lines: Line[] = []
   const levels: Record<number, Line['level']> = { 30: 'info', 40: 'warn', 50: 'error' }
@@ -61,7 +62,15 @@ export async function clockedApp (t: Test, { simulator, store, clock = new Movab
   const made = await docuwareApp(t, { ...options, simulator: { now: () => clock.now(), ...simulator }, store: { clock, ...store }, fastify: { logger: { level: 'info', stream } } })
   t.teardown(() => { refuseLeaks(made.dw, lines.map((line) => JSON.stringify(line))) })
   await made.app.ready()
+  keepTime(made.app)
   return { ...made, clock, lines }
+}
+
+/** What the clock says is the database's time as well, which the app does not measure any more. */
+function keepTime ({ store }: FastifyInstance): void {
+  if (!(store instanceof OpenedStore)) throw new Error('another store')
+  store.serverClock.set(0)
+  Object.assign(store.serverClock, { set () {} })
 }
 
 /** How often a refresh token was presented. */

@@ -210,6 +210,42 @@ t.test('a connection that is revoked or changed is noticed at once by the proces
   t.strictSame(elsewhere.calls(), [])
 })
 
+t.test('processes whose clocks are five minutes apart agree on what has ended: an access token, an authorization, a sync that crashed', async (t) => {
+  const minute = 60_000
+  const { app, dw, uri } = await docuwareApp(t)
+  const { id } = await authorized(app, dw)
+  for (const wrongBy of [-5 * minute, 5 * minute]) {
+    const both = [fleet.at(0), fleet.at(1)] as const
+    const [one, other] = both
+    await one.run('open', uri, {}, wrongBy)
+    await other.run('open', uri, {}, -wrongBy)
+    dw.clearCalls()
+    for (const [passed, status] of [[9.5 * minute, 200], [10.5 * minute, 400]] as const) {
+      const { url, cookie } = await one.run('begin', id)
+      const callback = await dw.signIn(url)
+      await advance(both, passed)
+      t.equal(await other.run('end', callback, cookie), status, `${passed / minute} minutes after it was begun`)
+    }
+    await advance(both, 43 * minute)
+    t.strictSame(await call(both, 'acme'), [ok, ok])
+    t.equal(refreshes(dw), 0, 'nobody refreshes a token that has more than five minutes left')
+    await advance(both, 2 * minute)
+    t.strictSame(await call(both, 'acme'), [ok, ok])
+    t.equal(refreshes(dw), 1, 'and one does where it has less')
+
+    dw.slowNext(1, { path: '/Organizations', delayMs: 60_000 })
+    dw.clearCalls()
+    const lost = one.run('sync', id).catch(String)
+    await eventually('it is under way', () => dw.counters()['GET /Organizations'] === 1)
+    await one.kill()
+    t.match(await lost, 'the process has ended')
+    await advance([other], 9.5 * minute)
+    t.match(await other.run('sync', id), { code: 'DWA_DOCUWARE_SYNC_RUNNING' })
+    await advance([other], minute)
+    t.match(await other.run('sync', id), { ok: true })
+  }
+})
+
 t.test('a callback that comes to two processes at once succeeds in one of them', async (t) => {
   const processes = fleet.four().slice(0, 2)
   const { app, dw, uri } = await docuwareApp(t)

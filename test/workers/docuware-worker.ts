@@ -15,10 +15,10 @@ let ahead = 0
 
 /** What this process does when it is asked to, by name. */
 const tasks = {
-  /** Begins anew, with an app on the database at `uri` and the right time. */
-  async open (uri: string, options: DocuwareOptions = {}): Promise<void> {
+  /** Begins anew, with an app on the database at `uri`, and a clock that is so many milliseconds ahead. */
+  async open (uri: string, options: DocuwareOptions = {}, wrongBy = 0): Promise<void> {
     await app.close()
-    ahead = 0
+    ahead = wrongBy
     app = Fastify()
     await app.register(store, { uri, publicUrl, secretKeys: [masterKey], access: rolesOf, clock: { ...systemClock, now: () => Date.now() + ahead } })
     await app.register(docuware, { allowInsecure: true, ...options })
