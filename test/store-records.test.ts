@@ -99,6 +99,19 @@ t.test('a patch cannot break what the schema asks for', async (t) => {
   t.equal((await things.get(id))?.version, 1)
 })
 
+t.test('records come in pages by name, none twice and none left out while others are made and removed', async (t) => {
+  const { things } = await thingApp(t)
+  for (const name of ['e', 'b', 'd', 'a', 'c']) await things.create({ name })
+  const names = (page: Array<{ fields: Thing }>): string[] => page.map(({ fields }) => fields.name)
+  t.strictSame(names(await things.page(2)), ['a', 'b'])
+  const [first] = await things.page(1)
+  if (first !== undefined) await things.remove(first.id, first.version)
+  await things.create({ name: 'bb' })
+  t.strictSame(names(await things.page(2, 'b')), ['bb', 'c'])
+  t.strictSame(names(await things.page(10, 'c')), ['d', 'e'])
+  t.strictSame(await things.page(10, 'e'), [])
+})
+
 t.test('names and other unique values are unique among the living', async (t) => {
   const { things } = await thingApp(t)
   const a = await things.create({ name: 'a', size: 1 })

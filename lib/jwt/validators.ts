@@ -1,6 +1,7 @@
 import type { JwtValidators } from '../../types/jwt.js'
 import { errors } from '../errors.js'
-import type { Change, RecordCollection, StoredRecord } from '../store/record-collection.js'
+import type { ChangeNote, RecordUpdate } from '../store/managed-records.js'
+import type { RecordCollection, StoredRecord } from '../store/record-collection.js'
 import type { CompiledValidator } from './compiled-validator.js'
 import { findClosedChain } from './closed-chain.js'
 import { nextName } from './declared-validators.js'
@@ -20,10 +21,10 @@ export interface ValidatorsOptions {
 }
 
 /** Who changes a validator, and what its audit entry says beside the event. */
-export type ValidatorChange = Omit<Change, 'event' | 'level'>
+export type ValidatorChange = ChangeNote
 
 /** A change of an existing validator, optionally of one version only: otherwise the newest is changed. */
-export type ValidatorUpdate = ValidatorChange & { readonly version?: number }
+export type ValidatorUpdate = RecordUpdate
 
 type Stored = StoredRecord<StoredValidator>
 
@@ -208,10 +209,5 @@ function declaredView (declared: CompiledValidator): ValidatorView {
 
 /** What the audit entry says. That a secret may be shorter than its hash, for migration, is written down. The event is not the caller's to choose: other processes go by it. */
 function noteOf ({ actor, requestId, message, details }: ValidatorChange, normal?: NormalValidator): ValidatorChange {
-  return {
-    ...(actor === undefined ? {} : { actor }),
-    ...(requestId === undefined ? {} : { requestId }),
-    ...(message === undefined ? {} : { message }),
-    ...(normal?.fields.allowShortSecret === true ? { details: { ...details, allowShortSecret: true } } : details === undefined ? {} : { details })
-  }
+  return { actor, requestId, message, details: normal?.fields.allowShortSecret === true ? { ...details, allowShortSecret: true } : details }
 }

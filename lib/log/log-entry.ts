@@ -8,15 +8,15 @@ export type LogLevel = 'info' | 'warning' | 'error'
 
 /** What an event says beside its name. */
 export interface LogFields {
-  readonly level?: LogLevel
-  readonly actor?: Actor
-  readonly target?: Target
-  readonly requestId?: string
-  readonly message?: string
+  readonly level?: LogLevel | undefined
+  readonly actor?: Actor | undefined
+  readonly target?: Target | undefined
+  readonly requestId?: string | undefined
+  readonly message?: string | undefined
   /** Small and redacted before it is stored. */
-  readonly details?: Readonly<Record<string, unknown>>
+  readonly details?: Readonly<Record<string, unknown>> | undefined
   /** Stored only with `store.log.personalData`. */
-  readonly personal?: { readonly ip?: string, readonly userName?: string }
+  readonly personal?: { readonly ip?: string | undefined, readonly userName?: string | undefined } | undefined
 }
 
 /** One entry as it is stored and read. */

@@ -34,14 +34,14 @@ export type OpenedRecord<Fields extends object> = StoredRecord<Fields> & { reado
 
 /** Who changes a record, and what the audit entry should say beside the event itself. */
 export interface Change {
-  readonly actor?: Actor
-  readonly requestId?: string
-  readonly message?: string
-  readonly details?: Readonly<Record<string, unknown>>
+  readonly actor?: Actor | undefined
+  readonly requestId?: string | undefined
+  readonly message?: string | undefined
+  readonly details?: Readonly<Record<string, unknown>> | undefined
   /** In place of `<area>.created|updated|deleted`. */
-  readonly event?: string
+  readonly event?: string | undefined
   /** Default `info`. */
-  readonly level?: LogLevel
+  readonly level?: LogLevel | undefined
 }
 
 /**
@@ -49,12 +49,15 @@ export interface Change {
  * the call resolves when the entry is in the log, and whatever process comes by later delivers an entry that a dead one left behind.
  */
 export interface RecordCollection<Fields extends object> {
+  readonly kind: RecordKind
   /** @throws DWA_STORE_DUPLICATE, DWA_STORE_UNAVAILABLE */
   create (fields: Fields, change?: Change): Promise<StoredRecord<Fields>>
   get (id: string): Promise<StoredRecord<Fields> | null>
   getByName (name: string): Promise<StoredRecord<Fields> | null>
   /** All living records that match exactly, by name. `matching` values are compared as plain values, never as operators. */
   list (matching?: Partial<Fields>): Promise<Array<StoredRecord<Fields>>>
+  /** At most `limit` living records by name, from the one that follows the name `after` on. */
+  page (limit: number, after?: string): Promise<Array<StoredRecord<Fields>>>
   /** The number of living records, at most `limit`. */
   count (limit: number): Promise<number>
   /**

@@ -90,8 +90,11 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
       if (this.kind.secrets.includes(name) || !['string', 'number', 'boolean'].includes(typeof value)) throw new errors.DWA_STORE_INVALID_RECORD(name, 'only a plain value can be looked for')
     }
     this.#check(this.#patchSchema, matching)
-    const found = await this.#run(async () => await this.#options.model.find({ ...matching, version: { $exists: true } }, this.#projection).sort({ [this.kind.nameField]: 1 }).lean())
-    return found.map((document) => this.#record(document))
+    return await this.#sorted(matching)
+  }
+
+  async page (limit: number, after?: string): Promise<Array<StoredRecord<Fields>>> {
+    return await this.#sorted(after === undefined ? {} : { [this.kind.nameField]: { $gt: after } }, limit)
   }
 
   async count (limit: number): Promise<number> {
@@ -152,6 +155,11 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
     })
   }
 
+  async #sorted (filter: Record<string, unknown>, limit = 0): Promise<Array<StoredRecord<Fields>>> {
+    const found = await this.#run(async () => await this.#options.model.find({ ...filter, version: { $exists: true } }, this.#projection).sort({ [this.kind.nameField]: 1 }).limit(limit).lean())
+    return found.map((document) => this.#record(document))
+  }
+
   async #findOne (filter: Record<string, unknown>): Promise<StoredRecord<Fields> | null> {
     const document = await this.#findDocument(filter)
     return document === null ? null : this.#record(document)
@@ -193,10 +201,10 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
     const { event, level, actor, requestId, message, details } = change
     if (event !== undefined) refuseReserved(event)
     const draft = this.#options.draft(event ?? `${this.kind.area}.${verb}`, {
-      ...(level === undefined ? {} : { level }),
-      ...(actor === undefined ? {} : { actor }),
-      ...(requestId === undefined ? {} : { requestId }),
-      ...(message === undefined ? {} : { message }),
+      level,
+      actor,
+      requestId,
+      message,
       target: { type: this.kind.area, id: id.toHexString(), name: typeof name === 'string' ? name : null },
       details: { ...details, ...(changed.length === 0 ? {} : { changed }) }
     })

@@ -17,9 +17,9 @@ t.test('while MongoDB is away a valid token serves for five minutes, until it en
   const { uri } = await startTestMongo(t)
   await Promise.all(cases.map(async ([accessToken, left, serves], index) => {
     const proxy = await startProxy(t, uri)
-    const made = await clockedApp(t, { uri: proxy.uri, simulator: { lifetimes: { accessToken } }, store: { collectionPrefix: `s${index}_` } })
+    const made = await clockedApp(t, { uri: proxy.uri, database: uri, simulator: { lifetimes: { accessToken } }, store: { collectionPrefix: `s${index}_` } })
     const { app, dw, clock } = made
-    const other = await clockedApp(t, { uri: proxy.uri, dw, clock, store: { collectionPrefix: `s${index}_` } })
+    const other = await clockedApp(t, { uri: proxy.uri, database: uri, dw, clock, store: { collectionPrefix: `s${index}_` } })
     await authorized(app, dw)
     dw.failNext(Infinity, 503, { grantType: 'refresh_token' })
     await moveToEnd(made, left * 1000)
@@ -51,7 +51,7 @@ interface Interrupted extends ClockedApp { readonly proxy: MongoProxy, readonly 
 async function interrupted (t: Test, options: DocuwareAppOptions & { readonly clock?: MovableClock } = {}): Promise<Interrupted> {
   const { uri } = await startTestMongo(t)
   const proxy = await startProxy(t, uri)
-  const made = await clockedApp(t, { uri: proxy.uri, ...options })
+  const made = await clockedApp(t, { uri: proxy.uri, database: uri, ...options })
   await authorized(made.app, made.dw)
   await moveToEnd(made, -1000)
   const gate = made.dw.holdTokens({ grantType: 'refresh_token' })
@@ -142,7 +142,7 @@ t.test('tokens that wait are saved before the next refresh, and before they are 
 t.test('tokens that were saved although nobody heard of it are not saved twice', async (t) => {
   const { uri } = await startTestMongo(t)
   const proxy = await startProxy(t, uri)
-  const made = await clockedApp(t, { uri: proxy.uri })
+  const made = await clockedApp(t, { uri: proxy.uri, database: uri })
   const { app, dw } = made
   const { id, version } = await authorized(app, dw)
   await moveToEnd(made, -1000)
@@ -205,7 +205,7 @@ t.test('the end of the app waits for a refresh under way, and lets no other begi
 t.test('a verdict that was written although nobody heard of it is not reached again', async (t) => {
   const { uri } = await startTestMongo(t)
   const proxy = await startProxy(t, uri)
-  const made = await clockedApp(t, { uri: proxy.uri })
+  const made = await clockedApp(t, { uri: proxy.uri, database: uri })
   const { app, dw } = made
   await authorized(app, dw)
   await moveToEnd(made, -1000)
@@ -229,10 +229,12 @@ t.test('tokens are saved in spite of other changes; whatever keeps them from it,
   const update = records.update.bind(records)
   let refuse = async (): Promise<void> => {}
   const interfered: RecordCollection<StoredConnection> = {
+    kind: records.kind,
     create: records.create.bind(records),
     get: records.get.bind(records),
     getByName: records.getByName.bind(records),
     list: records.list.bind(records),
+    page: records.page.bind(records),
     count: records.count.bind(records),
     remove: records.remove.bind(records),
     secrets: records.secrets.bind(records),

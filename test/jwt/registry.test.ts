@@ -2,7 +2,7 @@ import t from 'tap'
 import { errors } from '../../lib/errors.js'
 import type { CompiledValidator } from '../../lib/jwt/compiled-validator.js'
 import { byId, byName } from '../../lib/jwt/validator-key.js'
-import type { StoredValidator } from '../../lib/jwt/validator-kind.js'
+import { validatorKind, type StoredValidator } from '../../lib/jwt/validator-kind.js'
 import { ValidatorRegistry } from '../../lib/jwt/validator-registry.js'
 import type { LogEntry } from '../../lib/log/log-entry.js'
 import type { StoredRecord } from '../../lib/store/record-collection.js'
@@ -35,7 +35,7 @@ function registryBefore () {
   const refuse = async (): Promise<never> => { throw new Error('not in this test') }
   const registry = new ValidatorRegistry({
     declared: new Map(),
-    records: { get, getByName: get, secrets: async () => ({}), open: refuse, list: refuse, count: refuse, create: refuse, update: refuse, remove: refuse },
+    records: { kind: validatorKind, get, getByName: get, secrets: async () => ({}), open: refuse, list: refuse, page: refuse, count: refuse, create: refuse, update: refuse, remove: refuse },
     changes,
     clock: {
       now: () => state.now,
