@@ -31,7 +31,8 @@ async function providerPlugin (app: FastifyInstance, options: ProviderOptions): 
   app.decorateRequest('oauthToken', null)
   app.decorateRequest('oauthUser', null)
   app.routeAuth.register({ name: pluginName, claim: (value) => value === routeValue ? opened.guard.hook : null })
-  app.addHook('onReady', async () => { await opened.warnOfLegacy() })
+  app.addHook('onReady', async () => { await opened.legacyWarnings.give() })
+  app.addHook('onClose', async () => { opened.legacyWarnings.stop() })
   const { authorize, consents, clients, baseUrl, limits: { pagesPerMinute } } = opened
   await app.register(async (scope) => {
     await pageRoutes(scope, { authorize, consents, clients, owner: options.owner, baseUrl, pages: options.pages ?? {}, requestsPerMinute: pagesPerMinute })

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import type { OAuthProvider } from '../../types/provider.js'
-import { isAuthError } from '../errors.js'
 import { localKeySetsOf } from '../jwt/local-key-sets.js'
 import { ConfirmedCache } from '../store/confirmed-cache.js'
+import { FailureLocks, failureCollection, failureIndexes, lockedEvent, type FailureDocument } from '../store/failure-locks.js'
 import type { Logger } from '../store/logger.js'
 import type { Store } from '../store/store.js'
 import { AccessGuard } from './access-guard.js'
@@ -17,19 +17,19 @@ import { ClientSecrets } from './client-secret.js'
 import { Clients } from './clients.js'
 import { consentKind, type StoredConsent } from './consent-kind.js'
 import { Consents } from './consents.js'
-import { FailureLocks, failureIndexes, lockedEvent, type FailureDocument } from './failure-locks.js'
 import { InfoEndpoints } from './info-endpoints.js'
 import { InfoRequests } from './info-requests.js'
 import { Interactions, interactionIndexes, type InteractionDocument } from './interactions.js'
 import { Introspection } from './introspection.js'
 import { readIssuer } from './issuer.js'
 import { Keys } from './keys.js'
+import { LegacyWarnings } from './legacy-warnings.js'
 import { featuresOf, jwksUri, metadataOf } from './metadata.js'
 import { OpenClients, type OpenClient } from './open-clients.js'
 import { OpenScopes } from './open-scopes.js'
 import { userIdOf } from './owner.js'
 import { PasswordCheck } from './password-check.js'
-import { defaultLifetimes, defaultLimits, type ProviderLimits, type ProviderOptions } from './provider-options.js'
+import { defaultLifetimes, defaultLimits, type LimitName, type ProviderLimits, type ProviderOptions } from './provider-options.js'
 import { keyOverlapMs, PublishedKeys, publicKeyPem } from './published-keys.js'
 import { RequestRate } from './request-rate.js'
 import { Resources } from './resources.js'
@@ -65,7 +65,7 @@ export interface OpenProvider {
   /** PEM of a client's key for JWTs; empty for any other client. @throws DWA_STORE_UNAVAILABLE */
   readonly publicKey: (clientId: string | undefined) => Promise<string>
   /** Says at start which clients use what today's standards advise against. */
-  readonly warnOfLegacy: () => Promise<void>
+  readonly legacyWarnings: LegacyWarnings
 }
 
 /** Milliseconds that a client, scope or token serves without the database confirming it. */
@@ -89,7 +89,7 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
   const subjects = new Subjects(store.documents<SubjectDocument>('subjects', []), randomBytes)
   const users = new Users(owner.find, store.clock)
   const secrets = new ClientSecrets({ keyRing })
-  const locks = new FailureLocks({ documents: store.documents<FailureDocument>('failures', failureIndexes), cache: cached(), limits, auditLog, clock })
+  const locks = new FailureLocks<LimitName>({ documents: store.documents<FailureDocument>(failureCollection, failureIndexes), cache: cached(), limits, auditLog, clock })
   const rate = new RequestRate(limits.requestsPerMinute, store.clock)
   const families = new TokenFamilies({
     documents: store.auditedDocuments<TokenFamilyDocument>('token_families', familyIndexes),
@@ -190,15 +190,7 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
     limits,
     metadata: async () => metadataOf({ issuer, baseUrl, features: featuresOf(await clients.all(), owner.verifyPassword !== undefined), scopes: (await openScopes.all()).map(({ code }) => code) }),
     publicKey: async (clientId) => publicKeyPem(clientId === undefined ? null : (await clients.byClientId(clientId))?.fields ?? null, now()),
-    async warnOfLegacy () {
-      if (!store.available) return
-      const known = await Promise.resolve(clients.all()).catch((error: unknown) => isAuthError(error, 'DWA_STORE_UNAVAILABLE') ? [] : Promise.reject(error)) // a database that goes away now does not stop the start
-      for (const { name, allowImplicit, allowPassword, allowHttpRedirect, enabled } of known) {
-        for (const [option, on] of Object.entries({ allowImplicit, allowPassword, allowHttpRedirect })) {
-          if (enabled && on) logger.warn({ client: name, option }, 'an OAuth client uses what today\'s standards advise against')
-        }
-      }
-    }
+    legacyWarnings: new LegacyWarnings({ clients, clock: store.clock, logger })
   }
 }
 

@@ -7,8 +7,13 @@ import { isAuthError } from '../../lib/errors.js'
 import type { ClientInput, ClientPatch } from '../../lib/provider/client-schema.js'
 import { provider } from '../../plugins/provider.js'
 import { store } from '../../plugins/store.js'
+import { LegacyWarnings } from '../../lib/provider/legacy-warnings.js'
+import { unavailable } from '../../lib/store/unavailable.js'
 import { masterKey } from '../app.js'
+import { ManualClock } from '../manual-clock.js'
+import { startProxy } from '../mongo-proxy.js'
 import { startTestMongo } from '../mongo.js'
+import { eventually } from '../store-app.js'
 import { callback, codeFor, issuer, makeClient, people, post, providerApp, redeem, refresh } from './provider-app.js'
 
 async function start (t: Test): Promise<{ app: FastifyInstance, uri: string }> {
@@ -186,18 +191,69 @@ t.test('35: what was issued is nowhere in the database, and a client that is gon
   t.notOk(dump.includes('PRIVATE KEY'))
 })
 
+/** An app of the provider on that database, not yet ready, and the warnings in its log. */
+async function warningApp (t: Test, uri: string): Promise<{ readonly app: FastifyInstance, readonly warnings: () => string[] }> {
+  const lines: Array<Record<string, unknown>> = []
+  const app = Fastify({ logger: { level: 'warn', stream: { write (line: string) { lines.push(JSON.parse(line) as Record<string, unknown>) } } } })
+  t.teardown(() => app.close())
+  await app.register(store, { uri, secretKeys: [masterKey], publicUrl: issuer })
+  await app.register(provider, { issuer, owner: { current: () => null, loginUrl: () => '/login', find: () => null } })
+  return { app, warnings: () => lines.filter(({ option }) => option !== undefined).map(({ client, option }) => `${String(client)}: ${String(option)}`).sort() }
+}
+
 t.test('16: legacy clients are warned about at start', async (t) => {
   const { app, uri } = await start(t)
   await makeClient(app, { name: 'implicit one', applicationType: 'mobile', allowImplicit: true })
   await makeClient(app, { name: 'password one', applicationType: 'legacy', allowPassword: true })
+  await makeClient(app, { name: 'http one', allowHttpRedirect: true, redirectUris: ['http://intranet.example/cb'] })
   await makeClient(app, { name: 'disabled one', applicationType: 'legacy', allowPassword: true, enabled: false })
-  const lines: Array<Record<string, unknown>> = []
-  const again = Fastify({ logger: { level: 'warn', stream: { write (line: string) { lines.push(JSON.parse(line) as Record<string, unknown>) } } } })
-  t.teardown(() => again.close())
-  await again.register(store, { uri, secretKeys: [masterKey], publicUrl: issuer })
-  await again.register(provider, { issuer, owner: { current: () => null, loginUrl: () => '/login', find: () => null } })
-  await again.ready()
-  t.same(lines.filter(({ option }) => option !== undefined).map(({ client, option }) => `${String(client)}: ${String(option)}`).sort(), ['implicit one: allowImplicit', 'password one: allowPassword'])
+  await makeClient(app, { name: 'modern one' })
+  const expected = ['http one: allowHttpRedirect', 'implicit one: allowImplicit', 'password one: allowPassword']
+  await t.test('once', async (t) => {
+    const { app, warnings } = await warningApp(t, uri)
+    await app.ready()
+    t.strictSame(warnings(), expected)
+  })
+  await t.test('and later, when the database was away then', async (t) => {
+    const proxy = await startProxy(t, uri)
+    await proxy.cut()
+    const { app, warnings } = await warningApp(t, proxy.uri)
+    await app.ready()
+    t.notOk(app.store.available)
+    t.strictSame(warnings(), [])
+    await proxy.open()
+    await eventually('they are given', () => warnings().length > 0)
+    t.strictSame(warnings(), expected)
+  })
+  await t.test('also when it goes away in the moment of asking, until the app is closed, and nothing else is passed over', async (t) => {
+    const clock = new ManualClock()
+    const lines: string[] = []
+    const say = (_details: object, message: string): void => { lines.push(message) }
+    const answers: unknown[] = [unavailable(), unavailable(), new TypeError('broken')]
+    const warnings = new LegacyWarnings({ clients: { all: async () => await Promise.reject(answers.shift()) }, clock, logger: { info: say, warn: say, error: say } })
+    await warnings.give()
+    clock.advance(1000)
+    await eventually('it was asked again', () => answers.length === 1)
+    await new Promise((resolve) => { setImmediate(resolve) })
+    t.strictSame(lines, [])
+    clock.advance(1000)
+    await eventually('what is no outage is told', () => lines.length > 0)
+    t.match(lines, [/could not be looked through/])
+    await t.rejects(new LegacyWarnings({ clients: { all: () => { throw new TypeError('broken') } }, clock, logger: { info: say, warn: say, error: say } }).give(), { message: 'broken' }, 'at the start it stops it')
+
+    let asked = 0
+    const all = (): never => {
+      asked++
+      throw unavailable()
+    }
+    const closed = new LegacyWarnings({ clients: { all }, clock, logger: { info: say, warn: say, error: say } })
+    await closed.give()
+    closed.stop()
+    clock.advance(5000)
+    await closed.give()
+    clock.advance(5000)
+    t.equal(asked, 2, 'a closed app asks no more')
+  })
 })
 
 t.test('options are refused with their path, and a second registration', async (t) => {
