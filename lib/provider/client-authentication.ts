@@ -2,10 +2,11 @@ import { errors } from '../errors.js'
 import type { Clock } from '../clock.js'
 import { networkOf } from '../http/address-network.js'
 import type { LogFields } from '../log/log-entry.js'
+import type { FailureLocks } from '../store/failure-locks.js'
 import type { ClientSecrets } from './client-secret.js'
 import { decode, type Parameters } from './form-parameters.js'
-import type { FailureLocks } from './failure-locks.js'
 import type { OpenClient, OpenClients } from './open-clients.js'
+import type { LimitName } from './provider-options.js'
 import { Turns } from './turns.js'
 
 /** Who a client says it is (RFC 6749 §2.3), in every way its header can be read: as it stands, and form-decoded. A null secret: it only names itself. */
@@ -22,7 +23,7 @@ export interface ClientRequest {
 export interface ClientAuthenticationOptions {
   readonly clients: Pick<OpenClients, 'byClientId'>
   readonly secrets: Pick<ClientSecrets, 'fitsAtOnce' | 'fitsImported'>
-  readonly locks: FailureLocks
+  readonly locks: FailureLocks<LimitName>
   readonly clock: Clock
   /** Notes a failure in the log, sampled. */
   readonly log: (key: string, fields: LogFields) => void

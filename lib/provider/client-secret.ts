@@ -1,7 +1,7 @@
 import { createHmac, randomBytes as cryptoRandomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { KeyRing } from '../store/key-ring.js'
-import { limited } from './failure-locks.js'
+import { limited } from '../store/failure-locks.js'
 import { Turns } from './turns.js'
 
 /** What makes stored secrets and checks presented ones. */

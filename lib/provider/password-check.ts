@@ -1,15 +1,16 @@
 import { errors } from '../errors.js'
 import { networkOf } from '../http/address-network.js'
 import type { LogFields } from '../log/log-entry.js'
-import type { FailureLocks } from './failure-locks.js'
+import type { FailureLocks } from '../store/failure-locks.js'
 import type { OpenClient } from './open-clients.js'
 import { askOwner, type Owner, type OwnerUser } from './owner.js'
+import type { LimitName } from './provider-options.js'
 import { Turns } from './turns.js'
 
 export interface PasswordCheckOptions {
   /** null: there is no password grant. */
   readonly verify: NonNullable<Owner<never>['verifyPassword']> | null
-  readonly locks: FailureLocks
+  readonly locks: FailureLocks<LimitName>
   /** Notes a failure in the log, sampled. */
   readonly log: (key: string, fields: LogFields) => void
 }

@@ -1,4 +1,5 @@
 import { prefixSchema } from '../options.js'
+import { failureLimitSchema, type FailureLimit } from '../store/failure-locks.js'
 import { lifetimesSchema, type Lifetimes } from './client-schema.js'
 import type { Owner } from './owner.js'
 import type { ConsentPage } from './pages.js'
@@ -33,8 +34,7 @@ export interface ProviderOptions<Request = unknown> {
   readonly allowInsecure?: boolean
 }
 
-/** So many failures within so many seconds lock for so many seconds. */
-export interface FailureLimit { readonly max: number, readonly windowSeconds: number, readonly lockSeconds?: number }
+export type LimitName = 'passwordsPerUser' | 'passwordsPerAddress' | 'clientAuthentications' | 'failuresPerAddress' | 'refusedGrants'
 
 export interface ProviderLimits {
   /** Wrong passwords of one user from one address. Default 5 in 900 s, locked for 900 s. */
@@ -52,13 +52,6 @@ export interface ProviderLimits {
   /** Requests a minute of one client to token, revoke and introspect, in one process. Default 600. */
   readonly requestsPerMinute?: number
 }
-
-const failureLimit = {
-  type: 'object',
-  additionalProperties: false,
-  required: ['max', 'windowSeconds'],
-  properties: { max: { type: 'integer', minimum: 1 }, windowSeconds: { type: 'integer', minimum: 1, maximum: 86_400 }, lockSeconds: { type: 'integer', minimum: 1, maximum: 86_400 } }
-} as const
 
 /** JSON schema of ProviderOptions. */
 export const providerOptionsSchema = {
@@ -90,11 +83,11 @@ export const providerOptionsSchema = {
       type: 'object',
       additionalProperties: false,
       properties: {
-        passwordsPerUser: failureLimit,
-        passwordsPerAddress: failureLimit,
-        clientAuthentications: failureLimit,
-        failuresPerAddress: failureLimit,
-        refusedGrants: failureLimit,
+        passwordsPerUser: failureLimitSchema,
+        passwordsPerAddress: failureLimitSchema,
+        clientAuthentications: failureLimitSchema,
+        failuresPerAddress: failureLimitSchema,
+        refusedGrants: failureLimitSchema,
         pagesPerMinute: { type: 'integer', minimum: 1 },
         requestsPerMinute: { type: 'integer', minimum: 1 }
       }

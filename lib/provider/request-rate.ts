@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
 import { networkOf } from '../http/address-network.js'
-import { limited } from './failure-locks.js'
+import { limited } from '../store/failure-locks.js'
 import type { OpenClient } from './open-clients.js'
 
 const windowMs = 60_000

@@ -1,15 +1,16 @@
 import OAuth2Server from '@node-oauth/oauth2-server'
 import { errors } from '../errors.js'
+import type { FailureLocks } from '../store/failure-locks.js'
 import type { ClientAuthentication, ClientRequest } from './client-authentication.js'
-import type { FailureLocks } from './failure-locks.js'
 import { readScope, required } from './form-parameters.js'
 import { GrantModel, type GrantModelParts } from './grant-model.js'
+import type { LimitName } from './provider-options.js'
 import { callerOf, type RequestRate } from './request-rate.js'
 import type { TokenAnswer } from './token-families.js'
 
 export interface TokenEndpointOptions extends GrantModelParts {
   readonly authentication: ClientAuthentication
-  readonly locks: FailureLocks
+  readonly locks: FailureLocks<LimitName>
   readonly rate: RequestRate
 }
 

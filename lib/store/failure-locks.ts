@@ -2,11 +2,19 @@ import { createHash } from 'node:crypto'
 import { errors } from '../errors.js'
 import type { Clock } from '../clock.js'
 import type { AuditLog } from '../log/audit-log.js'
-import type { ConfirmedCache } from '../store/confirmed-cache.js'
-import type { DocumentCollection, DocumentIndex } from '../store/document-collection.js'
-import type { FailureLimit } from './provider-options.js'
+import type { ConfirmedCache } from './confirmed-cache.js'
+import type { DocumentCollection, DocumentIndex } from './document-collection.js'
 
-export type LimitName = 'passwordsPerUser' | 'passwordsPerAddress' | 'clientAuthentications' | 'failuresPerAddress' | 'refusedGrants'
+/** So many failures within so many seconds lock for so many seconds, by default those of the window. */
+export interface FailureLimit { readonly max: number, readonly windowSeconds: number, readonly lockSeconds?: number }
+
+/** JSON schema of FailureLimit. */
+export const failureLimitSchema = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['max', 'windowSeconds'],
+  properties: { max: { type: 'integer', minimum: 1 }, windowSeconds: { type: 'integer', minimum: 1, maximum: 86_400 }, lockSeconds: { type: 'integer', minimum: 1, maximum: 86_400 } }
+} as const
 
 /** Failures of one kind and key within one window of time. */
 export interface FailureDocument {
@@ -17,7 +25,7 @@ export interface FailureDocument {
   expiresAt: Date
 }
 
-export interface FailureLocksOptions {
+export interface FailureLocksOptions<LimitName extends string> {
   readonly documents: DocumentCollection<FailureDocument>
   /** Holds one value: the locks there are. Forgotten when the log tells of another. */
   readonly cache: ConfirmedCache<ReadonlyMap<string, number>>
@@ -26,6 +34,9 @@ export interface FailureLocksOptions {
   /** The database's time. */
   readonly clock: Clock
 }
+
+/** The collection of the failures that every plugin counts. */
+export const failureCollection = 'failures'
 
 export const failureIndexes: readonly DocumentIndex[] = [
   { keys: { lockedUntil: 1 }, sparse: true },
@@ -38,16 +49,23 @@ export const lockedEvent = 'limit.locked'
 const maxLocks = 10_000
 
 /** Failures counted in the database for all processes, and the locks that come of them (security.md 31). Who does nothing wrong costs a look into memory, and no write. */
-export class FailureLocks {
-  readonly #options: FailureLocksOptions
+export class FailureLocks<LimitName extends string> {
+  readonly #options: FailureLocksOptions<LimitName>
 
-  constructor (options: FailureLocksOptions) {
+  constructor (options: FailureLocksOptions<LimitName>) {
     this.#options = options
   }
 
-  /** @throws DWA_RATE_LIMITED with `retryAfter` in seconds while that key is locked, DWA_STORE_UNAVAILABLE */
-  async refuseLocked (limit: LimitName, key: readonly string[]): Promise<void> {
-    const locks = await this.#options.cache.get('', async () => await this.#read())
+  /** A promise only when the database has to be asked. Throws, or rejects with, DWA_RATE_LIMITED with `retryAfter` in seconds while that key is locked, DWA_STORE_UNAVAILABLE. */
+  refuseLocked (limit: LimitName, key: readonly string[]): Promise<void> | undefined {
+    const locks = this.#options.cache.get('', async () => await this.#read())
+    if (locks instanceof Promise) return locks.then((read) => { this.#refuse(read, limit, key) })
+    this.#refuse(locks, limit, key)
+    return undefined
+  }
+
+  #refuse (locks: ReadonlyMap<string, number>, limit: LimitName, key: readonly string[]): void {
+    if (locks.size === 0) return
     const until = locks.get(idOf(limit, key)) ?? 0
     const now = this.#options.clock.now()
     if (until > now) throw limited(until - now)
@@ -93,6 +111,6 @@ export function limited (milliseconds: number): Error {
 }
 
 /** Neither names nor addresses are in the database. */
-function idOf (limit: LimitName, key: readonly string[]): string {
+function idOf (limit: string, key: readonly string[]): string {
   return `${limit}:${createHash('sha256').update(JSON.stringify(key)).digest('base64url')}`
 }
