@@ -25,7 +25,7 @@ export interface PageParts<Request> {
   /** Where the provider's routes are, as browsers see them: `https://app.example.com/oauth2`. */
   readonly baseUrl: string
   readonly pages: NonNullable<ProviderOptions['pages']>
-  /** From one address to each route, in one process (security.md 31). */
+  /** From one address to all of the pages, in one process (security.md 31). */
   readonly requestsPerMinute: number
 }
 
@@ -46,7 +46,6 @@ async function routes (scope: FastifyInstance, { authorize, consents, clients, o
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit: formBytes }, (_request, body, done) => { done(null, body) })
   await scope.register(rateLimit, {
-    global: false,
     max: requestsPerMinute,
     timeWindow: 60_000,
     errorResponseBuilder: (_request, { ttl }) => new errors.DWA_RATE_LIMITED(Math.ceil(ttl / 1000))
@@ -69,7 +68,7 @@ async function routes (scope: FastifyInstance, { authorize, consents, clients, o
     return sendPage(reply.code(status), pages.error(error, languageOf(request)))
   })
   /** `auth: false`: whoever comes here is known by `owner`. The query, and what comes of it, holds codes and states: it is not logged (security.md 52). */
-  const route = { config: { auth: false, rateLimit: {} }, exposeHeadRoute: false, logSerializers: { req: bareRequest } } as const
+  const route = { config: { auth: false }, exposeHeadRoute: false, logSerializers: { req: bareRequest } } as const
 
   async function current (request: FastifyRequest): Promise<OwnerUser | null> {
     return await askOwner('current', async () => await owner.current(request)) ?? null

@@ -358,7 +358,12 @@ t.test('security 31: 60 requests a minute from one address, or as many as the op
   for (let request = 1; request <= 3; request++) t.equal((await get(app, query)).statusCode, 200)
   const refused = await get(app, query)
   t.match(refused, { statusCode: 429, headers: { 'retry-after': /^\d+$/, 'content-type': 'text/html; charset=utf-8' }, body: 'Too many requests' })
+  t.equal((await app.inject({ url: '/oauth2/consents', headers: as('ann') })).statusCode, 429, 'the pages are counted together')
+  t.equal((await post(app, '', as('ann'))).statusCode, 429)
   t.equal((await app.inject({ url: `/oauth2/authorize?${query}`, headers: as('ann'), remoteAddress: '10.0.0.1' })).statusCode, 200, 'another address')
+  const from = async (url: string, remoteAddress: string): Promise<number> => (await app.inject({ url, headers: as('ann'), remoteAddress })).statusCode
+  t.strictSame(await Promise.all(['2001:db8:1:2::1', '2001:db8:1:2::2', '2001:db8:1:2:3::4'].map(async (address) => await from('/oauth2/consents', address))), [200, 200, 200])
+  t.strictSame([await from(`/oauth2/authorize?${query}`, '2001:db8:1:2::5'), await from('/oauth2/consents', '2001:db8:1:3::5')], [429, 200], 'of one IPv6 network')
 })
 
 t.test('what the app gets wrong is a page without a word of it, and told to the log and telemetry', async (t) => {
