@@ -110,7 +110,7 @@ async function routes (scope: FastifyInstance, { authorize, consents, clients, o
     return sendPage(reply, pages.consents({
       language: languageOf(request),
       fields,
-      consents: own.map(({ name, grantedAt: since, ...consent }) => ({ ...consent, since, action: `${basePath}/consents/${encodeURIComponent(name)}/revoke` }))
+      consents: own.map(({ name, ...consent }) => ({ ...consent, action: `${basePath}/consents/${encodeURIComponent(name)}/revoke` }))
     }))
   })
 

@@ -1,34 +1,34 @@
 import { errors } from '../errors.js'
 import { isClientId } from './authorization-request.js'
 import { formToken, isFormToken } from './browser-binding.js'
-import type { ConsentView } from './consent-kind.js'
 import type { Consents } from './consents.js'
 import { readParameters, required } from './form-parameters.js'
 import { pairsOf } from './form-pairs.js'
 import type { OpenClients } from './open-clients.js'
+import type { ClientAccess } from './token-families.js'
 
-/** One of a person's consents, and its client, unless that is gone or disabled. */
-export interface OwnConsent extends Pick<ConsentView, 'scopes' | 'grantedAt'> {
+/** What one client may do, by consent or without, and its name, unless it is gone or disabled. */
+export interface OwnConsent extends Pick<ClientAccess, 'scopes' | 'since'> {
   /** Names it in the address that ends it: the client id, or the id of a record that is gone. */
   readonly name: string
   readonly clientName: string | null
 }
 
-/** What a signed-in person has agreed to, for themselves to see and end (security.md 14). */
+/** What may be done in a signed-in person's name, for themselves to see and end (security.md 14). */
 export class ConsentList {
-  readonly #consents: Pick<Consents, 'list' | 'revoke'>
+  readonly #consents: Pick<Consents, 'accessOf' | 'revoke'>
   readonly #clients: Pick<OpenClients, 'byClientId' | 'byId'>
 
-  constructor (consents: Pick<Consents, 'list' | 'revoke'>, clients: Pick<OpenClients, 'byClientId' | 'byId'>) {
+  constructor (consents: Pick<Consents, 'accessOf' | 'revoke'>, clients: Pick<OpenClients, 'byClientId' | 'byId'>) {
     this.#consents = consents
     this.#clients = clients
   }
 
   /** @returns the consents, and the hidden fields of the forms that end them @throws DWA_STORE_UNAVAILABLE */
   async show (user: string, browser: string): Promise<{ readonly consents: readonly OwnConsent[], readonly fields: Readonly<Record<string, string>> }> {
-    const consents = await Promise.all((await this.#consents.list({ user })).map(async ({ client: id, scopes, grantedAt }) => {
+    const consents = await Promise.all((await this.#consents.accessOf(user)).map(async ({ client: id, scopes, since }) => {
       const client = await this.#clients.byId(id)
-      return { scopes, grantedAt, name: client?.fields.clientId ?? id, clientName: client?.fields.name ?? null }
+      return { scopes, since, name: client?.fields.clientId ?? id, clientName: client?.fields.name ?? null }
     }))
     return { consents, fields: { csrf: formToken(browser, user) } }
   }

@@ -2,7 +2,7 @@ import { isAuthError } from '../errors.js'
 import type { AuditLog } from '../log/audit-log.js'
 import type { Change, RecordCollection, StoredRecord } from '../store/record-collection.js'
 import { consentKey, toConsentView, type ConsentView, type StoredConsent } from './consent-kind.js'
-import type { TokenFamilies } from './token-families.js'
+import type { ClientAccess, TokenFamilies } from './token-families.js'
 
 /** Who does it, and what the audit entry says beside the event. */
 export type ConsentChange = Pick<Change, 'actor' | 'requestId' | 'message' | 'details'>
@@ -19,7 +19,7 @@ export interface Decision {
 
 export interface ConsentsOptions {
   readonly records: RecordCollection<StoredConsent>
-  readonly families: Pick<TokenFamilies, 'revokeAll'>
+  readonly families: Pick<TokenFamilies, 'revokeAll' | 'accessOf'>
   readonly auditLog: Pick<AuditLog, 'append'>
   /** Milliseconds since 1970. */
   readonly now: () => number
@@ -75,6 +75,13 @@ export class Consents {
     const { user, client } = of
     const found = await this.#options.records.list({ ...(user === undefined ? {} : { user }), ...(client === undefined ? {} : { client }) })
     return found.map(toConsentView)
+  }
+
+  /** What a person's clients may do: by consents, and by tokens that nobody was asked for (`skipAuthorization`, passwords). @throws DWA_STORE_UNAVAILABLE */
+  async accessOf (user: string): Promise<ClientAccess[]> {
+    const [consents, held] = await Promise.all([this.list({ user }), this.#options.families.accessOf(user)])
+    const agreed = consents.map(({ client, scopes, grantedAt: since }) => ({ client, scopes, since }))
+    return [...agreed, ...held.filter(({ client }) => !agreed.some((consent) => consent.client === client))]
   }
 
   /**

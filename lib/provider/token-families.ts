@@ -53,6 +53,14 @@ export interface LiveAccessToken {
   readonly access: FamilyAccess
 }
 
+/** What one client holds of a person. */
+export interface ClientAccess {
+  /** The id of the client's record. */
+  readonly client: string
+  readonly scopes: readonly string[]
+  readonly since: Date
+}
+
 export interface TokenFamiliesOptions {
   readonly documents: AuditedDocuments<TokenFamilyDocument>
   readonly keyRing: Pick<KeyRing, 'current' | 'find'>
@@ -331,6 +339,19 @@ export class TokenFamilies {
       found = living.length
     }
     return revoked
+  }
+
+  /** What clients hold of a person that is good now, without those that act as the person of themselves. @throws DWA_STORE_UNAVAILABLE */
+  async accessOf (user: string): Promise<ClientAccess[]> {
+    const now = new Date(this.#now())
+    const living = { $or: [{ 'refresh.idleUntil': { $gt: now } }, { 'access.expiresAt': { $gt: now } }, { 'code.usedAt': { $exists: false }, 'code.expiresAt': { $gt: now } }] }
+    const found = await this.#options.documents.run(async (families) => await families.aggregate<{ _id: string, scopes: unknown[], since: Date }>([
+      { $match: { user: { $eq: user }, grant: { $ne: 'client_credentials' }, revokedAt: { $exists: false }, expiresAt: { $gt: now }, ...living } },
+      { $unwind: { path: '$scopes', preserveNullAndEmptyArrays: true } },
+      { $group: { _id: '$client', scopes: { $addToSet: '$scopes' }, since: { $min: '$createdAt' } } },
+      { $sort: { _id: 1 } }
+    ]).toArray())
+    return found.map(({ _id: client, scopes, since }) => ({ client, scopes: scopes.filter((scope) => typeof scope === 'string').sort(), since }))
   }
 
   async #find (id: string): Promise<TokenFamilyDocument | null> {

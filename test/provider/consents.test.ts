@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
+import { systemClock } from '../../lib/clock.js'
 import { consentKind, type StoredConsent } from '../../lib/provider/consent-kind.js'
 import { Consents } from '../../lib/provider/consents.js'
 import type { RecordCollection } from '../../lib/store/record-collection.js'
@@ -116,8 +117,8 @@ t.test('the tokens end before the consent is forgotten, and once more after; a l
       }
     }
   })
-  const consents = new Consents({ records: watched, families: { revokeAll: async () => { steps.push('tokens'); return 0 } }, auditLog: app.auditLog, now: () => 1000 })
-  const undisturbed = new Consents({ records, families: { revokeAll: async () => 0 }, auditLog: app.auditLog, now: () => 2000 })
+  const consents = new Consents({ records: watched, families: { revokeAll: async () => { steps.push('tokens'); return 0 }, accessOf: async () => [] }, auditLog: app.auditLog, now: () => 1000 })
+  const undisturbed = new Consents({ records, families: { revokeAll: async () => 0, accessOf: async () => [] }, auditLog: app.auditLog, now: () => 2000 })
   const decision = (offered: string[]) => ({ user: 'ann', client: { id: 'c', name: 'Shop' }, offered })
 
   before = async () => { await undisturbed.grant(decision(['email']), ['email']) }
@@ -137,7 +138,7 @@ t.test('the tokens end before the consent is forgotten, and once more after; a l
   t.strictSame(await consents.list(), [])
 
   before = async () => { throw new Error('the disk is full') }
-  const failing = new Consents({ records: watched, families: { revokeAll: async () => 0 }, auditLog: app.auditLog, now: () => 0 })
+  const failing = new Consents({ records: watched, families: { revokeAll: async () => 0, accessOf: async () => [] }, auditLog: app.auditLog, now: () => 0 })
   await t.rejects(failing.grant(decision(['email']), ['email']), { message: 'the disk is full' })
   await undisturbed.grant(decision(['email']), ['email'])
   before = async () => { throw new Error('the disk is full') }
@@ -221,6 +222,39 @@ t.test('the page of one\'s consents', async (t) => {
     const [left] = actionsOf((await list(setting)).body)
     t.match(await post(app, csrf, as('ann', { cookie }), left), { statusCode: 303 })
     t.match((await list(setting)).body, 'You have given no application access')
+  })
+
+  await t.test('14: lists and ends what a client holds that nobody was asked for', async (t) => {
+    let ahead = 0
+    const setting = await authorizeApp(t, { clock: { ...systemClock, now: () => Date.now() + ahead } })
+    const { app, addClient, families, uri } = setting
+    const skipping = await addClient({ name: 'Intranet', skipAuthorization: true })
+    const legacy = await addClient({ name: 'Old till', applicationType: 'legacy' })
+    const backend = await addClient({ name: 'Night job', applicationType: 'backend' })
+    const bare = await addClient({ name: 'Bare', skipAuthorization: true, scopes: [] })
+    const asked = await addClient({ name: 'Asked' })
+    const issue = async ({ id, fields: { name } }: typeof legacy, grant: 'password' | 'client_credentials', user = 'ann'): Promise<unknown> => await families.issue({ client: { id, name }, user, grant, scopes: ['orders'], lifetimes: { code: 60, accessToken: 600, refreshToken: 3000, refreshIdle: 1200 } }, { refresh: grant === 'password', mint: null })
+    t.ok(straightOn(await get(app, parametersOf(skipping, { scope: 'orders' }))))
+    t.ok(straightOn(await get(app, parametersOf(skipping, { scope: 'email' }))))
+    t.ok(straightOn(await get(app, parametersOf(skipping), as('bob'))))
+    t.ok(straightOn(await get(app, parametersOf(bare))))
+    await issue(legacy, 'password')
+    await issue(backend, 'client_credentials')
+    await decide(app, await ask(app, parametersOf(asked)), 'allow', { scopes: ['email'] })
+    const page = await list(setting)
+    const listed = (body: string): string[] => [...body.matchAll(/<h2><bdi>([^<]*)<\/bdi>/g)].map(([, name = '']) => name).sort()
+    t.strictSame(listed(page.body), ['Asked', 'Bare', 'Intranet', 'Old till'], 'each once, and not what acts of itself')
+    t.match(page.body, 'email, orders', 'of all that it holds')
+
+    const { form, cookie } = shown(page)
+    t.equal((await post(app, `csrf=${form.get('csrf') ?? ''}`, as('ann', { cookie }), `/oauth2/consents/${skipping.fields.clientId}/revoke`)).statusCode, 303)
+    t.strictSame(listed((await list(setting)).body), ['Asked', 'Bare', 'Old till'])
+    t.strictSame((await livingFamilies(uri, 'ann')).filter(({ client }) => client === skipping.id), [])
+    t.equal((await livingFamilies(uri, 'bob')).length, 1, 'nobody else\'s')
+    ahead = 61_000
+    t.strictSame(listed((await list(setting)).body), ['Asked', 'Old till'], 'a code that is over is nothing')
+    ahead = 1_201_000
+    t.strictSame(listed((await list(setting)).body), ['Asked'], 'and neither are tokens; what was agreed to stays')
   })
 
   await t.test('one of a client that is gone is ended by its record\'s id', async (t) => {
