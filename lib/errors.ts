@@ -168,6 +168,23 @@ export const errors = {
   /** What `provider.owner` or a model of `provider.resources` did or returned; `cause` has more. */
   DWA_PROVIDER_OWNER_FAILED: createError<[what: string, options?: ErrorOptions]>('DWA_PROVIDER_OWNER_FAILED', '%s', 500),
 
+  /** A sign-in's address, or its callback, is not what it must be. */
+  DWA_SIGN_IN_INVALID_REQUEST: createError<[problem: string]>('DWA_SIGN_IN_INVALID_REQUEST', '%s', 400),
+  /** The identity provider cannot be reached, or what it says cannot be used. */
+  DWA_SIGN_IN_PROVIDER: createError<[document: string, problem: string, options?: ErrorOptions]>('DWA_SIGN_IN_PROVIDER', 'The identity provider cannot be used: its %s %s', 502),
+  /** The callback's state is unknown, used, expired or of another browser. */
+  DWA_SIGN_IN_INVALID_STATE: createError('DWA_SIGN_IN_INVALID_STATE', 'The sign-in is unknown, used or expired, or was begun in another browser: begin again', 400),
+  /** The identity provider answered with an error, `access_denied` when the person said no. */
+  DWA_SIGN_IN_DENIED: createError<[reason: string]>('DWA_SIGN_IN_DENIED', 'The sign-in was refused: %s', 403),
+  /** The callback names another identity provider (RFC 9207). */
+  DWA_SIGN_IN_FOREIGN_ISSUER: createError('DWA_SIGN_IN_FOREIGN_ISSUER', 'The answer comes from another identity provider: begin again', 400),
+  /** The code could not be exchanged for a token. */
+  DWA_SIGN_IN_EXCHANGE: createError<[reason: string]>('DWA_SIGN_IN_EXCHANGE', 'The identity provider gave no token: %s', 502),
+  /** The identity provider does not say who signed in. */
+  DWA_SIGN_IN_IDENTITY: createError<[claim: string]>('DWA_SIGN_IN_IDENTITY', 'The identity provider does not say who signed in: there is no usable claim "%s"', 502),
+  /** `signIn.roles.of` threw, or returned something that is no list of roles: nobody is signed in. */
+  DWA_SIGN_IN_ROLES: createError<[options?: ErrorOptions]>('DWA_SIGN_IN_ROLES', 'It could not be decided what the person may do', 500),
+
   /** Telemetry settings were refused; `field` names the field. */
   DWA_TELEMETRY_INVALID_SETTINGS: createError<[problem: string]>('DWA_TELEMETRY_INVALID_SETTINGS', '%s', 400),
 
