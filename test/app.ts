@@ -5,6 +5,7 @@ import docuwareAuth, { type DocuwareAuthOptions, type DocuwareOptions, type JwtO
 import { systemClock, type Clock } from '../lib/clock.js'
 import type { ValidatorInput } from '../lib/jwt/validator-schema.js'
 import { signToken, type SignTokenOptions } from '../testing/sign-token.js'
+import type { Teardown } from './mongo.js'
 
 /** A master key for tests. */
 export const masterKey = Buffer.alloc(32, 1).toString('base64')
@@ -42,7 +43,7 @@ export interface AppOptions {
 }
 
 /** An app with the umbrella plugin, closed with the test; `ready` is left to the caller. */
-export async function buildApp (t: Test, { uri, jwt = {}, docuware, store = {}, publicUrl, fastify = {}, routes, before }: AppOptions): Promise<FastifyInstance> {
+export async function buildApp (t: Teardown, { uri, jwt = {}, docuware, store = {}, publicUrl, fastify = {}, routes, before }: AppOptions): Promise<FastifyInstance> {
   const app = Fastify(fastify)
   t.teardown(() => app.close())
   app.addHook('preHandler', async ({ jwtPayload }) => { handed.set(app, jwtPayload) })

@@ -1,7 +1,6 @@
 import formbody from '@fastify/formbody'
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance } from 'fastify'
-import { Writable } from 'node:stream'
 import { inspect } from 'node:util'
 import { MongoClient } from 'mongodb'
 import t, { type Test } from 'tap'
@@ -499,7 +498,7 @@ t.test('endpoints may have a query, and the issuer other letters', async (t) => 
 t.test('security 54: MongoDB is away', async (t) => {
   const { uri } = await startTestMongo(t)
   const proxy = await startProxy(t, uri)
-  const { app, dw } = await docuwareApp(t, { uri: proxy.uri })
+  const { app, dw } = await docuwareApp(t, { uri: proxy.uri, database: uri })
   const { id } = await connect(app, dw)
   await app.ready()
 
@@ -619,7 +618,7 @@ t.test('security 35, 52, 55: no code, state, token, cookie or secret is in a log
   let now = Date.now()
   const { app, dw } = await docuwareApp(t, {
     uri,
-    fastify: { logger: { level: 'trace', stream: new Writable({ write (chunk, _encoding, done) { lines.push(String(chunk)); done() } }) } },
+    onLine: (line) => { lines.push(line) },
     store: { clock: clockAt(() => now) },
     before (app) { app.addHook('onError', async (_request, _reply, error) => { raised.push(inspect(error, { depth: 20, showHidden: true })) }) }
   })

@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
-import type { Test } from 'tap'
 import { systemClock, type Clock } from '../../lib/clock.js'
 import type { ConnectionSecrets } from '../../lib/docuware/connections.js'
 import type { LogEntry } from '../../lib/log/log-entry.js'
 import { OpenedStore } from '../../lib/store/open-store.js'
 import type { DocuWare } from '../../testing/index.js'
+import type { Teardown } from '../mongo.js'
 import type { Line } from '../store-app.js'
-import { docuwareApp, refuseLeaks, type DocuwareAppOptions } from './docuware-app.js'
+import { docuwareApp, type DocuwareAppOptions } from './docuware-app.js'
 
 /** The system's time and timers, and a time that can be moved on or held. */
 export class MovableClock implements Clock {
@@ -50,17 +50,14 @@ export class MovableClock implements Clock {
 export interface ClockedApp { readonly app: FastifyInstance, readonly dw: DocuWare, readonly uri: string, readonly clock: MovableClock, readonly lines: Line[] }
 
 /** An app, its database and a simulator by one clock, and what the app says to its own log. */
-export async function clockedApp (t: Test, { simulator, store, clock = new MovableClock(), ...options }: DocuwareAppOptions & { readonly clock?: MovableClock } = {}): Promise<ClockedApp> {
+export async function clockedApp (t: Teardown, { simulator, store, clock = new MovableClock(), ...options }: DocuwareAppOptions & { readonly clock?: MovableClock } = {}): Promise<ClockedApp> {
   const lines: Line[] = []
   const levels: Record<number, Line['level']> = { 30: 'info', 40: 'warn', 50: 'error' }
-  const stream = {
-    write (text: string) {
-      const { level, msg, ...details } = JSON.parse(text) as { level: number, msg: string }
-      lines.push({ level: levels[level] ?? 'error', message: msg, details })
-    }
+  const onLine = (text: string): void => {
+    const { level, msg, ...details } = JSON.parse(text) as { level: number, msg: string }
+    if (level >= 30) lines.push({ level: levels[level] ?? 'error', message: msg, details })
   }
-  const made = await docuwareApp(t, { ...options, simulator: { now: () => clock.now(), ...simulator }, store: { clock, ...store }, fastify: { logger: { level: 'info', stream } } })
-  t.teardown(() => { refuseLeaks(made.dw, lines.map((line) => JSON.stringify(line))) })
+  const made = await docuwareApp(t, { ...options, simulator: { now: () => clock.now(), ...simulator }, store: { clock, ...store }, onLine })
   await made.app.ready()
   keepTime(made.app)
   return { ...made, clock, lines }

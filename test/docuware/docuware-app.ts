@@ -1,11 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { MongoClient } from 'mongodb'
-import type { Test } from 'tap'
 import type { DocuwareOptions } from '../../index.js'
 import type { ConnectionView } from '../../lib/docuware/connection-schema.js'
 import { startDocuWare, type DocuWare, type DocuWareOptions } from '../../testing/index.js'
 import { buildApp, type AppOptions } from '../app.js'
-import { startTestMongo } from '../mongo.js'
+import { startTestMongo, type Teardown } from '../mongo.js'
 import { asDocuware, cookieOf, publicUrl, rolesOf } from './caller.js'
 
 export { asDocuware, cookieOf, publicUrl, rolesOf }
@@ -17,21 +16,28 @@ export interface DocuwareAppOptions extends Partial<AppOptions> {
   readonly docuware?: DocuwareOptions
   /** A simulator that runs already. */
   readonly dw?: DocuWare
+  /** Where the database is in truth, when `uri` leads through a proxy that the test may cut. */
+  readonly database?: string
+  /** Is told of each line of the app's log, from the level `trace` on. */
+  readonly onLine?: (line: string) => void
 }
 
 /**
  * An app with the docuware plugin, beside a simulator that knows its redirect URI; both closed with the test. Whatever the test is about,
  * it fails when a secret that the simulator has ever issued or seen is in a line of the app's log or in the database (security.md 35, 52).
  */
-export async function docuwareApp (t: Test, { simulator, docuware, dw: running, store, uri, fastify, ...others }: DocuwareAppOptions = {}): Promise<{ app: FastifyInstance, dw: DocuWare, uri: string }> {
+export async function docuwareApp (t: Teardown, { simulator, docuware, dw: running, store, uri, database, fastify, onLine, ...others }: DocuwareAppOptions = {}): Promise<{ app: FastifyInstance, dw: DocuWare, uri: string }> {
   const dw = running ?? await startDocuWare({ autoApprove: true, redirectUris: [redirectUri], ...simulator })
   if (running === undefined) t.teardown(() => dw.stop())
-  const database = uri ?? (await startTestMongo(t)).uri
+  const address = uri ?? (await startTestMongo(t)).uri
   const lines: string[] = []
-  t.teardown(async () => { refuseLeaks(dw, [...lines, ...await dump(database)]) })
-  const logger = { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } }
-  const app = await buildApp(t, { uri: database, publicUrl, ...others, fastify: { logger, ...fastify }, store: { access: rolesOf, ...store }, docuware: { allowInsecure: true, ...docuware } })
-  return { app, dw, uri: database }
+  t.teardown(async () => { refuseLeaks(dw, [...lines, ...await dump(database ?? address)]) })
+  const write = (line: string): void => {
+    lines.push(line)
+    onLine?.(line)
+  }
+  const app = await buildApp(t, { uri: address, publicUrl, ...others, fastify: { ...fastify, logger: { level: 'trace', stream: { write } } }, store: { access: rolesOf, ...store }, docuware: { allowInsecure: true, ...docuware } })
+  return { app, dw, uri: address }
 }
 
 /** @throws Error when a secret of the simulator's is in one of the texts */
@@ -44,14 +50,14 @@ export function refuseLeaks (dw: DocuWare, kept: readonly string[]): void {
   }
 }
 
-/** Every document of a database, as text; nothing of one that cannot be reached any more. */
+/** Every document of a database, as text. @throws Error when it cannot be reached, or holds nothing: a search of that would find nothing */
 async function dump (uri: string): Promise<string[]> {
-  const client = new MongoClient(uri, { serverSelectionTimeoutMS: 1000 })
+  const client = new MongoClient(uri, { serverSelectionTimeoutMS: 2000 })
   try {
     const collections = await client.db().collections()
-    return (await Promise.all(collections.map(async (collection) => await collection.find().toArray()))).flat().map((document) => JSON.stringify(document))
-  } catch {
-    return [] // the test has ended its database
+    const documents = (await Promise.all(collections.map(async (collection) => await collection.find().toArray()))).flat()
+    if (documents.length === 0) throw new Error(`there is nothing in ${uri}`)
+    return documents.map((document) => JSON.stringify(document))
   } finally {
     await client.close()
   }

@@ -385,7 +385,7 @@ t.test('what happens to a connection while it is synchronized', async (t) => {
 t.test('without the database there is no sync', async (t) => {
   const { uri } = await startTestMongo(t)
   const proxy = await startProxy(t, uri)
-  const made = await syncApp(t, { uri: proxy.uri })
+  const made = await syncApp(t, { uri: proxy.uri, database: uri })
   const { app, dw } = made
   const { id } = await authorized(app, dw)
   await app.docuware.client(id).whoami()
