@@ -123,8 +123,8 @@ export class Authorization {
     if (code === null) return this.#refuse(begun, 'denied', requestId, withReturn(new errors.DWA_DOCUWARE_DENIED(denial), begun, denial))
     const connection = openConnection(record)
     try {
-      const { answer, service } = await this.#exchange(connection, new URLSearchParams({ code, state }), { state, codeVerifier: begun.codeVerifier })
-      const account = await this.#account(service, answer, record)
+      const { answer, connection: asked } = await this.#exchange(connection, new URLSearchParams({ code, state }), { state, codeVerifier: begun.codeVerifier })
+      const account = await this.#account(asked, answer)
       await this.#keep(connection, begun, answer, account, requestId)
     } catch (error) {
       if (!(error instanceof TokenFailure)) throw error
@@ -157,12 +157,14 @@ export class Authorization {
 
   /** Has a connection's tokens revoked, at once. @returns which of them the identity service did not confirm */
   async #tellRevoked (connection: OpenConnection): Promise<string[]> {
-    const { identityOf, logger } = this.#options
+    const { logger } = this.#options
     const { fields: { discovered, name }, secrets: { accessToken, refreshToken } } = connection
     if (discovered === undefined) return []
+    let found: Promise<OpenConnection> | null = null
+    const find = async (): Promise<OpenConnection> => await (found ??= this.rediscover(connection.id))
     const revocations = ([['refresh_token', refreshToken], ['access_token', accessToken]] as const).map(async ([hint, token]) => {
       try {
-        if (token !== undefined) await identityOf(connection).revoke(token, hint)
+        if (token !== undefined) await this.#whereverItIs(connection, async (service) => { await service.revoke(token, hint) }, find)
         return []
       } catch (error) {
         logger.warn({ connection: name, reason: reasonOf(error) }, 'the identity service did not revoke a token')
@@ -199,18 +201,29 @@ export class Authorization {
   }
 
   /** @throws TokenFailure */
-  async #exchange (connection: OpenConnection, answered: URLSearchParams, checks: Parameters<IdentityService['exchangeCode']>[1]): Promise<{ readonly answer: TokenAnswer, readonly service: IdentityService }> {
+  async #exchange (connection: OpenConnection, answered: URLSearchParams, checks: Parameters<IdentityService['exchangeCode']>[1]): Promise<{ readonly answer: TokenAnswer, readonly connection: OpenConnection }> {
     const { identityOf } = this.#options
     const callback = new URL(`${this.#redirectUri()}?${answered.toString()}`)
-    const service = identityOf(connection)
     try {
-      return { service, answer: await service.exchangeCode(callback, checks) }
+      return { connection, answer: await identityOf(connection).exchangeCode(callback, checks) }
     } catch (error) {
       if (!(error instanceof TokenFailure) || error.kind !== 'gone') throw error
       const found = await this.#found(connection)
       if (found.fields.configuration !== connection.fields.configuration) throw error // another host is not to see the code
-      const moved = identityOf(found)
-      return { service: moved, answer: await moved.exchangeCode(callback, checks) }
+      return { connection: found, answer: await identityOf(found).exchangeCode(callback, checks) }
+    }
+  }
+
+  /** Asks the identity service for something; once more where it is by now, when its endpoint is gone. */
+  async #whereverItIs<T> (connection: OpenConnection, ask: (service: IdentityService) => Promise<T>, find = async () => await this.rediscover(connection.id)): Promise<T> {
+    const { identityOf } = this.#options
+    try {
+      return await ask(identityOf(connection))
+    } catch (error) {
+      if (!(error instanceof TokenFailure) || error.kind !== 'gone') throw error
+      const found = await find()
+      if (found.fields.configuration !== connection.fields.configuration) throw error // another host is not to see the token
+      return await ask(identityOf(found))
     }
   }
 
@@ -233,11 +246,11 @@ export class Authorization {
     if (result === 'superseded') this.#refuse(begun, 'connection_changed', requestId, new errors.DWA_DOCUWARE_INVALID_STATE())
   }
 
-  async #account (service: IdentityService, { accessToken }: TokenAnswer, { fields: { name } }: OpenedRecord<StoredConnection>): Promise<Account | null> {
+  async #account (connection: OpenConnection, { accessToken }: TokenAnswer): Promise<Account | null> {
     try {
-      return await service.account(accessToken)
+      return await this.#whereverItIs(connection, async (service) => await service.account(accessToken))
     } catch (error) {
-      this.#options.logger.warn({ connection: name, reason: reasonOf(error) }, 'the identity service does not say whose account it is')
+      this.#options.logger.warn({ connection: connection.fields.name, reason: reasonOf(error) }, 'the identity service does not say whose account it is')
       return null
     }
   }

@@ -4,7 +4,7 @@ import { isLoopbackHost } from '../http/private-address.js'
 import type { Account, Discovered } from './connection-schema.js'
 import { isCloudPlatform } from './platform-url.js'
 import { isObject } from './rest/member.js'
-import { isGoneStatus, isHostFailure, readTokens, refused, unanswered, type SeenAnswer, type TokenAnswer } from './token-answer.js'
+import { isGoneStatus, isHostFailure, readTokens, refused, TokenFailure, unanswered, type SeenAnswer, type TokenAnswer } from './token-answer.js'
 
 export interface IdentityServiceOptions {
   readonly platformUrl: string
@@ -80,22 +80,22 @@ export class IdentityService {
     return await this.#tokens(async ({ client, configuration }) => { await client.refreshTokenGrant(configuration, refreshToken) })
   }
 
-  /** Whose tokens these are. The id_token often holds `sub` alone. @throws Error */
+  /** Whose tokens these are. The id_token often holds `sub` alone. @throws TokenFailure */
   async account (accessToken: string): Promise<Account | null> {
     if (this.#options.discovered.userinfoEndpoint === undefined) return null
     const { client, configuration } = await this.#engine()
-    const claims = await client.fetchUserInfo(configuration, accessToken, client.skipSubjectCheck)
+    const claims = await client.fetchUserInfo(configuration, accessToken, client.skipSubjectCheck).catch((error: unknown) => { throw unanswered(error) })
     const named = (...names: string[]): string | undefined => names.map((name) => claims[name]).find((value): value is string => typeof value === 'string' && value !== '')?.slice(0, 256)
     const username = named('preferred_username', 'username', 'unique_name', 'name', 'email')
     const organization = named('organization', 'organization_name', 'org_name', 'org')
     return { sub: claims.sub.slice(0, 256), ...(username === undefined ? {} : { username }), ...(organization === undefined ? {} : { organization }) }
   }
 
-  /** RFC 7009. @throws Error */
+  /** RFC 7009. @throws TokenFailure */
   async revoke (token: string, hint: 'access_token' | 'refresh_token'): Promise<void> {
     if (this.#options.discovered.revocationEndpoint === undefined) return
     const { client, configuration } = await this.#engine()
-    await client.tokenRevocation(configuration, token, { token_type_hint: hint })
+    await client.tokenRevocation(configuration, token, { token_type_hint: hint }).catch((error: unknown) => { throw unanswered(error) })
   }
 
   async #tokens (grant: (engine: Engine) => Promise<void>): Promise<TokenAnswer> {
@@ -144,6 +144,7 @@ export class IdentityService {
     })
     const responseHeaders = Object.entries(answer.headers).flatMap(([name, value]) => [value ?? []].flat().map((one): [string, string] => [name, one]))
     const parsed = parseObject(answer.body)
+    if (address !== discovered.tokenEndpoint && isGoneStatus(answer.status)) throw new TokenFailure('gone', `answered with status ${answer.status}`) // whatever the body is
     if (address !== discovered.tokenEndpoint || parsed === null) {
       if (address === discovered.tokenEndpoint) last.seen = { status: answer.status, body: null }
       return new Response(answer.status === 204 ? null : answer.body.toString('utf8'), { status: answer.status, headers: responseHeaders })

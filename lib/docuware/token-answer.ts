@@ -9,7 +9,7 @@ export interface TokenAnswer {
 }
 
 /**
- * Why there are no tokens. `invalid_grant`: the code or refresh token is not good (any more); `invalid_client`: the client is not;
+ * Why there are no tokens, or the identity service did not do what else it was asked. `invalid_grant`: the code or refresh token is not good (any more); `invalid_client`: the client is not;
  * `gone`: the endpoint is not where it was, nothing was processed; `transient`: anything else, also an answer that makes no sense.
  */
 export type TokenFailureKind = 'invalid_grant' | 'invalid_client' | 'gone' | 'transient'
@@ -48,10 +48,11 @@ export function refused ({ status, body }: SeenAnswer): TokenFailure {
   return new TokenFailure('transient', said, { refreshToken: status === 200 ? textOf(body?.['refresh_token']) : undefined })
 }
 
-/** There was no answer: what is wrong is what the engine wraps. */
+/** There was no answer, or none that is of use: what is wrong is what the engine wraps. */
 export function unanswered (error: unknown): TokenFailure {
   let cause = error
   while (cause instanceof Error && cause.name === 'ClientError' && cause.cause instanceof Error) cause = cause.cause
+  if (cause instanceof TokenFailure) return cause
   return new TokenFailure(isHostFailure(error) ? 'gone' : 'transient', cause instanceof Error ? cause.message.slice(0, 200) : 'failed', { cause })
 }
 

@@ -436,7 +436,7 @@ t.test('whose account it is, is asked for and may stay unknown', async (t) => {
   const userinfo = { on: 'identity', path: '/connect/userinfo' } as const
   for (const [name, plan] of Object.entries({
     'status 500': () => { dw.failNext(1, 500, userinfo) },
-    'status 404': () => { dw.failNext(1, 404, userinfo) },
+    'status 404': () => { dw.failNext(2, 404, userinfo) },
     HTML: () => { dw.disguiseNext(1, 'html', userinfo) },
     'no answer': () => { dw.dropNext(1, userinfo) }
   })) {

@@ -351,10 +351,51 @@ t.test('an identity service that has moved is looked for again', async (t) => {
     t.match(await app.docuware.connections.get(id), { status: 'authorized', hasRefreshToken: true }, 'and nothing is lost')
   })
 
-  t.test('and not when it is slow, or not clear whether it is there', async (t) => {
+  t.test('when it is asked whose account it is, once', async (t) => {
+    const { app, dw } = await docuwareApp(t)
+    const { id } = await connect(app, dw)
+    const { sub, username } = dw.user
+    for (const [failures, account] of [[1, { sub, username, organization: dw.organization.name }], [Infinity, null]] as const) {
+      dw.failNext(failures, 404, { on: 'identity', path: '/connect/userinfo' })
+      t.match(await authorize(app, dw, id), { statusCode: 200 })
+      t.strictSame((await app.docuware.connections.get(id))?.account, account)
+      t.equal(dw.counters()['GET /connect/userinfo'], 2)
+      dw.clearPlans()
+      dw.clearCalls()
+    }
+  })
+
+  t.test('when tokens are revoked, once for both of them', async (t) => {
     const { app, dw } = await docuwareApp(t)
     const { id } = await authorized(app, dw)
+    const moved = dw.moveIdentity()
+    dw.clearCalls()
+    await app.docuware.revoke(id)
+    t.strictSame(dw.counters(), { 'POST /{id}/connect/revocation': 2, 'GET /Home/IdentityServiceInfo': 1, 'GET /.well-known/openid-configuration': 1, 'POST /connect/revocation': 2 })
+    t.match(await app.docuware.connections.get(id), { status: 'draft', hasAccessToken: false, discovered: { identityUrl: moved } })
+    const notConfirmed = async () => (await app.auditLog.find({ event: 'connection.revoked' })).map(({ details }) => details['notConfirmed'])
+    t.strictSame(await notConfirmed(), [undefined], 'and the identity service confirms both')
+
+    for (const [name, plan] of Object.entries({
+      'still not there': () => { dw.failNext(Infinity, 410, { on: 'identity', path: '/connect/revocation' }) },
+      'the platform does not say': () => { dw.failNext(2, 404, { on: 'identity', path: '/connect/revocation' }); dw.failNext(1, 500, { path: '/Home/IdentityServiceInfo' }) }
+    })) {
+      t.match(await authorize(app, dw, id), { statusCode: 200 })
+      dw.clearCalls()
+      plan()
+      await app.docuware.revoke(id)
+      t.equal(dw.counters()['GET /Home/IdentityServiceInfo'], 1, name)
+      t.match(await app.docuware.connections.get(id), { status: 'draft', hasAccessToken: false }, name)
+      t.strictSame((await notConfirmed())[0], ['refresh_token', 'access_token'], name)
+      dw.clearPlans()
+    }
+  })
+
+  t.test('and not when it is slow, or not clear whether it is there', async (t) => {
+    const { app, dw } = await docuwareApp(t, { docuware: { http: { timeoutMs: 700 } } })
+    const { id } = await authorized(app, dw)
     for (const plan of [
+      () => { dw.slowNext(1, { on: 'identity', method: 'HEAD', delayMs: 60_000 }) },
       () => { dw.failNext(1, 500, { on: 'identity', method: 'HEAD' }) },
       () => { dw.dropNext(1, { on: 'identity', method: 'HEAD' }) }
     ]) {

@@ -466,7 +466,7 @@ t.test('revoking tells the identity service of both tokens, and erases them what
     ['503, then 200', () => { dw.failNext(1, 503, { on: 'identity', path }) }, ['refresh_token']],
     ['dropped', () => { dw.dropNext(2, { on: 'identity', path }) }, ['refresh_token', 'access_token']],
     ['slow', () => { dw.slowNext(2, { on: 'identity', path, delayMs: 2000 }) }, ['refresh_token', 'access_token']],
-    ['html', () => { dw.disguiseNext(2, 'html', { on: 'identity', path, status: 404 }) }, ['refresh_token', 'access_token']],
+    ['html', () => { dw.disguiseNext(2, 'html', { on: 'identity', path, status: 403 }) }, ['refresh_token', 'access_token']],
     ['invalid_client', () => { dw.failNext(2, 401, { on: 'identity', path, error: 'invalid_client' }) }, ['refresh_token', 'access_token']]
   ]
   for (const [what, plan, notConfirmed] of cases) {
