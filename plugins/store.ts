@@ -66,7 +66,10 @@ async function storePlugin (app: FastifyInstance, options: StoreOptions): Promis
   app.addHook('onClose', async () => { await opened.close() })
   await opened.start()
 
-  const routeAuth = new RouteAuth({ afterSessions: app.hasRequestDecorator('session') })
+  const routeAuth = new RouteAuth({
+    afterSessions: app.hasRequestDecorator('session'),
+    verifyBodies: (hook) => { app.addHook('preParsing', hook) }
+  })
   app.decorate('store', opened)
   app.decorate('auditLog', opened.log)
   app.decorate('routeAuth', routeAuth)

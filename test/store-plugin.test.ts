@@ -257,22 +257,42 @@ t.test('57. claimed values are enforced on every route, before and after, above 
   const early = (app: FastifyInstance): void => {
     app.get('/early', { config: { auth: 'test' } }, async () => 'in')
     app.get('/early/free', async () => 'in')
-    app.register(async (child) => { child.get('/early/child', { config: { auth: 'test' } }, async () => 'in') })
+    app.register(async (child) => {
+      child.get('/early/child', { config: { auth: 'test' } }, async () => 'in')
+      child.post('/early/child/hook', { config: { webhook: 'source' } }, async () => 'in')
+    })
   }
   const { app } = await storeApp(t, { uri }, early)
   app.routeAuth.register(claimant)
   t.throws(() => { app.routeAuth.register(claimant) }, { code: 'DWA_PLUGIN_ALREADY_REGISTERED' })
-  app.routeAuth.webhook.register({ name: 'hooks', claim: (value) => value === 'source' ? true : null })
+  await app.register(async (child) => { // a plugin of a child serves the routes outside as well
+    child.routeAuth.webhook.register({
+      name: 'hooks',
+      claim: (value) => value === 'source'
+        ? (_request, reply, payload, done) => {
+            reply.header('x-checked', 'yes')
+            done(null, payload)
+          }
+        : null
+    })
+  })
   app.get('/late', { config: { auth: 'test' } }, async () => 'in')
   app.get('/free', async () => 'in')
   app.get('/out', { config: { auth: false } }, async () => 'in')
   app.post('/hook', { config: { webhook: 'source' } }, async () => 'in')
-  app.register(async (child) => { child.get('/late/child', { config: { auth: 'test' } }, async () => 'in') })
+  app.post('/free', async () => 'in')
+  app.register(async (child) => {
+    child.get('/late/child', { config: { auth: 'test' } }, async () => 'in')
+    child.post('/late/child/hook', { config: { webhook: 'source' } }, async () => 'in')
+  })
   for (const [url, checked] of [['/early', 'yes'], ['/early/child', 'yes'], ['/late', 'yes'], ['/late/child', 'yes'], ['/free', undefined], ['/early/free', undefined], ['/out', undefined], ['/none', undefined]] as const) {
     t.equal((await app.inject(url)).headers['x-checked'], checked, url)
     t.equal((await app.inject({ method: 'HEAD', url })).headers['x-checked'], checked, `HEAD ${url}`)
   }
-  t.equal((await app.inject({ method: 'POST', url: '/hook' })).statusCode, 200)
+  for (const [url, checked] of [['/hook', 'yes'], ['/early/child/hook', 'yes'], ['/late/child/hook', 'yes'], ['/free', undefined]] as const) {
+    const { statusCode, headers } = await app.inject({ method: 'POST', url, payload: { a: 1 } })
+    t.strictSame([statusCode, headers['x-checked']], [200, checked], `POST ${url}`)
+  }
 })
 
 t.test('57. a route declared before the store with a value nobody claims is 500 at request time, never open', async (t) => {

@@ -1,8 +1,11 @@
-import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, RouteOptions } from 'fastify'
+import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, RequestPayload, RouteOptions } from 'fastify'
 import { errors, isAuthError } from '../errors.js'
 
 /** Checks one request and calls `done`, with an error to refuse it. Never a promise: unprotected routes must not pay for protected ones. */
 export type RouteHook = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void
+
+/** Checks one request by its body before that is parsed, and calls `done` with an error or with the same bytes again. */
+export type BodyHook = (request: FastifyRequest, reply: FastifyReply, payload: RequestPayload, done: (error?: Error | null, payload?: RequestPayload) => void) => void
 
 /** A plugin that serves some values of `config.auth` or `config.webhook`. */
 export interface RouteClaimant<Served> {
@@ -19,15 +22,18 @@ export class RouteClaims<Served> {
   readonly #key: 'auth' | 'webhook'
   readonly #claimants: Array<RouteClaimant<Served>> = []
   readonly #served = new Map<string, Served>()
+  readonly #onFirst: () => void
 
-  constructor (key: 'auth' | 'webhook') {
+  /** @param onFirst called when the first plugin registers */
+  constructor (key: 'auth' | 'webhook', onFirst: () => void = () => {}) {
     this.#key = key
+    this.#onFirst = onFirst
   }
 
   /** @throws DWA_PLUGIN_ALREADY_REGISTERED */
   register (claimant: RouteClaimant<Served>): void {
     if (this.#claimants.some(({ name }) => name === claimant.name)) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(claimant.name)
-    this.#claimants.push(claimant)
+    if (this.#claimants.push(claimant) === 1) this.#onFirst()
   }
 
   /**
@@ -69,14 +75,16 @@ const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 export class RouteAuth {
   /** Whether sessions were there before the guard: only then it can see them. */
   readonly afterSessions: boolean
-  /** Plugins that serve values of `config.webhook`; they verify the request themselves. */
-  readonly webhook = new RouteClaims<true>('webhook')
+  /** Plugins that serve values of `config.webhook`. */
+  readonly webhook: RouteClaims<BodyHook>
   readonly #auth = new RouteClaims<RouteHook>('auth')
   #seen: SeenRoute[] = []
   #every: string | undefined
 
-  constructor ({ afterSessions }: { readonly afterSessions: boolean }) {
+  /** @param options.verifyBodies adds the preParsing hook to the whole app: called when a plugin is there that needs it, so that nobody else pays for it */
+  constructor ({ afterSessions, verifyBodies }: { readonly afterSessions: boolean, readonly verifyBodies: (hook: BodyHook) => void }) {
     this.afterSessions = afterSessions
+    this.webhook = new RouteClaims<BodyHook>('webhook', () => { verifyBodies(this.verify) })
   }
 
   /** Adds a plugin that serves values of `config.auth`. @throws DWA_PLUGIN_ALREADY_REGISTERED */
@@ -84,7 +92,7 @@ export class RouteAuth {
     this.#auth.register(claimant)
   }
 
-  /** Routes without `config.auth` get this value. `config.auth: false` opts a route out. @throws DWA_PLUGIN_ALREADY_REGISTERED when it was set before */
+  /** Routes without `config.auth` get this value. `config.auth: false` opts a route out, and `config.webhook` does: it asks for a signature instead. @throws DWA_PLUGIN_ALREADY_REGISTERED when it was set before */
   every (value: string): void {
     if (this.#every !== undefined && this.#every !== value) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(`Protection of every route by "${this.#every}"`)
     this.#every = value
@@ -110,10 +118,10 @@ export class RouteAuth {
   }
 
   /** Scopes that nothing checks would leave a route open that looks closed. */
-  #checkScopes ({ route, auth, scopes, hooked }: SeenRoute): void {
+  #checkScopes ({ route, auth, webhook, scopes, hooked }: SeenRoute): void {
     if (scopes === undefined) return
     if (!Array.isArray(scopes) || !scopes.every((scope) => typeof scope === 'string' && scopeToken.test(scope))) throw new errors.DWA_ROUTE_MALFORMED(route, 'config.scopes must be an array of scopes')
-    const guarded = auth === undefined ? this.#every !== undefined : auth !== false
+    const guarded = auth === undefined ? this.#every !== undefined && webhook === undefined : auth !== false
     if (!guarded && !hooked) throw new errors.DWA_ROUTE_MALFORMED(route, 'config.scopes is checked by nothing: it needs config.auth, or an onRequest hook of the route\'s own')
   }
 
@@ -122,11 +130,18 @@ export class RouteAuth {
     const { auth, webhook } = request.routeOptions.config
     if (webhook !== undefined && this.webhook.known(webhook) === undefined && !this.#resolves('webhook', webhook, request, done)) return
     if (auth === undefined) {
-      if (this.#every === undefined || request.is404) return done()
+      if (this.#every === undefined || webhook !== undefined || request.is404) return done()
       return this.#enforce(this.#every, request, reply, done)
     }
     if (auth === false) return done()
     return this.#enforce(auth, request, reply, done)
+  }
+
+  /** The preParsing hook of the whole package. */
+  readonly verify: BodyHook = (request, reply, payload, done) => {
+    const { url = '', config: { webhook } } = request.routeOptions
+    if (webhook === undefined) return done()
+    this.webhook.find(webhook, url)(request, reply, payload, done)
   }
 
   #enforce (value: unknown, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
@@ -147,7 +162,7 @@ export class RouteAuth {
     }
   }
 
-  #claims (key: 'auth' | 'webhook'): RouteClaims<RouteHook> | RouteClaims<true> {
+  #claims (key: 'auth' | 'webhook'): RouteClaims<RouteHook> | RouteClaims<BodyHook> {
     return key === 'auth' ? this.#auth : this.webhook
   }
 }
