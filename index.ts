@@ -49,10 +49,11 @@ export type { DocumentFields, FieldValue, TypedValue } from './lib/docuware/rest
 export type { DocumentQuery, SearchCondition, SearchValue } from './lib/docuware/rest/document-query.js'
 export { readDocuWareDate } from './lib/docuware/rest/docuware-date.js'
 export { member } from './lib/docuware/rest/member.js'
-export type { BodySource } from './lib/docuware/rest/request-body.js'
+export type { QueryParameters } from './lib/connectors/target.js'
+export type { BodySource } from './lib/connectors/request-body.js'
 export { isDocuWareHttpError } from './lib/docuware/rest/docuware-client.js'
 export type {
-  CallOptions, DocuWareClient, DocuWareFile, DocuWareHttpError, DocuWareObject, DownloadOptions, LoginTokenOptions, QueryParameters, RequestOptions, UploadOptions
+  CallOptions, DocuWareClient, DocuWareFile, DocuWareHttpError, DocuWareObject, DownloadOptions, LoginTokenOptions, RequestOptions, UploadOptions
 } from './lib/docuware/rest/docuware-client.js'
 export type { SyncAnswer, SyncRequest, SyncResult } from './lib/docuware/sync.js'
 export type { Identity, IdentityStrategy, PartnerModel, StrategyContext } from './lib/jwt/identity.js'

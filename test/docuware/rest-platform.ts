@@ -1,7 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Bearer, BearerAccess } from '../../lib/docuware/bearer-access.js'
-import { CabinetListRates } from '../../lib/docuware/rest/call-rate.js'
+import { CabinetListRates } from '../../lib/docuware/rest/cabinet-list-rates.js'
 import { createRestClient, type RestClientOptions } from '../../lib/docuware/rest/create-rest-client.js'
 import type { DocuWareClient } from '../../lib/docuware/rest/docuware-client.js'
 import { ManualClock } from '../manual-clock.js'

@@ -1,17 +1,19 @@
 import { systemClock, type Clock } from '../../clock.js'
+import { Exchange } from '../../connectors/exchange.js'
 import type { Logger } from '../../store/logger.js'
 import type { BearerAccess } from '../bearer-access.js'
-import { processWideRates, type CabinetListRates } from './call-rate.js'
+import { processWideRates, type CabinetListRates } from './cabinet-list-rates.js'
+import { connectionCredentials } from './connection-credentials.js'
 import { fieldList } from './document-fields.js'
 import { documentPages } from './document-pages.js'
 import { documentRequest } from './document-query.js'
 import type { DocuWareClient } from './docuware-client.js'
-import { Exchange } from './exchange.js'
+import { docuwareDialect } from './docuware-dialect.js'
 import { loginToken } from './login-token.js'
 import { asList, asObject } from './member.js'
 import { multipart } from './multipart.js'
 import { Requests } from './requests.js'
-import { segment } from './target.js'
+import { segment } from './segment.js'
 
 export interface RestClientOptions {
   /** Milliseconds for one try of a request, its answer included; for files, of silence. Default 30 000. */
@@ -36,7 +38,7 @@ export interface RestClientOptions {
 export function createRestClient (access: BearerAccess, options: RestClientOptions = {}): DocuWareClient {
   const { timeoutMs = 30_000, tries = 5, maxRetryAfterMs = 120_000, maxJsonBytes = 64 * 1024 * 1024 } = options
   const { rates = processWideRates, fetch = globalThis.fetch, clock = systemClock, random = Math.random, logger = null } = options
-  const requests = new Requests(new Exchange({ access, tries, maxRetryAfterMs, rates, fetch, clock, random, logger }), { timeoutMs, maxJsonBytes })
+  const requests = new Requests(new Exchange({ credentials: connectionCredentials(access, rates), dialect: docuwareDialect, tries, maxRetryAfterMs, fetch, clock, random, logger }), { timeoutMs, maxJsonBytes })
 
   return {
     request: (method, path, options) => requests.send(method, path, options),

@@ -1,12 +1,13 @@
 import { errors } from '../../errors.js'
 import { packageVersion } from '../../version.js'
 import type { Bearer } from '../bearer-access.js'
-import { Platform } from './target.js'
+import { Platform } from './platform.js'
 
 /** A bearer made ready for use: its platform and its headers are made once. */
 export class Credential {
   readonly bearer: Bearer
   readonly platform: Platform
+  readonly secrets: readonly string[]
   readonly #authorization: string
   readonly #headers = new WeakMap<Readonly<Record<string, string>>, Headers>()
 
@@ -15,6 +16,7 @@ export class Credential {
     // fetch would quote the token in its message.
     if (!/^[\x21-\x7e]+$/.test(bearer.accessToken)) throw new errors.DWA_DOCUWARE_INVALID_REQUEST('The access token cannot be sent in a header')
     this.bearer = bearer
+    this.secrets = [bearer.accessToken]
     this.platform = new Platform(bearer.platformUrl)
     this.#authorization = `Bearer ${bearer.accessToken}`
   }

@@ -1,5 +1,6 @@
 import { errors } from '../../errors.js'
-import type { CallOptions, DocuWareObject, QueryParameters } from './docuware-client.js'
+import type { QueryParameters } from '../../connectors/target.js'
+import type { CallOptions, DocuWareObject } from './docuware-client.js'
 import { searchDate } from './docuware-date.js'
 
 /** Text is DocuWare's search syntax: `*` and `?` stand for others, a backslash before `(` and `)` takes their meaning away. Dates are written by searchDate. */

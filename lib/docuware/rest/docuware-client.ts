@@ -1,18 +1,16 @@
 import type { Readable } from 'node:stream'
+import type { BodySource } from '../../connectors/request-body.js'
+import type { QueryParameters } from '../../connectors/target.js'
 import type { AuthError } from '../../errors.js'
 import { isAuthError } from '../../errors.js'
 import type { DocumentFields } from './document-fields.js'
 import type { DocumentQuery } from './document-query.js'
-import type { BodySource } from './request-body.js'
 
 /**
  * A JSON object as DocuWare sent it. Names are PascalCase as a rule; `member` reads one whatever its letter case is.
  * Dates are texts such as `/Date(1781144834365)/`; `readDocuWareDate` reads one.
  */
 export interface DocuWareObject { readonly [name: string]: unknown }
-
-/** Parameters of a query; undefined and null are left out. */
-export interface QueryParameters { readonly [name: string]: string | number | boolean | null | undefined }
 
 export interface CallOptions {
   /** Ends the call, and any wait before another try, at once; the call rejects with the signal's reason. */

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream'
-import { unreachable } from './connection-failure.js'
-import type { Deadline } from './deadline.js'
+import { unreachable } from '../../connectors/connection-failure.js'
+import type { Deadline } from '../../connectors/deadline.js'
 import type { DocuWareFile } from './docuware-client.js'
+import { docuwareErrors } from './docuware-dialect.js'
 
 /** A file as it comes in. The deadline goes over to its stream, and counts only while somebody waits for bytes. */
 export function readFile (response: Response, deadline: Deadline): DocuWareFile {
@@ -31,7 +32,7 @@ class FileStream extends Readable {
 
   override _read (): void {
     const { signal } = this.#deadline
-    this.#pull().catch((error: unknown) => { this.destroy(signal.aborted ? asError(signal.reason) : unreachable(error)) })
+    this.#pull().catch((error: unknown) => { this.destroy(signal.aborted ? asError(signal.reason) : unreachable(error, docuwareErrors)) })
   }
 
   override _destroy (error: Error | null, done: (error: Error | null) => void): void {

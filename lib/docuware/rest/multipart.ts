@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { StreamedBody, type BodySource, type RequestBody } from '../../connectors/request-body.js'
 import { errors } from '../../errors.js'
 import type { DocuWareObject } from './docuware-client.js'
-import { StreamedBody, type BodySource, type RequestBody } from './request-body.js'
+import { docuwareErrors } from './docuware-dialect.js'
 
 export interface MultipartFile {
   readonly source: BodySource
@@ -19,7 +20,7 @@ export function multipart ({ source, fileName, contentType, size, index }: Multi
   const boundary = `docuware-${randomUUID()}`
   const part = (name: string, file: string, type: string): string => `--${boundary}\r\nContent-Disposition: form-data; name="${name}"; filename="${quoted(file)}"\r\nContent-Type: ${type}\r\n\r\n`
   const document = index === undefined ? '' : `${part('document', 'index.json', 'application/json')}${JSON.stringify(index)}\r\n`
-  return new StreamedBody(source, {
+  return new StreamedBody(source, docuwareErrors, {
     size,
     headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
     before: Buffer.from(document + part('file[]', fileName, contentType)),

@@ -1,23 +1,9 @@
+import type { Refusal, RefusedRequest } from '../../connectors/dialect.js'
+import { kindOf, readText } from '../../connectors/read-text.js'
+import { failureKind } from '../../connectors/retry-policy.js'
 import { errors } from '../../errors.js'
 import { redactText } from '../../log/redact.js'
 import { isObject, member } from './member.js'
-import { kindOf, readText } from './read-text.js'
-import { failureKind, type FailureKind } from './retry-policy.js'
-
-/** What a request was refused with. */
-export interface Refusal {
-  readonly kind: FailureKind
-  readonly error: Error
-  /** DocuWare's account of the exception behind it, for the log only. */
-  readonly exception: string | null
-}
-
-export interface RefusedRequest {
-  readonly method: string
-  readonly path: string
-  /** Never to be repeated, whatever DocuWare says. */
-  readonly accessToken: string
-}
 
 const maxBytes = 64 * 1024
 const licence = /licen[csç]|lizenz|ライセンス|лиценз/i
@@ -28,7 +14,7 @@ export async function readRefusal (response: Response, request: RefusedRequest):
   const kind = kindOf(response)
   const text = await readText(response, maxBytes).catch(() => null) // the status says enough
   const body = kind === 'JSON' && text !== null ? parsed(text) : null
-  const said = (name: string, length: number): string | null => isObject(body) ? oneLine(member(body, name), request.accessToken, length) : null
+  const said = (name: string, length: number): string | null => isObject(body) ? oneLine(member(body, name), request.secrets, length) : null
   const docuwareMessage = said('Message', 500)
   const exception = said('Exception', 2000)
 
@@ -47,7 +33,7 @@ function parsed (text: string): unknown {
   }
 }
 
-function oneLine (value: unknown, secret: string, length: number): string | null {
+function oneLine (value: unknown, secrets: readonly string[], length: number): string | null {
   if (typeof value !== 'string' || value.trim() === '') return null
-  return redactText(value.replaceAll(secret, '').slice(0, 4 * length)).replace(/[\p{Cc}\s]+/gu, ' ').trim().slice(0, length)
+  return redactText(secrets.reduce((text, secret) => text.replaceAll(secret, ''), value).slice(0, 4 * length)).replace(/[\p{Cc}\s]+/gu, ' ').trim().slice(0, length)
 }

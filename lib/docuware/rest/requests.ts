@@ -1,10 +1,13 @@
+import type { Call, Exchange } from '../../connectors/exchange.js'
+import { readJson, readPlainText } from '../../connectors/json-answer.js'
+import { jsonBody, StreamedBody, type RequestBody } from '../../connectors/request-body.js'
+import { isIdempotent } from '../../connectors/retry-policy.js'
+import type { QueryParameters } from '../../connectors/target.js'
 import { errors } from '../../errors.js'
-import type { CallOptions, DocuWareFile, QueryParameters, RequestOptions } from './docuware-client.js'
-import type { Call, Exchange } from './exchange.js'
+import type { Bearer } from '../bearer-access.js'
+import type { CallOptions, DocuWareFile, RequestOptions } from './docuware-client.js'
+import { docuwareErrors } from './docuware-dialect.js'
 import { readFile } from './file-answer.js'
-import { readJson, readPlainText } from './json-answer.js'
-import { jsonBody, StreamedBody, type RequestBody } from './request-body.js'
-import { isIdempotent } from './retry-policy.js'
 
 // Without `application/json`, DocuWare answers XML.
 const acceptJson = { accept: 'application/json' }
@@ -18,16 +21,16 @@ export interface RequestLimits {
 
 /** Requests as callers ask for them, made into calls. */
 export class Requests {
-  readonly #exchange: Exchange
+  readonly #exchange: Exchange<Bearer>
   readonly #timeoutMs: number
   readonly #json: Call<unknown>['read']
   readonly #text: Call<string>['read']
 
-  constructor (exchange: Exchange, { timeoutMs, maxJsonBytes }: RequestLimits) {
+  constructor (exchange: Exchange<Bearer>, { timeoutMs, maxJsonBytes }: RequestLimits) {
     this.#exchange = exchange
     this.#timeoutMs = timeoutMs
-    this.#json = (response) => readJson(response, maxJsonBytes)
-    this.#text = (response) => readPlainText(response, maxJsonBytes)
+    this.#json = (response) => readJson(response, maxJsonBytes, docuwareErrors)
+    this.#text = (response) => readPlainText(response, maxJsonBytes, docuwareErrors)
   }
 
   /** Sends a request and answers the parsed JSON (null when it is empty) or the text. */
@@ -64,7 +67,7 @@ export class Requests {
 /** @throws DWA_DOCUWARE_INVALID_REQUEST */
 function bodyOf ({ json, body }: RequestOptions): RequestBody | null {
   if (json !== undefined && body !== undefined) throw new errors.DWA_DOCUWARE_INVALID_REQUEST('A request has json or a body, not both')
-  if (body !== undefined) return new StreamedBody(body)
+  if (body !== undefined) return new StreamedBody(body, docuwareErrors)
   return json === undefined ? null : jsonBody(json)
 }
 

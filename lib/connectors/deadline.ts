@@ -1,26 +1,28 @@
-import type { Clock } from '../../clock.js'
-import { errors } from '../../errors.js'
+import type { Clock } from '../clock.js'
 import { onAbort } from './abort.js'
+import type { ExchangeErrors } from './dialect.js'
 
 /** The time limit of one try, and the caller's wish to end it, as one signal. With `resume` at every sign of life it limits silence instead. */
 export class Deadline {
   readonly #controller = new AbortController()
   readonly #clock: Clock
   readonly #ms: number
+  readonly #errors: Pick<ExchangeErrors, 'timeout'>
   readonly #forget: (() => void) | undefined
   #cancel: (() => void) | null = null
   #state: 'running' | 'kept' | 'ended' = 'running'
 
   /** @throws the signal's reason when it has aborted already */
-  constructor (clock: Clock, ms: number, signal: AbortSignal | undefined) {
+  constructor (clock: Clock, ms: number, signal: AbortSignal | undefined, errors: Pick<ExchangeErrors, 'timeout'>) {
     signal?.throwIfAborted()
     this.#clock = clock
     this.#ms = ms
+    this.#errors = errors
     this.#forget = signal === undefined ? undefined : onAbort(signal, () => { this.#controller.abort(signal.reason) })
     this.resume()
   }
 
-  /** Aborts with DWA_DOCUWARE_TIMEOUT, or with the caller's reason. */
+  /** Aborts with the time-out of its errors, or with the caller's reason. */
   get signal (): AbortSignal {
     return this.#controller.signal
   }
@@ -34,10 +36,10 @@ export class Deadline {
   resume (): void {
     if (this.#state === 'ended') return
     this.#cancel?.()
-    this.#cancel = this.#clock.after(this.#ms, () => { this.#controller.abort(new errors.DWA_DOCUWARE_TIMEOUT(this.#ms)) })
+    this.#cancel = this.#clock.after(this.#ms, () => { this.#controller.abort(this.#errors.timeout(this.#ms)) })
   }
 
-  /** Stops counting: nobody waits for DocuWare. */
+  /** Stops counting: nobody waits for the peer. */
   suspend (): void {
     this.#cancel?.()
     this.#cancel = null

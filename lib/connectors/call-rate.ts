@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../../clock.js'
+import type { Clock } from '../clock.js'
 import { onAbort } from './abort.js'
 
 interface Waiting { readonly admit: () => void }
@@ -69,23 +69,3 @@ export class CallRate {
     if (this.#waiting.size > 0 && next !== undefined) this.#timer = this.#clock.after(next + this.#windowMs - this.#clock.now(), () => { this.#admit() })
   }
 }
-
-/** DocuWare's limit on lists of file cabinets, for each organization. */
-export class CabinetListRates {
-  readonly #clock: Clock
-  readonly #rates = new Map<string, CallRate>()
-
-  constructor (clock: Clock) {
-    this.#clock = clock
-  }
-
-  /** The one of an organization at its platform, shared by all who ask for it. */
-  of (organization: string): CallRate {
-    let rate = this.#rates.get(organization)
-    if (rate === undefined) this.#rates.set(organization, rate = new CallRate(60, 60_000, this.#clock))
-    return rate
-  }
-}
-
-/** DocuWare counts the calls of an organization, not those of one client: all clients of a process share this. */
-export const processWideRates = new CabinetListRates(systemClock)

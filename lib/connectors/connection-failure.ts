@@ -1,5 +1,5 @@
-import { errors } from '../../errors.js'
-import { redactText } from '../../log/redact.js'
+import { redactText } from '../log/redact.js'
+import type { ExchangeErrors } from './dialect.js'
 
 /** The error that fetch wraps, if it does. */
 function causeOf (error: unknown): unknown {
@@ -12,10 +12,10 @@ function codeOf (error: unknown): string {
 }
 
 /** A connection that failed, told from what fetch says about it. */
-export function unreachable (error: unknown): Error {
+export function unreachable (error: unknown, errors: Pick<ExchangeErrors, 'unreachable'>): Error {
   const cause = causeOf(error)
   const reason = cause instanceof Error && cause.message !== '' ? redactText(cause.message).slice(0, 200) : codeOf(error)
-  return new errors.DWA_DOCUWARE_UNREACHABLE(reason, { cause: error })
+  return errors.unreachable(reason, { cause: error })
 }
 
 /** Whether the next try would fail in the same way: a certificate was refused, or a file was to be redirected. */

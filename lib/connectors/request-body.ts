@@ -1,5 +1,5 @@
-import { errors } from '../../errors.js'
 import type { Deadline } from './deadline.js'
+import type { ExchangeErrors } from './dialect.js'
 
 /** What a request carries: text, bytes, a Node or web stream (which can be sent once), or a function that opens one of these (called for each try). */
 export type BodySource = Content | (() => Content)
@@ -13,12 +13,16 @@ export interface RequestBody {
   /** What reading the source failed with, if it did. */
   readonly failure: { readonly error: unknown } | null
   /** What to hand to fetch for one try. */
-  open (deadline: Deadline): string | ReadableStream<Uint8Array>
+  open (deadline: Deadline): string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
+}
+
+/** A body that is there as a whole. */
+export function wholeBody (content: string | Uint8Array<ArrayBuffer>, headers: Readonly<Record<string, string>>): RequestBody {
+  return { headers, sendable: true, failure: null, open: () => content }
 }
 
 export function jsonBody (value: unknown): RequestBody {
-  const text = JSON.stringify(value)
-  return { headers: { 'content-type': 'application/json' }, sendable: true, failure: null, open: () => text }
+  return wholeBody(JSON.stringify(value), { 'content-type': 'application/json' })
 }
 
 const sliceLength = 64 * 1024
@@ -32,18 +36,20 @@ export interface StreamedBodyOptions {
   readonly after?: Uint8Array
 }
 
-/** A body that is read as it is sent, and whose deadline counts only while DocuWare does not take what there is. */
+/** A body that is read as it is sent, and whose deadline counts only while the peer does not take what there is. */
 export class StreamedBody implements RequestBody {
   readonly headers: Readonly<Record<string, string>>
   readonly #source: BodySource
   readonly #before: Uint8Array
   readonly #after: Uint8Array
   readonly #size: number | null
+  readonly #errors: Pick<ExchangeErrors, 'invalidRequest'>
   #used = false
   #failure: { readonly error: unknown } | null = null
 
-  constructor (source: BodySource, { size, headers = {}, before = new Uint8Array(), after = new Uint8Array() }: StreamedBodyOptions = {}) {
+  constructor (source: BodySource, errors: Pick<ExchangeErrors, 'invalidRequest'>, { size, headers = {}, before = new Uint8Array(), after = new Uint8Array() }: StreamedBodyOptions = {}) {
     this.#source = typeof source === 'string' ? Buffer.from(source) : source
+    this.#errors = errors
     this.#before = before
     this.#after = after
     this.#size = size ?? sizeOf(this.#source)
@@ -99,7 +105,7 @@ export class StreamedBody implements RequestBody {
 
   /** fetch would wait for ever for a body that is longer than it was said to be. */
   #wrongSize (): Error {
-    return new errors.DWA_DOCUWARE_INVALID_REQUEST(`The body does not have the ${this.#size} bytes that its size says`)
+    return this.#errors.invalidRequest(`The body does not have the ${this.#size} bytes that its size says`)
   }
 }
 

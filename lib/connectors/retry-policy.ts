@@ -43,6 +43,3 @@ const longest = 20_000
 export function nextWait (previous: number | null, random: () => number): number {
   return Math.min(longest, shortest + random() * (3 * (previous ?? shortest) - shortest))
 }
-
-/** Milliseconds before a throttled request is sent again when DocuWare does not say. */
-export const throttledWait = 60_000

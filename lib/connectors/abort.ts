@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.js'
+import type { Clock } from '../clock.js'
 
 const listeners = new WeakMap<AbortSignal, Set<() => void>>()
 

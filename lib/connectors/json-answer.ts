@@ -1,0 +1,30 @@
+import type { ExchangeErrors } from './dialect.js'
+import { kindOf, readText } from './read-text.js'
+
+/** Enough to see that there is a body. */
+const glance = 64 * 1024
+
+/** The parsed answer, null when it is empty. @throws what `errors` has for it */
+export async function readJson (response: Response, maxBytes: number, errors: ExchangeErrors): Promise<unknown> {
+  const kind = kindOf(response)
+  const text = await readText(response, kind === 'JSON' ? maxBytes : glance)
+  if (text === '') return null
+  if (kind !== 'JSON') throw errors.notJson(kind, response.status)
+  if (text === null) throw tooLarge(maxBytes, errors)
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw errors.notJson('malformed JSON', response.status) // without the cause: it quotes the body
+  }
+}
+
+/** The answer as it is, of whatever media type. @throws what `errors` has for one that is too large */
+export async function readPlainText (response: Response, maxBytes: number, errors: ExchangeErrors): Promise<string> {
+  const text = await readText(response, maxBytes)
+  if (text === null) throw tooLarge(maxBytes, errors)
+  return text
+}
+
+function tooLarge (maxBytes: number, errors: ExchangeErrors): Error {
+  return errors.unexpectedAnswer(`more than ${maxBytes} bytes`)
+}
