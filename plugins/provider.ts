@@ -32,7 +32,7 @@ async function providerPlugin (app: FastifyInstance, options: ProviderOptions): 
   app.decorateRequest('oauthUser', null)
   app.routeAuth.register({ name: pluginName, claim: (value) => value === routeValue ? opened.guard.hook : null })
   app.addHook('onReady', async () => { await opened.legacyWarnings.give() })
-  app.addHook('onClose', async () => { opened.legacyWarnings.stop() })
+  app.addHook('onClose', async () => { opened.close() })
   const { authorize, consents, clients, baseUrl, limits: { pagesPerMinute } } = opened
   await app.register(async (scope) => {
     await pageRoutes(scope, { authorize, consents, clients, owner: options.owner, baseUrl, pages: options.pages ?? {}, requestsPerMinute: pagesPerMinute })

@@ -9,6 +9,7 @@ import type { Store } from '../store/store.js'
 import { AccessGuard } from './access-guard.js'
 import { AccessTokenJwts } from './access-token-jwt.js'
 import { AccessTokens } from './access-tokens.js'
+import { AnswerExpiry } from './answer-expiry.js'
 import { Authorize } from './authorize.js'
 import { ClientAuthentication } from './client-authentication.js'
 import { clientKind } from './client-kind.js'
@@ -66,6 +67,8 @@ export interface OpenProvider {
   readonly publicKey: (clientId: string | undefined) => Promise<string>
   /** Says at start which clients use what today's standards advise against. */
   readonly legacyWarnings: LegacyWarnings
+  /** Ends what waits for its time. */
+  readonly close: () => void
 }
 
 /** Milliseconds that a client, scope or token serves without the database confirming it. */
@@ -91,13 +94,16 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
   const secrets = new ClientSecrets({ keyRing })
   const locks = new FailureLocks<LimitName>({ documents: store.documents<FailureDocument>(failureCollection, failureIndexes), cache: cached(), limits, auditLog, clock })
   const rate = new RequestRate(limits.requestsPerMinute, store.clock)
+  const familyDocuments = store.auditedDocuments<TokenFamilyDocument>('token_families', familyIndexes)
+  const answers = new AnswerExpiry({ documents: familyDocuments, clock, logger })
   const families = new TokenFamilies({
-    documents: store.auditedDocuments<TokenFamilyDocument>('token_families', familyIndexes),
+    documents: familyDocuments,
     keyRing,
     clock,
     randomBytes,
     refreshGraceSeconds,
-    onRevoked: (family) => { accessTokens.forgetFamily(family) }
+    onRevoked: (family) => { accessTokens.forgetFamily(family) },
+    onSealed: (family, until) => { answers.add(family, until) }
   })
   const accessTokens: AccessTokens = new AccessTokens({ families, clients, subjects, cache: new ConfirmedCache({ changes, clock: store.clock, maxStaleMs: -1, recheckMs: 0 }), clock })
   const forgetClient = (id: string | null): void => {
@@ -141,6 +147,7 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
     log: (key, fields) => { auditLog.sample(key, 'client.authentication_failed', fields) }
   })
   const passwords = new PasswordCheck({ verify: owner.verifyPassword ?? null, locks, log: (key, fields) => { auditLog.sample(key, 'token.password_refused', fields) } })
+  const legacyWarnings = new LegacyWarnings({ clients, clock: store.clock, logger })
 
   return {
     api: {
@@ -190,7 +197,11 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
     limits,
     metadata: async () => metadataOf({ issuer, baseUrl, features: featuresOf(await clients.all(), owner.verifyPassword !== undefined), scopes: (await openScopes.all()).map(({ code }) => code) }),
     publicKey: async (clientId) => publicKeyPem(clientId === undefined ? null : (await clients.byClientId(clientId))?.fields ?? null, now()),
-    legacyWarnings: new LegacyWarnings({ clients, clock: store.clock, logger })
+    legacyWarnings,
+    close () {
+      legacyWarnings.stop()
+      answers.stop()
+    }
   }
 }
 

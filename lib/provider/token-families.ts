@@ -70,6 +70,8 @@ export interface TokenFamiliesOptions {
   readonly refreshGraceSeconds: number
   /** Told at once of a family whose tokens are good no more. */
   readonly onRevoked: (family: string) => void
+  /** Told of an answer that was sealed into a family, and until when it is of use: milliseconds since 1970. */
+  readonly onSealed?: (family: mongo.ObjectId, until: number) => void
 }
 
 /** Indexes of the collection. Tokens carry their family's id: no look-up needs one. */
@@ -240,7 +242,7 @@ export class TokenFamilies {
       update: {
         $set: {
           refresh: { hash: hashOf(refreshToken), generation, idleUntil: new Date(now + granted.lifetimes.refreshIdle * 1000) },
-          previous: { hash, until: new Date(now + refreshGraceSeconds * 1000), replays: 0, answer: refreshGraceSeconds === 0 ? '' : sealAnswer(answer, text, id) },
+          previous: { hash, until: new Date(now + refreshGraceSeconds * 1000), replays: 0, ...(refreshGraceSeconds === 0 ? {} : { answer: sealAnswer(answer, text, id) }) },
           key: keyId
         },
         $max: { purgeAt: new Date(access.expiresAt.getTime() + afterlife) },
@@ -250,6 +252,7 @@ export class TokenFamilies {
     })
     if (!rotated) return null
     if (displaces) this.#options.onRevoked(id)
+    if (refreshGraceSeconds > 0) this.#options.onSealed?.(_id, now + refreshGraceSeconds * 1000)
     documents.deliverSoon(_id, entry)
     return answer
   }
@@ -269,7 +272,7 @@ export class TokenFamilies {
       { $inc: { 'previous.replays': 1 } },
       { projection: { previous: 1 } }
     ))
-    return found === null || previous === undefined ? null : openAnswer(previous.answer, text, _id.toHexString())
+    return found === null || previous?.answer === undefined ? null : openAnswer(previous.answer, text, _id.toHexString())
   }
 
   async #reused ({ _id, refresh }: TokenFamilyDocument, { client, requestId }: Pick<Granted, 'client' | 'requestId'>): Promise<void> {

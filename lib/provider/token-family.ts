@@ -62,8 +62,8 @@ export interface PreviousRefresh {
   until: Date
   /** How often that happened. */
   replays: number
-  /** The answer, under a key that only the presented token gives. */
-  answer: string
+  /** The answer, under a key that only the presented token gives; gone when the grace is over. */
+  answer?: string
 }
 
 export interface FamilyAccess {
