@@ -4,6 +4,7 @@ import type { StoredClient } from './client-schema.js'
 export interface EnabledFeatures {
   readonly implicit: boolean
   readonly password: boolean
+  readonly clientCredentials: boolean
   /** JWTs that others can verify. */
   readonly jwt: boolean
 }
@@ -24,12 +25,13 @@ export function featuresOf (clients: Iterable<StoredClient>, passwords = true): 
   return {
     implicit: enabled.some(({ applicationType, allowImplicit }) => applicationType === 'mobile' && allowImplicit),
     password: passwords && enabled.some(({ applicationType, allowPassword }) => applicationType === 'legacy' && allowPassword),
+    clientCredentials: enabled.some(({ applicationType }) => applicationType === 'backend'),
     jwt: enabled.some(({ keys = [] }) => keys.some(({ publicJwk }) => publicJwk !== null))
   }
 }
 
 /** The provider's metadata (RFC 8414 §2, RFC 9207 §3). */
-export function metadataOf ({ issuer, baseUrl, features: { implicit, password, jwt }, scopes }: MetadataInput) {
+export function metadataOf ({ issuer, baseUrl, features: { implicit, password, clientCredentials, jwt }, scopes }: MetadataInput) {
   const confidential = ['client_secret_basic', 'client_secret_post']
   return {
     issuer,
@@ -42,7 +44,7 @@ export function metadataOf ({ issuer, baseUrl, features: { implicit, password, j
     scopes_supported: [...scopes].sort(),
     response_types_supported: ['code', ...(implicit ? ['token'] : [])],
     response_modes_supported: ['query', ...(implicit ? ['fragment'] : [])],
-    grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials', ...(password ? ['password'] : []), ...(implicit ? ['implicit'] : [])],
+    grant_types_supported: ['authorization_code', 'refresh_token', ...(clientCredentials ? ['client_credentials'] : []), ...(password ? ['password'] : []), ...(implicit ? ['implicit'] : [])],
     token_endpoint_auth_methods_supported: [...confidential, 'none'],
     revocation_endpoint_auth_methods_supported: [...confidential, 'none'],
     introspection_endpoint_auth_methods_supported: confidential,

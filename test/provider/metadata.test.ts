@@ -7,7 +7,7 @@ import { storedClient } from './stored-client.js'
 
 const issuer = 'https://app.example.com'
 const baseUrl = `${issuer}/oauth2`
-const nothing = { implicit: false, password: false, jwt: false }
+const nothing = { implicit: false, password: false, clientCredentials: false, jwt: false }
 
 t.test('security 36: the issuer is kept as it was written, and must be one', async (t) => {
   for (const good of [issuer, `${issuer}/`, `${issuer}:8443`, `${issuer}/tenant/a_b.c~1-2`, `${issuer}/tenant/`, 'https://127.0.0.1', 'https://[2001:db8::1]']) {
@@ -48,14 +48,15 @@ t.test('security 36: only what some enabled client may do is announced', async (
   t.equal(featuresOf([storedClient({ applicationType: 'legacy', allowPassword: true })], false).password, false, 'no password without somebody to check it')
   const cases: Array<[string, Array<Partial<StoredClient>>, object]> = [
     ['nobody', [], nothing],
-    ['plain clients', [{}, { applicationType: 'mobile', confidential: false }, { applicationType: 'legacy' }, { applicationType: 'backend' }], nothing],
+    ['plain clients', [{}, { applicationType: 'mobile', confidential: false }, { applicationType: 'legacy' }], nothing],
+    ['client credentials', [{}, { applicationType: 'backend' }], { ...nothing, clientCredentials: true }],
     ['implicit', [{}, { applicationType: 'mobile', allowImplicit: true }], { ...nothing, implicit: true }],
     ['password', [{ applicationType: 'legacy', allowPassword: true }], { ...nothing, password: true }],
     ['JWTs', [{ tokenType: 'jwt', keys: [publicKey] }], { ...nothing, jwt: true }],
     ['JWTs of before', [{ tokenType: 'random', keys: [publicKey] }], { ...nothing, jwt: true }],
     ['JWTs with HMAC', [{ tokenType: 'jwt', jwtAlgorithm: 'HS512', keys: [{ ...publicKey, publicJwk: null }] }], nothing],
     ['switches of another type', [{ allowImplicit: true, allowPassword: true }], nothing],
-    ['disabled ones', [{ applicationType: 'mobile', allowImplicit: true, enabled: false }, { applicationType: 'legacy', allowPassword: true, enabled: false }, { tokenType: 'jwt', keys: [publicKey], enabled: false }], nothing]
+    ['disabled ones', [{ applicationType: 'mobile', allowImplicit: true, enabled: false }, { applicationType: 'legacy', allowPassword: true, enabled: false }, { applicationType: 'backend', enabled: false }, { tokenType: 'jwt', keys: [publicKey], enabled: false }], nothing]
   ]
   for (const [what, clients, features] of cases) t.same(featuresOf(clients.map((fields) => storedClient({ tokenType: 'random', ...fields }))), features, what)
 })
@@ -71,7 +72,7 @@ t.test('the metadata document is RFC 8414\'s, to the letter', async (t) => {
     scopes_supported: ['email', 'orders'],
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
-    grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
+    grant_types_supported: ['authorization_code', 'refresh_token'],
     token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
     revocation_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
     introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
@@ -82,6 +83,7 @@ t.test('the metadata document is RFC 8414\'s, to the letter', async (t) => {
   t.strictSame(metadataOf({ ...input, features: nothing }), plain)
   t.strictSame(metadataOf({ ...input, features: { ...nothing, jwt: true } }), { ...plain, jwks_uri: `${baseUrl}/jwks` })
   t.equal(jwksUri(baseUrl), `${baseUrl}/jwks`)
+  t.strictSame(metadataOf({ ...input, features: { ...nothing, clientCredentials: true } }), { ...plain, grant_types_supported: [...plain.grant_types_supported, 'client_credentials'] })
   t.strictSame(metadataOf({ ...input, features: { ...nothing, password: true } }), { ...plain, grant_types_supported: [...plain.grant_types_supported, 'password'] })
   t.strictSame(metadataOf({ ...input, features: { ...nothing, implicit: true } }), {
     ...plain,
