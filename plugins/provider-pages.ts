@@ -31,7 +31,6 @@ export interface PageParts<Request> {
 
 const formType = 'application/x-www-form-urlencoded'
 const formBytes = 16 * 1024
-const readableElsewhere = ['access-control-allow-origin', 'access-control-allow-credentials', 'access-control-expose-headers']
 
 /** The routes that people see: authorization, consent, and their consents. */
 export async function pageRoutes (parent: FastifyInstance, parts: PageParts<FastifyRequest>): Promise<void> {
@@ -59,7 +58,7 @@ async function routes (scope: FastifyInstance, { authorize, consents, clients, o
     if (isCrossSite({ method: request.method, origin, secFetchSite }, trusted)) throw new errors.DWA_CROSS_SITE()
   })
   scope.addHook('onSend', async (_request, reply) => { // the app's CORS, if it has some, is not for pages (security.md 11)
-    for (const name of readableElsewhere) reply.removeHeader(name)
+    for (const name of Object.keys(reply.getHeaders())) if (name.startsWith('access-control-')) reply.removeHeader(name)
   })
   scope.setErrorHandler((error, request, reply) => {
     const status = statusOf(error)
@@ -69,6 +68,10 @@ async function routes (scope: FastifyInstance, { authorize, consents, clients, o
   })
   /** `auth: false`: whoever comes here is known by `owner`. The query, and what comes of it, holds codes and states: it is not logged (security.md 52). */
   const route = { config: { auth: false }, exposeHeadRoute: false, logSerializers: { req: bareRequest } } as const
+
+  for (const [url, allow] of [['/authorize', 'GET, POST'], ['/consents', 'GET'], ['/consents/:clientId/revoke', 'POST']] as const) {
+    scope.options(url, route, async (_request, reply) => await reply.code(405).header('allow', allow).send()) // or the app's CORS would answer a preflight
+  }
 
   async function current (request: FastifyRequest): Promise<OwnerUser | null> {
     return await askOwner('current', async () => await owner.current(request)) ?? null

@@ -340,6 +340,18 @@ t.test('security 8, 11, 17: only forms are read, nothing is answered to other si
     const { headers } = await get(app, query, as('ann', { origin: 'https://evil.example' }))
     t.strictSame(Object.keys(headers).filter((name) => name.startsWith('access-control')), [])
   }
+  const plain = await authorizeApp(t)
+  const preflight = as('ann', { origin: 'https://evil.example', 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' })
+  for (const [what, one] of [['an app without CORS', plain.app], ['an app with it', app]] as const) {
+    for (const url of [`/oauth2/authorize?${parametersOf(client)}`, '/oauth2/consents', '/oauth2/consents/x/revoke']) {
+      for (const headers of [preflight, as('ann')]) {
+        const answer = await one.inject({ method: 'OPTIONS', url, headers })
+        if (one === plain.app) t.match(answer, { statusCode: 405, headers: { allow: /GET|POST/ } }, url)
+        t.notOk('location' in answer.headers)
+        t.strictSame(Object.keys(answer.headers).filter((name) => name.startsWith('access-control')), [], what)
+      }
+    }
+  }
   const before = (await livingFamilies(uri, 'ann')).length
   for (const method of ['HEAD', 'PUT', 'DELETE'] as const) t.equal((await app.inject({ method, url: `/oauth2/authorize?${parametersOf(client)}`, headers: as('ann') })).statusCode, 404, method)
   t.equal((await livingFamilies(uri, 'ann')).length, before)
