@@ -211,6 +211,36 @@ t.test('security 13: the binding cookie', async (t) => {
   }
 })
 
+t.test('security 35, 55: neither the state, the verifier nor the cookie can be read from what is kept of an authorization, which the database removes by itself', async (t) => {
+  const { app, dw, id, uri } = await connected(t)
+  const client = new MongoClient(uri)
+  t.teardown(() => client.close())
+  /** The documents that end at some time, with their collections. */
+  const ending = async () => (await Promise.all((await client.db().collections()).map(async (collection) => (await collection.find({ expiresAt: { $type: 'date' } }).toArray()).map((document) => ({ collection, document }))))).flat()
+  const before = Date.now()
+  const begun = await begin(app, id, { returnTo: '/done' })
+  const [kept, ...others] = await ending()
+  t.strictSame(others, [])
+  if (kept === undefined) return t.fail('nothing is kept')
+  const { expiresAt } = kept.document
+  t.ok(expiresAt instanceof Date && expiresAt.getTime() >= before + 600_000 && expiresAt.getTime() <= Date.now() + 600_000, String(expiresAt))
+  t.match((await kept.collection.indexes()).filter(({ key }) => Object.keys(key).join() === 'expiresAt').map(({ expireAfterSeconds }) => expireAfterSeconds), [0])
+
+  const { codeVerifiers: earlier } = dw.secretsIssued()
+  t.equal((await callback(app, await signedIn(dw, begun), begun.cookie)).statusCode, 303)
+  const [verifier = '', ...more] = dw.secretsIssued().codeVerifiers.slice(earlier.length)
+  t.strictSame([verifier.length, more], [43, []])
+  const text = JSON.stringify(kept.document)
+  for (const [name, secret] of Object.entries({ state: begun.state, verifier, cookie: begun.cookie.split('=')[1] ?? '' })) {
+    t.equal(secret.length, 43, name)
+    for (const spelled of [secret, Buffer.from(secret).toString('base64url'), Buffer.from(secret, 'base64url').toString('hex'), Buffer.from(secret, 'base64url').toString('base64')]) t.notOk(text.includes(spelled), name)
+  }
+  const { keyId } = app.store.keyRing.current('encryption')
+  const sealed = [...text.matchAll(/"v1\.([\w-]+)\.[\w-]{16}\.([\w-]+)\.[\w-]{22}"/g)].map(([, key, bytes = '']) => [key, Buffer.from(bytes, 'base64url').length])
+  t.strictSame(sealed, [[keyId, verifier.length]], 'encrypted is the verifier, by the data key')
+  t.strictSame(await ending(), [], 'and once it was used nothing is kept')
+})
+
 t.test('authorizationUrl binds its link to the browser of the reply, or says in the log that it is bound to none', async (t) => {
   const { app, dw, id } = await connected(t, {
     routes (app) { app.get('/connect', async (_, reply) => await app.docuware.authorizationUrl('acme', { reply, returnTo: '/done', actor: { type: 'user', id: 'ann' }, requestId: 'r1' })) }
@@ -364,6 +394,12 @@ t.test('security 6: an answer of another identity service is refused before the 
     dw.set({ iss })
     t.match(await authorize(app, dw, id), { statusCode: 200 }, iss)
   }
+  const mixed = await begin(app, id)
+  const right = await signedIn(dw, mixed)
+  const wrong = new URLSearchParams(right)
+  wrong.set('iss', 'https://evil.example')
+  t.match((await callback(app, wrong, mixed.cookie)).json(), { code: 'DWA_DOCUWARE_FOREIGN_ISSUER' })
+  t.match((await callback(app, right, mixed.cookie)).json(), { code: 'DWA_DOCUWARE_INVALID_STATE' }, 'by then the state is used up')
   const lower = await begin(app, id)
   const query = await signedIn(dw, lower)
   const issuer = new URL(query.get('iss') ?? '')

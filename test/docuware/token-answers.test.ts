@@ -37,7 +37,9 @@ t.test('whatever else goes wrong loses nothing: the old token goes on, and the n
     await call(made)
     await call(made)
     t.equal(refreshes(dw), asked + 1, what)
-    t.match(linesOf(made, failed).slice(said), [{ level: 'warn', details: { connection: 'acme', reason, count: 1 } }], `${what}: one line`)
+    const lines = linesOf(made, failed).slice(said)
+    t.match(lines, [{ level: 'warn', details: { connection: 'acme', reason, count: 1 } }], what)
+    t.equal(lines.length, 1, `${what}: one line`)
     t.same(await tokensOf(app), before, what)
     t.match(await app.docuware.connections.get(id), { status: 'authorized', statusMessage: null }, what)
     clock.advance(1000)
@@ -131,6 +133,23 @@ t.test('answers that make no sense lose no refresh token that came with them', a
   }
   t.match(await app.docuware.connections.get('acme'), { status: 'authorized', statusMessage: null })
   t.equal(linesOf(made, failed).length, cases.length)
+})
+
+t.test('the type of a token is kept as the answer has it', async (t) => {
+  const made = await clockedApp(t)
+  const { app, dw } = made
+  const identity = await new TamperingIdentity(dw).start(t)
+  const stored = async (): Promise<unknown> => (await app.store.connection.collection('dwa_connections').findOne({ name: 'acme' }))?.['tokenType']
+  await authorized(app, dw)
+  t.equal(await stored(), 'Bearer', 'of an authorization')
+  for (const tokenType of ['bearer', 'BEARER', 'Bearer']) {
+    identity.tamper = (answer) => ({ body: { ...answer, token_type: tokenType } })
+    await moveToEnd(made, 0)
+    await call(made)
+    t.equal(await stored(), tokenType, 'of a refresh')
+  }
+  await app.docuware.revoke('acme')
+  t.equal(await stored(), undefined, 'and goes with the token')
 })
 
 t.test('a lifetime that is missing or makes no sense is half an hour, and no token of an answer is lost for it', async (t) => {

@@ -1,10 +1,11 @@
+import type { Document } from 'mongodb'
 import t from 'tap'
 import { systemClock } from '../../lib/clock.js'
 import type { DocuWareSwitches } from '../../testing/docuware/switches.js'
 import type { DocuWare } from '../../testing/index.js'
 import { startTestMongo } from '../mongo.js'
 import { eventually } from '../store-app.js'
-import { call, clockedApp, entriesOf, linesOf, MovableClock, moveToEnd, newestTokens, outcomes, refreshes, statusOf, tokensOf } from './clocked-app.js'
+import { call, clockedApp, entriesOf, linesOf, MovableClock, moveToEnd, newestTokens, outcomes, refreshes, statusOf, tokensOf, type ClockedApp } from './clocked-app.js'
 import { asDocuware, authorize, authorized, connect } from './docuware-app.js'
 import { TamperingIdentity } from './tampering-identity.js'
 
@@ -12,6 +13,32 @@ const modes = ['rotate', 'rotate+revokeFamily', 'reuse'] as const
 const minute = 60_000
 const hour = 60 * minute
 const failed = 'an access token could not be refreshed'
+
+/** The commands that the app sends to its database from now on: their names, and what they say. */
+function commandsOf ({ app }: ClockedApp, collection: string): Array<{ readonly name: string, readonly command: Document }> {
+  const seen: Array<{ readonly name: string, readonly command: Document }> = []
+  app.store.connection.getClient().on('commandStarted', ({ commandName: name, command }) => { if (command[name] === collection) seen.push({ name, command }) })
+  return seen
+}
+
+/** How long the exchange of a refresh may take, as its failure says, and the lease for it. */
+async function leaseAndExchange (timeoutMs: number | undefined): Promise<{ readonly timeoutMs: number | undefined, readonly exchange: number, readonly lease: number }> {
+  const { uri } = await startTestMongo(t)
+  const made = await clockedApp(t, { uri: `${uri}?monitorCommands=true`, ...(timeoutMs === undefined ? {} : { docuware: { http: { timeoutMs } } }) })
+  await authorized(made.app, made.dw)
+  await moveToEnd(made, 0)
+  const leases = commandsOf(made, 'dwa_leases')
+  made.dw.slowNext(1, { grantType: 'refresh_token', delayMs: 600_000 })
+  const failure = await call(made).then(String, String)
+  return {
+    timeoutMs,
+    exchange: Number(/no complete answer within (\d+) ms$/.exec(failure)?.[1]),
+    lease: Number(leases.find(({ name }) => name === 'findAndModify')?.command['update']?.[0]?.$set?.until?.$add?.[1])
+  }
+}
+
+// Some take ten seconds, beside the other tests.
+const leasesAndExchanges = Promise.all([undefined, 100, 700, 9999, 10_001, 600_000].map(leaseAndExchange))
 
 t.test('a token is refreshed when it has five minutes left, or whatever is configured, and not a millisecond earlier', async (t) => {
   for (const refreshBeforeSeconds of [undefined, 60, 0]) {
@@ -29,6 +56,29 @@ t.test('a token is refreshed when it has five minutes left, or whatever is confi
     t.same((await app.docuware.connections.get('acme'))?.expiresAt, new Date(boundary + hour), 'a new hour begins')
     await call(made)
     t.equal(refreshes(dw), 1)
+    await app.close()
+  }
+})
+
+t.test('a token that lives for less than twice that time is, once it was refreshed, refreshed at half of its life, and not a millisecond earlier', async (t) => {
+  for (const [accessToken, life] of [[400, 200_000], [599, 299_500], [601, 301_000], [2, 1000]] as const) {
+    const made = await clockedApp(t, { simulator: { lifetimes: { accessToken } } })
+    const { app, dw, clock } = made
+    await authorized(app, dw)
+    await moveToEnd(made, 0)
+    clock.hold()
+    await call(made)
+    t.equal(refreshes(dw), 1, `${accessToken} s`)
+    const since = clock.now()
+    for (let round = 0; round < 2; round++) {
+      const asked = refreshes(dw)
+      clock.hold(since + (round + 1) * life - 1)
+      await call(made)
+      t.equal(refreshes(dw), asked, `${accessToken} s, a millisecond before`)
+      clock.hold(since + (round + 1) * life)
+      await call(made)
+      t.equal(refreshes(dw), asked + 1, `${accessToken} s`)
+    }
     await app.close()
   }
 })
@@ -64,7 +114,9 @@ t.test('a platform that refuses every new token makes pauses, too', async (t) =>
     t.same(await outcomes(made, 3), ['DWA_DOCUWARE_HTTP'])
     t.equal(refreshes(dw), index + 4)
   }
-  t.match(linesOf(made, failed), [1, 2, 3, 4, 5, 6, 7, 8, 9].map((count) => ({ level: 'warn', details: { connection: 'acme', reason: 'the platform refuses new access tokens', count } })))
+  const said = linesOf(made, failed)
+  t.match(said, [1, 2, 3, 4, 5, 6, 7, 8, 9].map((count) => ({ level: 'warn', details: { connection: 'acme', reason: 'the platform refuses new access tokens', count } })))
+  t.equal(said.length, 9)
   t.match(await entriesOf(app, 'connection.refresh_failed'), { length: 9 })
   dw.clearPlans()
   t.same(await outcomes(made, 3), ['ok'], 'a token that is accepted is good in a pause as well')
@@ -76,24 +128,39 @@ t.test('a platform that refuses every new token makes pauses, too', async (t) =>
   t.equal(refreshes(dw), 21)
 })
 
-t.test('two hundred callers make one refresh', async (t) => {
-  const made = await clockedApp(t)
+t.test('two hundred callers make one refresh, and take the lease for it once', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const made = await clockedApp(t, { uri: `${uri}?monitorCommands=true` })
   const { app, dw } = made
-  await authorized(app, dw)
+  const { id } = await authorized(app, dw)
+  const leases = commandsOf(made, 'dwa_leases')
+  const taken = (): string[] => leases.splice(0).map(({ name }) => name)
   await moveToEnd(made, 5 * minute)
   t.same(await outcomes(made, 200), ['ok'], 'before the end')
   t.equal(refreshes(dw), 1)
+  await eventually('the lease is given back', () => leases.length >= 2)
+  t.strictSame(taken(), ['findAndModify', 'update'], 'who waits in this process asks nobody')
   dw.expireTokens()
   t.same(await outcomes(made, 200), ['ok'], 'after 401')
   t.equal(refreshes(dw), 2)
+  t.strictSame(taken(), ['findAndModify', 'update'])
   await moveToEnd(made, -hour)
   t.same(await outcomes(made, 200), ['ok'], 'after the end')
   t.equal(refreshes(dw), 3)
+  t.strictSame(taken(), ['findAndModify', 'update'])
   dw.expireRefreshTokens()
   await moveToEnd(made, -hour)
   t.same(await outcomes(made, 200), ['DWA_DOCUWARE_REAUTHORIZE'])
   t.equal(refreshes(dw), 4)
-  t.match(await entriesOf(app, 'connection.refreshed'), { length: 3 })
+  const entries = await entriesOf(app, 'connection.refreshed')
+  t.strictSame(entries.map(({ level, actor, target, source }) => ({ level, actor, target, told: source != null })), Array(3).fill({ level: 'info', actor: { type: 'app', id: null }, target: { type: 'connection', id, name: 'acme' }, told: true }), 'each is in the log, as the app\'s own doing')
+})
+
+t.test('the lease of a refresh is longer than an exchange can take, whatever http.timeoutMs is', async (t) => {
+  for (const { timeoutMs = 30_000, exchange, lease } of await leasesAndExchanges) {
+    t.equal(exchange, Math.min(timeoutMs, 10_000), 'an exchange takes ten seconds at most')
+    t.equal(lease, exchange + 5000, `${lease} ms for ${exchange} ms`)
+  }
 })
 
 t.test('who was refused a token does not get it again from a refresh that others wait for', async (t) => {
@@ -173,8 +240,11 @@ t.test('a refresh token that is not accepted any more calls for a person, once, 
   const again = await clockedApp(t, { dw, uri: made.uri, clock })
   t.same(await outcomes(again, 10), ['DWA_DOCUWARE_REAUTHORIZE'], 'nor does a process that starts later')
   t.equal(refreshes(dw), 1)
-  t.match(await entriesOf(app, 'connection.reauthorization_needed'), [{ level: 'warning', target: { id, name: 'acme' }, actor: { type: 'app', id: null }, message: /authorize the connection again/ }])
-  t.match(linesOf(made, 'a connection does not get access tokens any more'), [{ level: 'warn', details: { connection: 'acme', status: 'reauthorize' } }])
+  const entries = await entriesOf(app, 'connection.reauthorization_needed')
+  t.match(entries, [{ level: 'warning', target: { id, name: 'acme' }, actor: { type: 'app', id: null }, message: /authorize the connection again/ }])
+  const said = [...linesOf(made, 'a connection does not get access tokens any more'), ...linesOf(again, 'a connection does not get access tokens any more')]
+  t.strictSame([entries.length, said.length], [1, 1], 'once')
+  t.match(said, [{ level: 'warn', details: { connection: 'acme', status: 'reauthorize' } }])
   t.match(await authorize(app, dw, id), { statusCode: 200 })
   t.match(await app.docuware.connections.get(id), { status: 'authorized', statusMessage: null })
   await call(made)
@@ -328,6 +398,7 @@ t.test('an identity service that nobody finds is a failure that backs off, wheth
   t.same(await outcomes(made, 20), ['DWA_DOCUWARE_REFRESH_FAILED'])
   t.equal(dw.counters()['GET /Home/IdentityServiceInfo'], 3, 'each time one look')
   t.match(linesOf(made, failed), [1, 2, 3].map((count) => ({ level: 'warn', details: { reason: /ECONNREFUSED/, count } })))
+  t.equal(linesOf(made, failed).length, 3)
   t.match(await app.docuware.connections.get('acme'), { status: 'authorized' })
   await identity.listen(port)
   clock.advance(4000)
@@ -368,7 +439,9 @@ t.test('an expired client secret is an error that says so; a new one mends it', 
     clock.advance(hour)
     await t.rejects(call(made), { code: 'DWA_DOCUWARE_CLIENT_REJECTED', statusCode: 502, message: /its secret has expired or is wrong/ })
     t.equal(refreshes(dw), 1, 'nobody asks again')
-    t.match(await entriesOf(app, 'connection.refresh_failed'), [{ level: 'warning', target: { id, name: 'acme' }, message: /secret has expired/ }])
+    const entries = await entriesOf(app, 'connection.refresh_failed')
+    t.match(entries, [{ level: 'warning', target: { id, name: 'acme' }, message: /secret has expired/ }])
+    t.equal(entries.length, 1, 'nor is it said again')
     await app.docuware.connections.update(id, { clientSecret: dw.addClientSecret() })
     t.match(await app.docuware.connections.get(id), { status: 'authorized', statusMessage: null })
     t.same(await outcomes(made, 5), ['ok'])
