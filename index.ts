@@ -5,6 +5,7 @@ import { checkOptions } from './lib/options.js'
 import { docuware, type DocuwareOptions } from './plugins/docuware.js'
 import { jwt, type JwtOptions } from './plugins/jwt.js'
 import { provider, type ProviderOptions } from './plugins/provider.js'
+import { signIn, type SignInOptions } from './plugins/sign-in.js'
 import { store, type StoreOptions } from './plugins/store.js'
 import { telemetry, type TelemetryOptions } from './plugins/telemetry.js'
 
@@ -17,13 +18,14 @@ export interface DocuwareAuthOptions {
   readonly provider?: ProviderOptions
   readonly jwt?: JwtOptions
   readonly telemetry?: TelemetryOptions
+  readonly signIn?: SignInOptions
 }
 
 const optionsSchema = {
   type: 'object',
   additionalProperties: false,
   required: ['store'],
-  properties: { publicUrl: { type: 'string' }, store: { type: 'object' }, docuware: { type: 'object' }, provider: { type: 'object' }, jwt: { type: 'object' }, telemetry: { type: 'object' } }
+  properties: { publicUrl: { type: 'string' }, store: { type: 'object' }, docuware: { type: 'object' }, provider: { type: 'object' }, jwt: { type: 'object' }, telemetry: { type: 'object' }, signIn: { type: 'object' } }
 } as const
 
 async function umbrella (app: FastifyInstance, options: DocuwareAuthOptions): Promise<void> {
@@ -33,13 +35,14 @@ async function umbrella (app: FastifyInstance, options: DocuwareAuthOptions): Pr
   if (options.provider !== undefined) await app.register(provider, options.provider)
   if (options.jwt !== undefined) await app.register(jwt, options.jwt)
   if (options.telemetry !== undefined) await app.register(telemetry, options.telemetry)
+  if (options.signIn !== undefined) await app.register(signIn, options.signIn)
 }
 
 /** Registers `store` and every plugin that is configured. */
-const docuwareAuth = Object.assign(fp(umbrella, { name: 'fastify-docuware-auth', fastify: '5.x' }), { store, docuware, provider, jwt, telemetry, errors, isAuthError })
+const docuwareAuth = Object.assign(fp(umbrella, { name: 'fastify-docuware-auth', fastify: '5.x' }), { store, docuware, provider, jwt, telemetry, signIn, errors, isAuthError })
 
 export default docuwareAuth
-export { docuware, docuwareAuth, docuwareAuth as 'module.exports', errors, isAuthError, jwt, provider, store, telemetry }
+export { docuware, docuwareAuth, docuwareAuth as 'module.exports', errors, isAuthError, jwt, provider, signIn, store, telemetry }
 export type { AuthError, AuthErrorCode } from './lib/errors.js'
 export type { Clock } from './lib/clock.js'
 export type { Account, ConnectionInput, ConnectionPatch, ConnectionStatus, ConnectionView } from './lib/docuware/connection-schema.js'
@@ -75,7 +78,9 @@ export type { Resource } from './lib/provider/resource-model.js'
 export type { DataOptions, DataToken } from './lib/provider/scope-data.js'
 export type { ScopeInput, ScopePatch, ScopeView } from './lib/provider/scope-schema.js'
 export type { ScopeChange, Scopes, ScopeUpdate } from './lib/provider/scopes.js'
-export type { Access, Caller } from './lib/store/access.js'
+export type { Claims } from './lib/sign-in/person.js'
+export type { SessionNote } from './lib/sign-in/sessions.js'
+export type { Access, Caller, Callers } from './lib/store/access.js'
 export type { FailureLimit } from './lib/store/failure-locks.js'
 export type { RouteClaimant, RouteHook } from './lib/store/route-auth.js'
 export type { Store } from './lib/store/store.js'
@@ -83,6 +88,7 @@ export type { ErrorContext, ErrorReporter } from './lib/telemetry/error-reporter
 export type { TelemetryChange, TelemetryInput, TelemetryView } from './lib/telemetry/telemetry-settings.js'
 export type { AuthorizationUrlOptions, Docuware } from './types/docuware.js'
 export type { JwtPayload, JwtValidators, RequireAuthOptions } from './types/jwt.js'
+export type { SignIn } from './types/sign-in.js'
 export type { Telemetry } from './types/telemetry.js'
 export type { ConsentManagement, OAuthProvider } from './types/provider.js'
-export type { DocuwareOptions, JwtOptions, ProviderOptions, StoreOptions, TelemetryOptions }
+export type { DocuwareOptions, JwtOptions, ProviderOptions, SignInOptions, StoreOptions, TelemetryOptions }

@@ -4,7 +4,7 @@ import type { Connection } from 'mongoose'
 import { systemClock, type Clock } from '../lib/clock.js'
 import { errors, isAuthError } from '../lib/errors.js'
 import { checkOptions } from '../lib/options.js'
-import { requireCaller, type Access } from '../lib/store/access.js'
+import { Callers, type Access } from '../lib/store/access.js'
 import type { DatabaseSource } from '../lib/store/database.js'
 import { readMasterKey, type MasterKey } from '../lib/store/master-key.js'
 import { OpenedStore } from '../lib/store/open-store.js'
@@ -66,6 +66,7 @@ async function storePlugin (app: FastifyInstance, options: StoreOptions): Promis
   app.addHook('onClose', async () => { await opened.close() })
   await opened.start()
 
+  const callers = new Callers(access)
   const routeAuth = new RouteAuth({
     afterSessions: app.hasRequestDecorator('session'),
     verifyBodies: (hook) => { app.addHook('preParsing', hook) }
@@ -73,9 +74,10 @@ async function storePlugin (app: FastifyInstance, options: StoreOptions): Promis
   app.decorate('store', opened)
   app.decorate('auditLog', opened.log)
   app.decorate('routeAuth', routeAuth)
+  app.decorate('callers', callers)
   app.decorateRequest('caller', null)
   app.decorate('requireRole', (role) => (request, reply, done) => {
-    requireCaller(access, request, role).then((caller) => {
+    callers.require(request, role).then((caller) => {
       request.caller = caller
       done()
     }, (error: unknown) => {

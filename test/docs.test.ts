@@ -10,6 +10,7 @@ import { validatorSchema } from '../lib/jwt/validator-schema.js'
 import { clientSchema } from '../lib/provider/client-schema.js'
 import { providerOptionsSchema } from '../lib/provider/provider-options.js'
 import { scopeSchema } from '../lib/provider/scope-schema.js'
+import { signInOptionsSchema } from '../lib/sign-in/sign-in-options.js'
 import { storeOptionsSchema } from '../lib/store/store-options.js'
 import { packageVersion } from '../lib/version.js'
 import { docstringsOf, examplesOf, readPages, tableOf, toJavaScript, withTable } from './markdown.js'
@@ -28,6 +29,7 @@ t.test('the tables of options are what the schemas say (npm run docs writes them
     ['README.md', 'jwt options', tableOf(jwtOptionsSchema, jwtDocs)],
     ['README.md', 'docuware options', tableOf(docuwareOptionsSchema, docuwareDocs)],
     ['README.md', 'provider options', tableOf(providerOptionsSchema, providerDocs)],
+    ['docs/sign-in.md', 'signIn options', tableOf(signInOptionsSchema, await docstringsOf('lib/sign-in/sign-in-options.ts', 'SignInOptions'))],
     ['docs/provider.md', 'client', tableOf(clientSchema)],
     ['docs/provider.md', 'scope', tableOf(scopeSchema)],
     ['docs/docuware.md', 'connection', tableOf(connectionSchema)],

@@ -1,6 +1,6 @@
 import type { onRequestHookHandler } from 'fastify'
 import type { AuditLog } from '../lib/log/audit-log.js'
-import type { Caller } from '../lib/store/access.js'
+import type { Caller, Callers } from '../lib/store/access.js'
 import type { RouteAuth } from '../lib/store/route-auth.js'
 import type { Store } from '../lib/store/store.js'
 
@@ -10,7 +10,9 @@ declare module 'fastify' {
     store: Store
     /** The insert-only log, by the `store` plugin. */
     auditLog: AuditLog
-    /** An onRequest hook: 401 when `access` finds nobody, 403 when the caller lacks the role. */
+    /** Who calls: by the app's `access`, or else by the session of `signIn`. For what is more than `requireRole`. */
+    callers: Callers<FastifyRequest>
+    /** An onRequest hook: 401 when nobody is known to call, 403 when the caller lacks the role. */
     requireRole (role: string): onRequestHookHandler
     /** Who serves which `config.auth` and `config.webhook`: for plugins that do. */
     routeAuth: Pick<RouteAuth, 'afterSessions' | 'register' | 'every' | 'webhook'>

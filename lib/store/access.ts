@@ -1,6 +1,6 @@
 import { errors } from '../errors.js'
 
-/** Who calls, as the app's `access` says. */
+/** Who calls, as the app's `access` says, or the session of `signIn`. */
 export interface Caller {
   readonly id: string
   readonly name?: string
@@ -10,16 +10,47 @@ export interface Caller {
 /** Says who calls; null means nobody. */
 export type Access<Request> = (request: Request) => Caller | null | Promise<Caller | null>
 
-/**
- * Who calls, if they hold the role.
- * @throws DWA_ACCESS_UNAUTHENTICATED, DWA_ACCESS_FORBIDDEN, and DWA_ACCESS_FAILED when `access` throws or answers with something else
- */
-export async function requireCaller<Request> (access: Access<Request>, request: Request, role: string): Promise<Caller> {
-  const caller = await ask(access, request)
-  if (caller === null) throw new errors.DWA_ACCESS_UNAUTHENTICATED()
-  if (!isCaller(caller)) throw new errors.DWA_ACCESS_FAILED()
-  if (!caller.roles.includes(role)) throw new errors.DWA_ACCESS_FORBIDDEN(role)
-  return caller
+/** Who calls: the app's `access` is asked first, then whoever was added, in order. */
+export class Callers<Request> {
+  readonly #access: Access<Request>
+  readonly #others: Array<Access<Request>> = []
+
+  constructor (access: Access<Request>) {
+    this.#access = access
+  }
+
+  /** Adds somebody to be asked when nobody before knows the caller. What it throws refuses the request as it is. */
+  add (access: Access<Request>): void {
+    this.#others.push(access)
+  }
+
+  /**
+   * Who calls; null for nobody.
+   * @throws DWA_ACCESS_FAILED when `access` throws or answers with something else; DWA_CROSS_SITE, DWA_STORE_UNAVAILABLE
+   */
+  async find (request: Request): Promise<Caller | null> {
+    const caller = await ask(this.#access, request)
+    if (caller !== null) {
+      if (!isCaller(caller)) throw new errors.DWA_ACCESS_FAILED()
+      return caller
+    }
+    for (const other of this.#others) {
+      const found = await other(request)
+      if (found !== null) return found
+    }
+    return null
+  }
+
+  /**
+   * Who calls, if they hold the role.
+   * @throws DWA_ACCESS_UNAUTHENTICATED, DWA_ACCESS_FORBIDDEN, and what `find` throws
+   */
+  async require (request: Request, role: string): Promise<Caller> {
+    const caller = await this.find(request)
+    if (caller === null) throw new errors.DWA_ACCESS_UNAUTHENTICATED()
+    if (!caller.roles.includes(role)) throw new errors.DWA_ACCESS_FORBIDDEN(role)
+    return caller
+  }
 }
 
 async function ask<Request> (access: Access<Request>, request: Request): Promise<unknown> {

@@ -1,0 +1,123 @@
+import rateLimit from '@fastify/rate-limit'
+import { stringifySetCookie } from 'cookie'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { errors, isAuthError } from '../lib/errors.js'
+import { networkOf } from '../lib/http/address-network.js'
+import { cookieValues, isCrossSite } from '../lib/http/cookie-header.js'
+import { isLocalPath } from '../lib/http/local-path.js'
+import type { RenderedPage } from '../lib/http/page.js'
+import { checkOptions } from '../lib/options.js'
+import { openSignIn, type OpenSignIn } from '../lib/sign-in/open-sign-in.js'
+import { refusedPage, signedOutPage } from '../lib/sign-in/pages.js'
+import type { SessionNote } from '../lib/sign-in/sessions.js'
+import { signInOptionsSchema, type SignInOptions } from '../lib/sign-in/sign-in-options.js'
+import '../types/sign-in.js'
+
+export type { SignInOptions }
+
+const pluginName = 'fastify-docuware-auth/signIn'
+const formType = 'application/x-www-form-urlencoded'
+const formBytes = 16 * 1024
+
+async function signInPlugin (app: FastifyInstance, options: SignInOptions): Promise<void> {
+  checkOptions('signIn', signInOptionsSchema, options)
+  if (app.hasDecorator('signIn')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
+  const { prefix = '/sign-in', requestsPerMinute = 60 } = options
+  const { OAuth2CodeFlow } = await import('./sign-in-code-flow.js') // apps without sign-in do not load it
+  const opened = openSignIn({ ...options, prefix: app.prefix + prefix }, app.store, (settings) => new OAuth2CodeFlow(settings))
+  const { sessions, cookie, origin, loginUrl, logoutUrl } = opened
+  const personOf = async ({ headers }: FastifyRequest) => {
+    const id = cookie.read(headers.cookie)
+    return id === null ? null : await sessions.find(id)
+  }
+  app.decorate('signIn', { loginUrl, logoutUrl, personOf, endSessionsOf: async (id, note) => await sessions.endAllOf(id, 'ended_by_app', { actor: { type: 'app', id: null }, ...note }) })
+  app.callers.add(async (request) => {
+    const person = await personOf(request)
+    if (person !== null && isForeign(request, origin)) throw new errors.DWA_CROSS_SITE()
+    return person
+  })
+  app.addHook('onClose', async () => { await opened.close() })
+  await app.register(async (scope) => { await routes(scope, opened, requestsPerMinute) }, { prefix })
+}
+
+async function routes (scope: FastifyInstance, { flow, sessions, cookie, origin, secure, loginUrl }: OpenSignIn, requestsPerMinute: number): Promise<void> {
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit: formBytes }, (_request, body, done) => { done(null, body) })
+  await scope.register(rateLimit, {
+    global: false,
+    max: requestsPerMinute,
+    timeWindow: 60_000,
+    keyGenerator: ({ ip }) => networkOf(ip),
+    errorResponseBuilder: (_request, { ttl }) => new errors.DWA_RATE_LIMITED(Math.ceil(ttl / 1000))
+  })
+  scope.addHook('onRequest', async (request, reply) => {
+    reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer') // redirects as well
+    if (isForeign(request, origin)) throw new errors.DWA_CROSS_SITE()
+  })
+  /** `auth: false`: whoever comes here is known by state and cookie. The query holds code and state: it is not logged (security.md 52). */
+  const route = { config: { auth: false, rateLimit: {} }, exposeHeadRoute: false, logSerializers: { req: bareRequest }, errorHandler: showFailure(loginUrl()) } as const
+
+  scope.get('/', route, async (request, reply) => {
+    const { url, cookie: binding } = await flow.start(queryOf(request).get('returnTo'))
+    reply.header('set-cookie', stringifySetCookie({ ...binding, path: '/', httpOnly: true, sameSite: 'lax', secure }))
+    return await reply.redirect(url, 303)
+  })
+
+  scope.get('/callback', route, async (request, reply) => {
+    const query = queryOf(request)
+    const name = flow.cookieName(query.get('state') ?? '')
+    reply.header('set-cookie', stringifySetCookie({ name, value: '', maxAge: 0, path: '/', httpOnly: true, sameSite: 'lax', secure }))
+    const { session, returnTo } = await flow.finish({ query, cookies: cookieValues(request.headers.cookie, name), session: cookie.read(request.headers.cookie) }, noteOf(request))
+    reply.header('set-cookie', cookie.set(session.id, session.seconds))
+    return await reply.redirect(returnTo ?? '/', 303)
+  })
+
+  scope.post('/out', route, async (request, reply) => {
+    const id = cookie.read(request.headers.cookie)
+    if (id !== null) await sessions.end(id, 'signed_out', noteOf(request))
+    reply.header('set-cookie', cookie.clear())
+    const returnTo = new URLSearchParams(typeof request.body === 'string' ? request.body : '').get('returnTo')
+    if (returnTo !== null && isLocalPath(returnTo)) return await reply.redirect(returnTo, 303)
+    return prefersHtml(request) ? sendPage(reply, signedOutPage(loginUrl())) : await reply.code(204).send()
+  })
+}
+
+/** A person gets a page; a program gets the error as the app sends errors. */
+function showFailure (loginUrl: string) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    if (!isAuthError(error) || !prefersHtml(request)) throw error
+    const { statusCode = 500 } = error
+    if (statusCode >= 500) request.log.error({ err: error }, error.message)
+    if ('headers' in error && typeof error.headers === 'object') reply.headers({ ...error.headers })
+    return sendPage(reply.code(statusCode), refusedPage(error.message, loginUrl))
+  }
+}
+
+function sendPage (reply: FastifyReply, { page, headers }: RenderedPage): FastifyReply {
+  return reply.headers(headers).send(page)
+}
+
+function isForeign ({ method, headers }: FastifyRequest, origin: string): boolean {
+  return isCrossSite({ method, origin: headers.origin, secFetchSite: [headers['sec-fetch-site'] ?? []].flat().at(0) }, new Set([origin]))
+}
+
+function prefersHtml ({ headers: { accept = '' } }: FastifyRequest): boolean {
+  return /\btext\/html\b/.test(accept)
+}
+
+function noteOf (request: FastifyRequest): SessionNote {
+  return { requestId: request.id, personal: { ip: request.ip } }
+}
+
+function queryOf ({ url }: FastifyRequest): URLSearchParams {
+  return new URL(url, 'http://local.invalid').searchParams
+}
+
+/** What the request log may say of these routes. */
+function bareRequest ({ method, url = '', ip }: Pick<FastifyRequest, 'method' | 'url' | 'ip'>): object {
+  return { method, url: url.replace(/\?.*$/s, ''), remoteAddress: ip }
+}
+
+/** People sign in through one identity provider; `requireRole` then knows them by their session. */
+export const signIn = fp(signInPlugin, { name: pluginName, fastify: '5.x', dependencies: ['fastify-docuware-auth/store'] })
