@@ -262,6 +262,7 @@ t.test('19, 20, 21: client authentication', async (t) => {
 
   const refused: Array<[string, Parameters<typeof post>[2], Parameters<typeof post>[3], boolean]> = [
     ['an unknown client by header', grant, { clientId: 'nobody', secret: 'x' }, true],
+    ['the right secret in Latin-1', grant, { headers: { authorization: `Basic ${Buffer.from(`${web.clientId}:${secret}`, 'latin1').toString('base64')}` } }, true],
     ['a wrong secret by header', grant, { clientId: web.clientId, secret: 'x' }, true],
     ['a header that is not Basic', grant, { headers: { authorization: 'Bearer x' } }, true],
     ['a malformed header', grant, { headers: { authorization: 'Basic !' } }, true],
