@@ -54,6 +54,23 @@ export const errors = {
   /** The app is closing; nothing more is recorded. */
   DWA_LOG_CLOSED: createError('DWA_LOG_CLOSED', 'The audit log is closed', 503),
 
+  /** A query or a body of the administration API is not what it must be; `field` says which member. */
+  DWA_ADMIN_INVALID_REQUEST: createError<[problem: string]>('DWA_ADMIN_INVALID_REQUEST', '%s', 400),
+  /** The body cannot be read as JSON. */
+  DWA_ADMIN_MALFORMED_JSON: createError('DWA_ADMIN_MALFORMED_JSON', 'The body is no JSON', 400),
+  /** The administration API has nothing at that path, or not for that method. */
+  DWA_ADMIN_UNKNOWN_ROUTE: createError('DWA_ADMIN_UNKNOWN_ROUTE', 'There is nothing here', 404),
+  /** The body is larger than the administration API takes. */
+  DWA_ADMIN_BODY_TOO_LARGE: createError('DWA_ADMIN_BODY_TOO_LARGE', 'The body is too large', 413),
+  /** A POST or PATCH that is not `application/json`. */
+  DWA_ADMIN_NOT_JSON: createError('DWA_ADMIN_NOT_JSON', 'The request must be application/json', 415),
+  /** A change without the version that it is meant for (RFC 6585 §3). */
+  DWA_ADMIN_PRECONDITION_REQUIRED: createError('DWA_ADMIN_PRECONDITION_REQUIRED', 'The header If-Match is needed, with the ETag of what is to be changed', 428),
+  /** Something failed that is nobody's business but the app's. */
+  DWA_ADMIN_FAILED: createError('DWA_ADMIN_FAILED', 'The request failed', 500),
+  /** As many streams and exports of the log are open as may be. */
+  DWA_ADMIN_TOO_MANY_STREAMS: createError('DWA_ADMIN_TOO_MANY_STREAMS', 'As many streams of the log are open as may be: try again later', 503),
+
   /** A page of another site made a browser send the request. */
   DWA_CROSS_SITE: createError('DWA_CROSS_SITE', 'A request from another site is refused', 403),
   /** More requests from one address than the route takes in a minute. */
@@ -187,6 +204,62 @@ export const errors = {
 
   /** Telemetry settings were refused; `field` names the field. */
   DWA_TELEMETRY_INVALID_SETTINGS: createError<[problem: string]>('DWA_TELEMETRY_INVALID_SETTINGS', '%s', 400),
+
+  /** A connector's API answered with no success; `status`, `url` (without query) and `body` (at most 2 KB, credentials masked) say more. */
+  DWA_CONNECTOR_HTTP: createError<[method: string, url: string, status: number]>('DWA_CONNECTOR_HTTP', '%s %s was answered with status %s', 502),
+  /** No answer from a connector's API in time. */
+  DWA_CONNECTOR_TIMEOUT: createError<[ms: number]>('DWA_CONNECTOR_TIMEOUT', 'The API did not answer within %s ms', 504),
+  /** No connection to a connector's API, or it broke. */
+  DWA_CONNECTOR_UNREACHABLE: createError<[reason: string, options?: ErrorOptions]>('DWA_CONNECTOR_UNREACHABLE', 'The API cannot be reached: %s', 503),
+  /** A path, redirect or strategy leads to another origin than the connector's. */
+  DWA_CONNECTOR_FOREIGN_ORIGIN: createError<[origin: string, target: string]>('DWA_CONNECTOR_FOREIGN_ORIGIN', 'The credentials for %s are not sent to %s', 502),
+  /** An argument of a connector's request cannot be used. */
+  DWA_CONNECTOR_INVALID_REQUEST: createError<[problem: string]>('DWA_CONNECTOR_INVALID_REQUEST', '%s', 400),
+  /** A request with a stream for a body must be sent again; `cause` says why. */
+  DWA_CONNECTOR_BODY_USED: createError<[options?: ErrorOptions]>('DWA_CONNECTOR_BODY_USED', 'The request has to be sent again and its body is a stream that was read already: pass a Buffer, a Blob or a function that opens the stream', 502),
+  /** A connector's API said JSON and sent something else. */
+  DWA_CONNECTOR_NOT_JSON: createError<[found: string, status: number]>('DWA_CONNECTOR_NOT_JSON', 'The API answered %s (status %s) where JSON was expected', 502),
+  /** The answer of a connector's API is too large. */
+  DWA_CONNECTOR_UNEXPECTED_ANSWER: createError<[found: string]>('DWA_CONNECTOR_UNEXPECTED_ANSWER', 'The API answered %s', 502),
+  /** The access token has ended, and there is no refresh token: somebody must authorize the connector again. */
+  DWA_CONNECTOR_NO_REFRESH_TOKEN: createError<[name: string]>('DWA_CONNECTOR_NO_REFRESH_TOKEN', 'Connector "%s" has no refresh token: authorize it again', 409),
+  /** Nobody has authorized the connector yet. */
+  DWA_CONNECTOR_NOT_AUTHORIZED: createError<[name: string]>('DWA_CONNECTOR_NOT_AUTHORIZED', 'Connector "%s" has not been authorized', 409),
+  /** The refresh token is not accepted any more. */
+  DWA_CONNECTOR_REAUTHORIZE: createError<[name: string]>('DWA_CONNECTOR_REAUTHORIZE', 'Connector "%s" must be authorized again', 409),
+  /** The authorization server rejects the client. */
+  DWA_CONNECTOR_CLIENT_REJECTED: createError<[name: string]>('DWA_CONNECTOR_CLIENT_REJECTED', 'The authorization server of connector "%s" rejects the client: its secret has expired or is wrong', 502),
+  /** No new access token for now. */
+  DWA_CONNECTOR_REFRESH_FAILED: createError<[name: string, reason: string, options?: ErrorOptions]>('DWA_CONNECTOR_REFRESH_FAILED', 'The access token of connector "%s" could not be refreshed: %s', 503),
+  /** The callback lacks its code or state, or has one twice. */
+  DWA_CONNECTOR_BAD_CALLBACK: createError('DWA_CONNECTOR_BAD_CALLBACK', 'Missing code or state', 400),
+  /** The authorization is unknown, used or expired, was begun in another browser or for another connector, or the connector has changed since. */
+  DWA_CONNECTOR_INVALID_STATE: createError('DWA_CONNECTOR_INVALID_STATE', 'Invalid session', 400),
+  /** The person, or the authorization server, refused. */
+  DWA_CONNECTOR_DENIED: createError<[error: string]>('DWA_CONNECTOR_DENIED', 'The authorization was refused: %s', 400),
+  /** The callback's `iss` is another authorization server. */
+  DWA_CONNECTOR_FOREIGN_ISSUER: createError('DWA_CONNECTOR_FOREIGN_ISSUER', 'The answer comes from another authorization server: begin again', 400),
+  /** The authorization code could not be exchanged for tokens. */
+  DWA_CONNECTOR_EXCHANGE: createError<[reason: string, options?: ErrorOptions]>('DWA_CONNECTOR_EXCHANGE', 'The authorization code could not be exchanged for tokens: %s', 502),
+  /** A stored connector was refused; `field` names the field. */
+  DWA_CONNECTOR_INVALID: createError<[problem: string]>('DWA_CONNECTOR_INVALID', '%s', 400),
+  /** A connector declared in code was to be changed, or its secrets read, at run time. */
+  DWA_CONNECTOR_READ_ONLY: createError<[name: string]>('DWA_CONNECTOR_READ_ONLY', 'Connector "%s" is declared in code and cannot be changed at run time', 409),
+  /** An authorization of a connector whose strategy is not oauth2. */
+  DWA_CONNECTOR_NOT_OAUTH2: createError<[name: string]>('DWA_CONNECTOR_NOT_OAUTH2', 'Connector "%s" needs no authorization: its strategy is not oauth2', 409),
+  /** The name is both declared and stored, or a stored strategy cannot be read: the connector cannot be used. */
+  DWA_CONNECTOR_CONFIGURATION: createError<[name: string, problem: string]>('DWA_CONNECTOR_CONFIGURATION', 'Connector "%s" cannot be used: %s', 500),
+
+  /** A webhook source was refused; `field` names the field. */
+  DWA_WEBHOOK_INVALID_SOURCE: createError<[problem: string]>('DWA_WEBHOOK_INVALID_SOURCE', '%s', 400),
+  /** A code-declared webhook source was to be changed, or its secrets read, at run time. */
+  DWA_WEBHOOK_READ_ONLY_SOURCE: createError<[name: string]>('DWA_WEBHOOK_READ_ONLY_SOURCE', 'Webhook source "%s" is declared in code and cannot be changed at run time', 409),
+  /** The source of the route is both declared and stored, its stored secret cannot be read, or the app's function did not find one; `cause` says which. */
+  DWA_WEBHOOK_CONFIGURATION: createError<[options?: ErrorOptions]>('DWA_WEBHOOK_CONFIGURATION', 'The route\'s webhook source cannot be used', 500),
+  /** The same delivery is being handled at this moment, here or by another process. */
+  DWA_WEBHOOK_IN_PROGRESS: createError('DWA_WEBHOOK_IN_PROGRESS', 'The delivery is being handled: try again later', 503),
+  /** The sender went away before the body was complete. */
+  DWA_WEBHOOK_ABORTED: createError('DWA_WEBHOOK_ABORTED', 'The body of the request is incomplete', 400),
 
   /** DocuWare refused a request; `status`, `docuwareMessage`, `method` and `path` are on the error (isDocuWareHttpError narrows to it). */
   DWA_DOCUWARE_HTTP: createError<[status: number, message: string]>('DWA_DOCUWARE_HTTP', 'DocuWare answered %s%s', 502),

@@ -20,11 +20,11 @@ export interface ReadyRequest {
 export interface AnswerHead { readonly status: number, readonly headers: Headers }
 
 /** Whom requests are sent for. `Held` is what a try goes with: a token, or nothing in particular. */
-export interface Credentials<Held> {
+export interface Credentials<Held, Wanted extends Call<unknown> = Call<unknown>> {
   /** At once, without a promise, when it is at hand. */
   readonly current: () => Held | Promise<Held>
   /** Called for every try: signatures are made of the moment. */
-  readonly ready: (call: Call<unknown>, held: Held) => ReadyRequest | Promise<ReadyRequest>
+  readonly ready: (call: Wanted, held: Held) => ReadyRequest | Promise<ReadyRequest>
   /** The peer answered 401 to `refused`: what to try once more with, null when there is nothing else. Rejects with why nothing is to be had. */
   readonly renew: (refused: Held, answer: AnswerHead) => Promise<Held | null>
   /** The peer answered 401 to what `renew` has just given, too. */

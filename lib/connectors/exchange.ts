@@ -11,8 +11,8 @@ import type { RequestBody } from './request-body.js'
 import { nextWait, retryAfter } from './retry-policy.js'
 import type { QueryParameters } from './target.js'
 
-export interface ExchangeOptions<Held> {
-  readonly credentials: Credentials<Held>
+export interface ExchangeOptions<Held, Wanted extends Call<unknown> = Call<unknown>> {
+  readonly credentials: Credentials<Held, Wanted>
   readonly dialect: Dialect
   readonly tries: number
   /** Milliseconds: the longest wait that the peer may ask for. */
@@ -61,14 +61,14 @@ interface Progress<Held> { held: Held, renewed: boolean, tries: number, waited: 
 const maxRedirects = 5
 
 /** Sends requests for one credential, again where that may help: the only place where this package's clients repeat, redirect and give up. */
-export class Exchange<Held> {
-  readonly #options: ExchangeOptions<Held>
+export class Exchange<Held, Wanted extends Call<unknown> = Call<unknown>> {
+  readonly #options: ExchangeOptions<Held, Wanted>
 
-  constructor (options: ExchangeOptions<Held>) {
+  constructor (options: ExchangeOptions<Held, Wanted>) {
     this.#options = options
   }
 
-  async run<Answer> (call: Call<Answer>): Promise<Answer> {
+  async run<Answer> (call: Wanted & Call<Answer>): Promise<Answer> {
     const current = this.#options.credentials.current()
     const progress: Progress<Held> = { held: current instanceof Promise ? await orAborted(current, call.signal) : current, renewed: false, tries: 1, waited: null }
     let failure
@@ -82,7 +82,7 @@ export class Exchange<Held> {
     throw failure.refusal.error
   }
 
-  #ready (call: Call<unknown>, held: Held): ReadyRequest | Promise<ReadyRequest> {
+  #ready (call: Wanted, held: Held): ReadyRequest | Promise<ReadyRequest> {
     const refuse = (error: unknown): never => { throw isUnsendable(error) ? this.#unsendable() : error }
     try {
       const made = this.#options.credentials.ready(call, held)

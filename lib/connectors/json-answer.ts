@@ -1,5 +1,5 @@
 import type { ExchangeErrors } from './dialect.js'
-import { kindOf, readText } from './read-text.js'
+import { kindOf, readAll, readText } from './read-text.js'
 
 /** Enough to see that there is a body. */
 const glance = 64 * 1024
@@ -23,6 +23,13 @@ export async function readPlainText (response: Response, maxBytes: number, error
   const text = await readText(response, maxBytes)
   if (text === null) throw tooLarge(maxBytes, errors)
   return text
+}
+
+/** The bytes of an answer. @throws what `errors` has for one that is too large */
+export async function readBytes (response: Response, maxBytes: number, errors: ExchangeErrors): Promise<Uint8Array> {
+  const bytes = await readAll(response, maxBytes)
+  if (bytes === null) throw tooLarge(maxBytes, errors)
+  return bytes
 }
 
 function tooLarge (maxBytes: number, errors: ExchangeErrors): Error {

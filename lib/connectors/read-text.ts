@@ -7,14 +7,20 @@ export async function readText (response: Response, maxBytes: number): Promise<s
     await response.body.cancel()
     return null
   }
+  const bytes = await readAll(response, maxBytes)
+  return bytes === null ? null : new TextDecoder().decode(bytes)
+}
+
+/** An answer's body; null when it has more than `maxBytes` (unpacked), and the rest is not fetched. */
+export async function readAll ({ body }: Response, maxBytes: number): Promise<Uint8Array | null> {
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of response.body) { // leaving the loop cancels the rest
+  for await (const chunk of body ?? []) { // leaving the loop cancels the rest
     bytes += chunk.length
     if (bytes > maxBytes) return null
     chunks.push(chunk)
   }
-  return new TextDecoder().decode(Buffer.concat(chunks))
+  return Buffer.concat(chunks)
 }
 
 /** What an answer is, in a word: `JSON`, `HTML`, `XML`, or its media type. */
