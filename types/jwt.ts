@@ -1,6 +1,6 @@
 import type { FastifyReply, onRequestHookHandler } from 'fastify'
 import type { ValidatorChange, ValidatorUpdate } from '../lib/jwt/validators.js'
-import type { ValidatorInput, ValidatorPatch, ValidatorView } from '../lib/jwt/validator-schema.js'
+import type { ValidatorInput, ValidatorPatch, ValidatorSecrets, ValidatorView } from '../lib/jwt/validator-schema.js'
 
 /** The claims of an accepted token, deeply frozen. Merge your own claims into it. */
 export interface JwtPayload {
@@ -27,6 +27,8 @@ export interface JwtValidators {
   update (name: string, patch: ValidatorPatch, change?: ValidatorUpdate): Promise<ValidatorView>
   /** @throws DWA_JWT_VALIDATOR_IN_USE with the names of those that point to it, DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_JWT_READ_ONLY_VALIDATOR */
   remove (name: string, change?: ValidatorUpdate): Promise<void>
+  /** The secrets of a stored validator in plain text, for role `system` only. The audit entry is there before they are. @throws DWA_JWT_READ_ONLY_VALIDATOR, DWA_STORE_NOT_FOUND, DWA_STORE_UNREADABLE_SECRET, DWA_STORE_UNAVAILABLE */
+  secrets (name: string, change?: ValidatorChange): Promise<ValidatorSecrets>
   /** Takes a cookie-mode validator's cookie off the browser: for log-out. @throws DWA_JWT_VALIDATOR_NOT_FOUND, DWA_STORE_UNAVAILABLE */
   clearCookie (reply: FastifyReply, name: string): Promise<void>
 }

@@ -24,7 +24,8 @@ export interface ConnectionsOptions {
   readonly onChange: (id: string | null, name: string) => void
 }
 
-const patchSchema = { ...connectionSchema, required: [], properties: { ...connectionSchema.properties, clientSecret: { anyOf: [connectionSchema.properties.clientSecret, { type: 'null' }] }, dropTokens: { type: 'boolean' } } } as const
+/** What may be changed of a connection. */
+export const connectionPatchSchema = { ...connectionSchema, required: [], properties: { ...connectionSchema.properties, clientSecret: { anyOf: [connectionSchema.properties.clientSecret, { type: 'null' }] }, dropTokens: { type: 'boolean' } } } as const
 const input = new RecordInput('connection', errors.DWA_DOCUWARE_INVALID_CONNECTION)
 
 /** Management of connections. What is returned never holds a secret, except by `secrets`. */
@@ -65,6 +66,11 @@ export class Connections {
     return (await this.#records.list()).map(toView)
   }
 
+  /** At most `limit` connections by name, from the one that follows the name `after` on; of those alone with these values. @throws DWA_STORE_INVALID_RECORD, DWA_STORE_UNAVAILABLE */
+  async page (limit: number, after?: string, matching: Partial<Pick<StoredConnection, 'name' | 'status'>> = {}): Promise<ConnectionView[]> {
+    return (await this.#records.page(limit, after, matching)).map(toView)
+  }
+
   /**
    * A new `platformUrl` or `clientId` drops what was discovered and the tokens; a new `platformUrl` also the secret, unless the same change supplies it:
    * nobody who may edit a connection can send its secret to a host of their choice. A new `clientSecret` drops the tokens only with `dropTokens`,
@@ -72,7 +78,7 @@ export class Connections {
    * @throws DWA_DOCUWARE_INVALID_CONNECTION with `field`, DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_STORE_DUPLICATE, DWA_STORE_UNAVAILABLE
    */
   async update (idOrName: string, patch: ConnectionPatch, change: ConnectionUpdate = {}): Promise<ConnectionView> {
-    const given = input.read(patchSchema, patch)
+    const given = input.read(connectionPatchSchema, patch)
     return toView(await this.#managed.change(idOrName, change, (record) => this.#effectOf(record, given)))
   }
 

@@ -66,7 +66,7 @@ export async function openJwt (options: JwtOptions<FastifyRequest>, store: Store
   return {
     registry,
     cookies,
-    validators: new Validators({ declared, records, context, exclusively: (change) => store.exclusively('validators', change), onChange: (validator) => { registry.forget(validator) } }),
+    validators: new Validators({ declared, records, auditLog, context, exclusively: (change) => store.exclusively('validators', change), onChange: (validator) => { registry.forget(validator) } }),
     authenticator: new Authenticator<FastifyRequest>({
       registry,
       cookies,

@@ -60,6 +60,19 @@ export type ValidatorPatch = { [Field in keyof ValidatorInput]?: ValidatorInput[
 /** The write-only fields. */
 export const validatorSecrets = ['secretKey', 'cookieSecret'] as const
 
+/** A change of a validator, field by field: null clears what is not required. */
+export const validatorPatchSchema = {
+  ...validatorSchema,
+  required: [],
+  properties: Object.fromEntries(Object.entries(validatorSchema.properties).map(([name, { ...schema }]) => {
+    const isRequired = validatorSchema.required.some((required) => required === name)
+    return [name, isRequired ? schema : { anyOf: [schema, { type: 'null' }] }]
+  }))
+}
+
+/** A validator's secrets in plain text; null for one that is not set. */
+export interface ValidatorSecrets { readonly secretKey: string | null, readonly cookieSecret: string | null }
+
 /** A given validator once its defaults are filled in. */
 export type DefaultedValidator = FromSchema<typeof validatorSchema>
 

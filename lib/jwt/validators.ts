@@ -1,5 +1,6 @@
 import type { JwtValidators } from '../../types/jwt.js'
 import { errors } from '../errors.js'
+import type { AuditLog } from '../log/audit-log.js'
 import type { ChangeNote, RecordUpdate } from '../store/managed-records.js'
 import type { RecordCollection, StoredRecord } from '../store/record-collection.js'
 import type { CompiledValidator } from './compiled-validator.js'
@@ -8,11 +9,12 @@ import { nextName } from './declared-validators.js'
 import { normaliseValidator, type NormaliseContext, type NormalValidator } from './normalise-validator.js'
 import { byId, byName, readLink, type ValidatorKey } from './validator-key.js'
 import type { StoredValidator } from './validator-kind.js'
-import type { ValidatorInput, ValidatorPatch, ValidatorView } from './validator-schema.js'
+import type { ValidatorInput, ValidatorPatch, ValidatorSecrets, ValidatorView } from './validator-schema.js'
 
 export interface ValidatorsOptions {
   readonly declared: ReadonlyMap<string, CompiledValidator>
   readonly records: RecordCollection<StoredValidator>
+  readonly auditLog: Pick<AuditLog, 'append'>
   readonly context: NormaliseContext
   /** Runs a change that depends on other validators while no other process does. */
   readonly exclusively: <T>(change: () => Promise<T>) => Promise<T>
@@ -84,6 +86,13 @@ export class Validators implements Omit<JwtValidators, 'clearCookie'> {
       if (users.length > 0) throw new errors.DWA_JWT_VALIDATOR_IN_USE(name, users.join(', '))
       await this.#told({ id: record.id, name }, () => this.#options.records.remove(record.id, change.version ?? record.version, noteOf(change)))
     })
+  }
+
+  async secrets (name: string, { actor, requestId, message }: ValidatorChange = {}): Promise<ValidatorSecrets> {
+    const { id } = await this.#editable(name)
+    const { secretKey = null, cookieSecret = null } = await this.#options.records.secrets(id)
+    await this.#options.auditLog.append('validator.secrets_read', { level: 'warning', actor, requestId, message, target: { type: 'validator', id, name } })
+    return { secretKey, cookieSecret }
   }
 
   /** Runs a write; what it may have changed is forgotten here even when its audit entry could not be stored. */

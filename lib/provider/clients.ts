@@ -37,7 +37,8 @@ export interface ClientsOptions {
 const input = new RecordInput('client', errors.DWA_PROVIDER_INVALID_CLIENT)
 const { clientId: _clientId, clientSecret: _clientSecret, confidential: _confidential, jwtPrivateKey: _jwtPrivateKey, ...changeable } = clientSchema.properties
 const optional = ['jwtScope', 'userId', 'lifetimes', 'audiences'] as const
-const patchSchema = {
+/** What may be changed of a client. */
+export const clientPatchSchema = {
   ...clientSchema,
   required: [],
   properties: { ...changeable, ...Object.fromEntries(optional.map((name) => [name, { anyOf: [changeable[name], { type: 'null' }] }])) }
@@ -87,12 +88,17 @@ export class Clients {
     return (await this.#options.records.list()).map((record) => this.#view(record))
   }
 
+  /** At most `limit` clients by name, from the one that follows the name `after` on; of those alone with these values. @throws DWA_STORE_INVALID_RECORD, DWA_STORE_UNAVAILABLE */
+  async page (limit: number, after?: string, matching: Partial<Pick<StoredClient, 'name' | 'clientId' | 'applicationType' | 'enabled'>> = {}): Promise<ClientView[]> {
+    return (await this.#options.records.page(limit, after, matching)).map((record) => this.#view(record))
+  }
+
   /**
    * Changes what is given; null clears. A client that is disabled loses its tokens for good.
    * @throws DWA_PROVIDER_INVALID_CLIENT with `field`, DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_STORE_DUPLICATE, DWA_STORE_UNAVAILABLE
    */
   async update (idOrName: string, patch: ClientPatch, change: ClientUpdate = {}): Promise<ClientView> {
-    const given = input.read(patchSchema, patch)
+    const given = input.read(clientPatchSchema, patch)
     const view = await this.#changing(idOrName, change, undefined, async ({ id, fields }) => {
       const effect = { ...cleared(given), ...(given.enabled === false ? { tokensSince: this.#options.now() } : {}) } as RecordPatch<StoredClient>
       const after = { ...fields, ...effect } as StoredClient

@@ -24,7 +24,8 @@ export interface ScopesOptions {
 
 const input = new RecordInput('scope', errors.DWA_PROVIDER_INVALID_SCOPE)
 const { code, name, ...optional } = scopeSchema.properties
-const patchSchema = {
+/** What may be changed of a scope. */
+export const scopePatchSchema = {
   ...scopeSchema,
   required: [],
   properties: { code, name, ...Object.fromEntries(Object.entries(optional).map(([field, schema]) => [field, { anyOf: [schema, { type: 'null' }] }])) }
@@ -61,13 +62,18 @@ export class Scopes {
     return (await this.#options.records.list()).map(toScopeView)
   }
 
+  /** At most `limit` scopes by code, from the one that follows the code `after` on; of those alone with these values. @throws DWA_STORE_INVALID_RECORD, DWA_STORE_UNAVAILABLE */
+  async page (limit: number, after?: string, matching: Partial<Pick<StoredScope, 'code' | 'name' | 'model'>> = {}): Promise<ScopeView[]> {
+    return (await this.#options.records.page(limit, after, matching)).map(toScopeView)
+  }
+
   /**
    * Changes what is given; null clears. Tokens that have the scope show what it says from then on.
    * @throws DWA_PROVIDER_INVALID_SCOPE with `field`, DWA_PROVIDER_SCOPE_IN_USE for another code while a client lists the scope, DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT,
    * DWA_STORE_DUPLICATE, DWA_STORE_UNAVAILABLE
    */
   async update (idOrCode: string, patch: ScopePatch, change: ScopeUpdate = {}): Promise<ScopeView> {
-    const given = input.read(patchSchema, patch)
+    const given = input.read(scopePatchSchema, patch)
     const { filter, ...plain } = given
     const effect = {
       ...cleared(plain),

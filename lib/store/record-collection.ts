@@ -56,8 +56,8 @@ export interface RecordCollection<Fields extends object> {
   getByName (name: string): Promise<StoredRecord<Fields> | null>
   /** All living records that match exactly, by name. `matching` values are compared as plain values, never as operators. */
   list (matching?: Partial<Fields>): Promise<Array<StoredRecord<Fields>>>
-  /** At most `limit` living records by name, from the one that follows the name `after` on. */
-  page (limit: number, after?: string): Promise<Array<StoredRecord<Fields>>>
+  /** At most `limit` living records by name, from the one that follows the name `after` on; of those alone that match, as `list` has it. */
+  page (limit: number, after?: string, matching?: Partial<Fields>): Promise<Array<StoredRecord<Fields>>>
   /** The number of living records, at most `limit`. */
   count (limit: number): Promise<number>
   /**

@@ -86,15 +86,13 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   }
 
   async list (matching: Partial<Fields> = {}): Promise<Array<StoredRecord<Fields>>> {
-    for (const [name, value] of Object.entries(matching)) {
-      if (this.kind.secrets.includes(name) || !['string', 'number', 'boolean'].includes(typeof value)) throw new errors.DWA_STORE_INVALID_RECORD(name, 'only a plain value can be looked for')
-    }
-    this.#check(this.#patchSchema, matching)
+    this.#checkPlain(matching)
     return await this.#sorted(matching)
   }
 
-  async page (limit: number, after?: string): Promise<Array<StoredRecord<Fields>>> {
-    return await this.#sorted(after === undefined ? {} : { [this.kind.nameField]: { $gt: after } }, limit)
+  async page (limit: number, after?: string, matching: Partial<Fields> = {}): Promise<Array<StoredRecord<Fields>>> {
+    this.#checkPlain(matching)
+    return await this.#sorted(after === undefined ? matching : { $and: [matching, { [this.kind.nameField]: { $gt: after } }] }, limit)
   }
 
   async count (limit: number): Promise<number> {
@@ -218,6 +216,14 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
       if (typeof value === 'string') sealed[name] = await this.#options.keyRing.encrypt(value, secretBinding(this.kind, id.toHexString(), name))
     }
     return sealed
+  }
+
+  /** What is looked for is a plain value, never an operator. */
+  #checkPlain (matching: Partial<Fields>): void {
+    for (const [name, value] of Object.entries(matching)) {
+      if (this.kind.secrets.includes(name) || !['string', 'number', 'boolean'].includes(typeof value)) throw new errors.DWA_STORE_INVALID_RECORD(name, 'only a plain value can be looked for')
+    }
+    this.#check(this.#patchSchema, matching)
   }
 
   #check (schema: SchemaObject, fields: object): void {

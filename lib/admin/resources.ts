@@ -1,0 +1,39 @@
+import type { Connections } from '../docuware/connections.js'
+import type { JwtValidators } from '../../types/jwt.js'
+import type { OAuthProvider } from '../../types/provider.js'
+import type { Resource } from './resource.js'
+import { clientsResource } from './resources/clients.js'
+import { connectionsResource } from './resources/connections.js'
+import { scopesResource } from './resources/scopes.js'
+import { validatorsResource } from './resources/validators.js'
+
+/** What there is to manage in an app: a plugin that is not registered is undefined, and has no entries. */
+export interface ManagedParts {
+  readonly connections: Connections | undefined
+  readonly validators: JwtValidators | undefined
+  readonly provider: OAuthProvider | undefined
+}
+
+/** An entry of the table: made of a part of the app, where the app has it. */
+type Entry = (parts: ManagedParts) => Resource | null
+
+/** Makes an entry depend on its part of the app. */
+function of<Part> (part: (parts: ManagedParts) => Part | undefined, resource: (part: Part) => Resource): Entry {
+  return (parts) => {
+    const found = part(parts)
+    return found === undefined ? null : resource(found)
+  }
+}
+
+/** What can be managed, in the order of menus: routes, schemas, roles and the OpenAPI document follow from it. */
+const table: readonly Entry[] = [
+  of(({ connections }) => connections, connectionsResource),
+  of(({ provider }) => provider?.clients, clientsResource),
+  of(({ provider }) => provider?.scopes, scopesResource),
+  of(({ validators }) => validators, validatorsResource)
+]
+
+/** The entries for what an app has. */
+export function resourcesOf (parts: ManagedParts): Resource[] {
+  return table.flatMap((entry) => entry(parts) ?? [])
+}

@@ -1,0 +1,154 @@
+import rateLimit from '@fastify/rate-limit'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
+import fp from 'fastify-plugin'
+import { adminOptionsSchema, type AdminOptions } from '../lib/admin/admin-options.js'
+import { entityTag } from '../lib/admin/entity-tag.js'
+import { routeSchema, secured } from '../lib/admin/openapi.js'
+import { writeCursor } from '../lib/admin/pages.js'
+import { problemOf } from '../lib/admin/problem.js'
+import { readQuery } from '../lib/admin/query.js'
+import { readObject } from '../lib/admin/read-body.js'
+import type { Answer, Call, Operation, Resource, Role } from '../lib/admin/resource.js'
+import { resourcesOf } from '../lib/admin/resources.js'
+import { errors, isAuthError } from '../lib/errors.js'
+import { isCrossSite } from '../lib/http/cookie-header.js'
+import { checkOptions } from '../lib/options.js'
+import '../types/admin.js'
+import '../types/docuware.js'
+import '../types/jwt.js'
+import '../types/provider.js'
+
+export type { AdminOptions }
+
+const pluginName = 'fastify-docuware-auth/admin'
+const bodyLimit = 256 * 1024
+const ownAuth = { auth: false } as const // `protect: { every }` is for the app's routes
+
+async function adminPlugin (app: FastifyInstance, options: AdminOptions): Promise<void> {
+  checkOptions('admin', adminOptionsSchema, options)
+  if (app.hasDecorator('admin')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
+  const { prefix = '/admin', requestsPerMinute = 600, openapi = 'admin' } = options
+  const resources = resourcesOf({
+    connections: app.hasDecorator('docuware') ? app.docuware.connections : undefined,
+    validators: app.hasDecorator('jwtValidators') ? app.jwtValidators : undefined,
+    provider: app.hasDecorator('oauthProvider') ? app.oauthProvider : undefined
+  })
+  app.decorate('admin', { resources })
+  await app.register(async (scope) => { await api(scope, resources, { requestsPerMinute, openapi }) }, { prefix: `${prefix}/api` })
+}
+
+/** The REST API: a route for each operation of the table. */
+async function api (scope: FastifyInstance, resources: readonly Resource[], { requestsPerMinute, openapi }: Required<Pick<AdminOptions, 'requestsPerMinute' | 'openapi'>>): Promise<void> {
+  scope.removeAllContentTypeParsers()
+  const parseJson = scope.getDefaultJsonParser('error', 'error')
+  scope.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit }, (request, body, done) => {
+    if (body === '') done(null, {}) // an action without anything to say
+    else parseJson(request, String(body), done)
+  })
+  scope.setValidatorCompiler(() => () => true) // what is managed checks what it is given; the schemas document
+  scope.setSerializerCompiler(() => (body) => JSON.stringify(body)) // a serializer made of a schema would drop what the schema does not name
+  scope.setErrorHandler(sendProblem)
+  scope.setNotFoundHandler(async () => { throw new errors.DWA_ADMIN_UNKNOWN_ROUTE() })
+  await scope.register(rateLimit, {
+    global: false,
+    max: requestsPerMinute,
+    timeWindow: 60_000,
+    errorResponseBuilder: (_request, { ttl }) => new errors.DWA_RATE_LIMITED(Math.ceil(ttl / 1000))
+  })
+  const { publicUrl } = scope.store
+  const trusted = new Set(publicUrl === null ? [] : [new URL(publicUrl).origin])
+  scope.addHook('onRequest', async ({ method, headers }, reply) => {
+    reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')
+    if (isCrossSite({ method, origin: headers.origin, secFetchSite: [headers['sec-fetch-site'] ?? []].flat().at(0) }, trusted)) throw new errors.DWA_CROSS_SITE()
+  })
+  scope.addHook('onRequest', scope.rateLimit())
+  scope.addHook('onSend', async (_request, reply) => { // the app's CORS, if it has some, is not for administration
+    for (const name of Object.keys(reply.getHeaders())) if (name.startsWith('access-control-')) reply.removeHeader(name)
+  })
+  for (const { name, operations } of resources) {
+    for (const operation of operations) addRoute(scope, operation, routeSchema(operation, name), openapi)
+  }
+  for (const [path, methods] of methodsByPath(resources)) {
+    scope.options(path, { config: ownAuth, schema: { hide: true } }, async (_request, reply) => await reply.code(405).header('allow', methods.join(', ')).send()) // or the app's CORS would answer a preflight
+  }
+}
+
+function methodsByPath (resources: readonly Resource[]): Map<string, string[]> {
+  const found = new Map<string, string[]>()
+  for (const { operations } of resources) {
+    for (const { path, method } of operations) found.set(path, [...found.get(path) ?? [], method])
+  }
+  return found
+}
+
+function addRoute (scope: FastifyInstance, operation: Operation, schema: object, scheme: string): void {
+  const { method, path, roles, query = {}, run } = operation
+  const config = { ...ownAuth, swaggerTransform: secured(scheme) }
+  scope.route<{ Params: { id?: string } }>({
+    method,
+    url: path,
+    schema,
+    config,
+    exposeHeadRoute: false, // it would run the whole operation, streams and audit entries included
+    onRequest: [requireOneOf(scope, roles), requireJson],
+    handler: async (request, reply) => send(request, reply, await run({ ...callOf(request), query: readQuery(query, request.query) }))
+  })
+}
+
+/** Who calls, if they hold one of the roles. */
+function requireOneOf (scope: FastifyInstance, roles: readonly Role[]): onRequestAsyncHookHandler {
+  return async (request, reply) => {
+    const caller = await scope.callers.find(request)
+    if (caller === null) {
+      reply.header('www-authenticate', 'Session') // as `requireRole` does
+      throw new errors.DWA_ACCESS_UNAUTHENTICATED()
+    }
+    if (!roles.some((role) => caller.roles.includes(role))) throw new errors.DWA_ACCESS_FORBIDDEN(roles.join('" or "'))
+    request.caller = caller
+  }
+}
+
+/** A page of another site can send a form without asking first, and no JSON. */
+const requireJson: onRequestAsyncHookHandler = async ({ method, headers }) => {
+  const isJson = /^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '')
+  if ((method === 'POST' || method === 'PATCH') && !isJson) throw new errors.DWA_ADMIN_NOT_JSON()
+}
+
+function callOf (request: FastifyRequest<{ Params: { id?: string } }>): Omit<Call, 'query'> {
+  const { headers, params, method, body, caller, id } = request
+  return {
+    key: params.id ?? '',
+    body: method === 'POST' || method === 'PATCH' ? readObject(body) : {},
+    ifMatch: headers['if-match'],
+    ifNoneMatch: headers['if-none-match'],
+    lastEventId: [headers['last-event-id'] ?? []].flat().at(0),
+    roles: caller?.roles ?? [],
+    note: { actor: { type: 'user', id: caller?.id ?? null }, requestId: id }
+  }
+}
+
+function send (request: FastifyRequest, reply: FastifyReply, { status = 200, body, version, created, next }: Answer): FastifyReply {
+  const [path = ''] = request.url.split('?', 1)
+  reply.code(status)
+  if (version !== undefined) reply.header('etag', entityTag(version))
+  if (created !== undefined) reply.header('location', `${path}/${encodeURIComponent(created)}`)
+  if (next === undefined) return reply.send(body)
+  const cursor = next === null ? null : writeCursor(next)
+  if (cursor !== null) reply.header('link', `<${path}?${new URLSearchParams({ ...textsOf(request.query), after: cursor }).toString()}>; rel="next"`)
+  return reply.send({ ...body, next: cursor })
+}
+
+function textsOf (query: unknown): Record<string, string> {
+  return Object.fromEntries(Object.entries(Object(query)).map(([name, value]) => [name, String(value)]))
+}
+
+/** Every error as problem details. What is nobody's business but the app's is in its log. */
+function sendProblem (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = problemOf(error, request.id)
+  if (problem.status >= 500) request.log.error({ err: error }, 'a request to the administration API failed')
+  if (isAuthError(error) && 'headers' in error && typeof error.headers === 'object') reply.headers({ ...error.headers })
+  return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem))
+}
+
+/** Management over HTTP of all that the other plugins keep: to be registered after them. */
+export const admin = fp(adminPlugin, { name: pluginName, fastify: '5.x', dependencies: ['fastify-docuware-auth/store'] })
