@@ -24,6 +24,7 @@ import type { StoreOptions } from '../plugins/store.js'
 import { telemetry } from '../plugins/telemetry.js'
 import { signToken } from '../testing/sign-token.js'
 import { clockAt } from './app.js'
+import { authorized, docuwareApp } from './docuware/docuware-app.js'
 import { startTestMongo } from './mongo.js'
 import { startProxy } from './mongo-proxy.js'
 import { SentryEndpoint } from './sentry-endpoint.js'
@@ -306,6 +307,45 @@ t.test('security 30, 35, 52: no secret arrives, wherever it was planted; connect
     }, `${name}: what helps is there`)
   }
   t.notMatch(JSON.stringify(lines), /publickey|hunter-two/)
+})
+
+t.test('security 30, 35, 52: a sync that fails arrives with its stack, the connection and what is known of the sync, and with no secret', async (t) => {
+  const endpoint = await startEndpoint(t)
+  const { app, dw } = await docuwareApp(t, { docuware: { http: { tries: 1, timeoutMs: 500 } } })
+  await app.register(telemetry)
+  await app.ready()
+  await app.telemetry.set({ dsn: endpoint.dsn })
+  const { id } = await authorized(app, dw)
+  await app.docuware.sync(id)
+  const path = '/Organizations'
+  const { accessToken } = await app.docuware.connections.secrets(id)
+  const cases: Array<[code: string, spoil: () => void]> = [
+    ['DWA_DOCUWARE_HTTP', () => { dw.failNext(1, 403, { path, message: `Bearer ${accessToken ?? ''} has no right, nor has ${accessToken ?? ''}`, exception: `at ${accessToken ?? ''}` }) }],
+    ['DWA_DOCUWARE_NOT_JSON', () => { dw.disguiseNext(1, 'html', { path }) }],
+    ['DWA_DOCUWARE_UNREACHABLE', () => { dw.dropNext(1, { path }) }],
+    ['DWA_DOCUWARE_TIMEOUT', () => { dw.slowNext(1, { path, delayMs: 60_000 }) }],
+    ['DWA_DOCUWARE_REFRESH_FAILED', () => { dw.expireTokens(); dw.failNext(1, 503, { grantType: 'refresh_token' }) }]
+  ]
+  for (const [index, [code, spoil]] of cases.entries()) {
+    spoil()
+    const answer = await app.docuware.sync(id)
+    const event = (await endpoint.arrived(index + 1)).at(-1)
+    t.match(event, {
+      exception: { values: Array },
+      contexts: { connection: { id, name: 'acme', platformUrl: dw.platformUrl }, sync: { code, organization: dw.organization.name, durationMs: answer.queued ? -1 : answer.result.durationMs } },
+      tags: { connection: 'acme' }
+    }, code)
+    const raised = event?.exception?.values.at(-1)
+    t.equal(raised?.type, code)
+    const frames = (raised?.stacktrace?.frames ?? []).map(({ filename }) => String(filename))
+    t.ok(frames.some((file) => file.includes('/docuware/')), `the stack leads into this package: ${frames.at(-1) ?? 'nowhere'}`)
+  }
+  await app.close()
+  t.equal(endpoint.requests, cases.length, 'and each arrives once')
+  for (const [kind, secrets] of Object.entries(dw.secretsIssued())) {
+    for (const secret of secrets.filter(({ length }) => length >= 16)) t.notOk(endpoint.received.includes(secret), `one of ${kind}`)
+  }
+  t.ok(dw.secretsIssued().accessTokens.length > 0)
 })
 
 t.test('the whole of an event is scrubbed, also what this package never puts there', async (t) => {
