@@ -1,12 +1,14 @@
 import { createDecipheriv } from 'node:crypto'
 import t from 'tap'
 import { errors } from '../lib/errors.js'
+import { recordKinds } from '../lib/record-kinds.js'
 import { dataKeyIdOf, LoadedKeyRing } from '../lib/store/key-ring.js'
 import { createKeyRing, openKeyRing, readKeyRing, rewrapKeyRing, type DataKeys, type KeyRingDocument } from '../lib/store/key-ring-document.js'
 import { withLease } from '../lib/store/lease.js'
 import { readMasterKey, unwrapKey, wrapKey } from '../lib/store/master-key.js'
 import { OpenedStore } from '../lib/store/open-store.js'
 import { rotateKeys } from '../lib/store/rotate-keys.js'
+import { asDocuware, authorized, cookieOf, docuwareApp } from './docuware/docuware-app.js'
 import { ManualClock } from './manual-clock.js'
 import { startProxy } from './mongo-proxy.js'
 import { startTestMongo } from './mongo.js'
@@ -232,4 +234,31 @@ t.test('56. a stored secret that cannot be read is named, and kept as it is', as
   t.match(await rotateKeys(app.store, { kinds: [thingKind], now: Date.now, masterKeys: [first], dataKey: true }), { reencrypted: 1, unreadable: [`things/${bad.id}/pin`] })
   t.same(await things.secrets(good.id), { pin: '1' })
   t.equal((await raw.findOne({ name: 'bad' }))?.['pin'], moved?.['pin'])
+})
+
+t.test('56. connections live through a new data key: their secrets are encrypted anew and open, tokens are refreshed, and an authorization under way ends well', async (t) => {
+  const { app, dw } = await docuwareApp(t)
+  const { id } = await authorized(app, dw)
+  await authorized(app, dw, 'other')
+  const { store } = app
+  if (!(store instanceof OpenedStore)) throw new Error('another store')
+  const raw = store.connection.collection('dwa_connections')
+  const sealed = async (): Promise<string[]> => (await raw.find().sort({ name: 1 }).toArray()).flatMap(({ clientSecret, accessToken, refreshToken }) => [clientSecret, accessToken, refreshToken]).map(String)
+  const secrets = async (): Promise<unknown[]> => await Promise.all(['acme', 'other'].map(async (name) => await app.docuware.connections.secrets(name)))
+  const [before, old] = [await secrets(), await sealed()]
+  const started = await app.inject({ method: 'POST', url: `/docuware/connections/${id}/authorize`, headers: asDocuware })
+
+  const { current, ...rotation } = await rotateKeys(store, { kinds: recordKinds, now: Date.now, masterKeys: [first], dataKey: true })
+  t.strictSame(rotation, { changed: true, reencrypted: 6, unreadable: [] })
+  const fresh = await sealed()
+  t.strictSame(fresh.map(dataKeyIdOf), Array(6).fill(current), 'by the new data key')
+  t.notOk(old.some((text) => dataKeyIdOf(text) === current || fresh.includes(text)))
+  t.strictSame(await secrets(), before)
+
+  dw.expireTokens()
+  for (const name of ['acme', 'other']) t.match(await app.docuware.client(name).whoami(), { User: { Id: dw.user.sub } })
+  t.strictSame((await sealed()).map(dataKeyIdOf), Array(6).fill(current))
+  const back = new URL(await dw.signIn(String(started.headers.location)))
+  t.match(await app.inject({ url: back.pathname + back.search, headers: { cookie: cookieOf(started) } }), { statusCode: 200 }, 'begun under the old data key')
+  t.equal(dataKeyIdOf((await sealed())[1] ?? ''), current)
 })
