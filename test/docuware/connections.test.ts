@@ -55,6 +55,21 @@ t.test('an access token is refreshed before it ends, and once after a 401', asyn
   t.match(await authorize(app, dw, id), { statusCode: 200 })
 })
 
+t.test('lists of file cabinets: whoever asks for those of one organization shares its sixty a minute', async (t) => {
+  const { app, dw } = await docuwareApp(t, { simulator: { fileCabinetsPerMinute: 0 } })
+  await authorized(app, dw, 'one')
+  await authorized(app, dw, 'other')
+  const clients = ['one', 'other', 'one'].map((name) => app.docuware.client(name))
+  await Promise.all(clients.flatMap((client) => Array.from({ length: 20 }, async () => await client.fileCabinets())))
+  const enough = new AbortController()
+  const waiting = clients.map(async (client) => await t.rejects(client.fileCabinets({ signal: enough.signal }), { message: 'enough' }))
+  for (const client of clients) await client.whoami()
+  t.equal(dw.counters()['GET /FileCabinets'], 60, 'the next one waits')
+  enough.abort(new Error('enough'))
+  await Promise.all(waiting)
+  t.equal(dw.counters()['GET /FileCabinets'], 60)
+})
+
 t.test('a platform\'s address has one spelling', async (t) => {
   const acme = 'https://acme.docuware.cloud/DocuWare/Platform'
   const own = 'https://dw.example.com/DocuWare/Platform'
@@ -276,7 +291,9 @@ t.test('security 35, 55: secrets are encrypted at rest, and in no view, answer o
   t.equal((await app.auditLog.find({ event: 'connection.secrets_read' })).length, 0)
   const read = await connections.secrets('b')
   t.strictSame(read, { clientSecret: dw.clientSecret, accessToken: dw.secretsIssued().accessTokens.at(-1), refreshToken: dw.secretsIssued().refreshTokens.at(-1) })
-  t.match(await app.auditLog.find({ event: 'connection.secrets_read' }), [{ level: 'warning', target: { type: 'connection', id, name: 'b' } }])
+  const reads = await app.auditLog.find({ event: 'connection.secrets_read' })
+  t.match(reads, [{ level: 'warning', target: { type: 'connection', id, name: 'b' } }])
+  t.equal(reads.length, 1, 'one entry for one look')
   const unlogged = new Connections({ records: app.store.records(connectionKind), auditLog: { append: async () => { throw new Error('no entry') } }, allowInsecure: true, onChange () {} })
   await t.rejects(unlogged.secrets(id), { message: 'no entry' }, 'without an entry there are no secrets')
   const bare = await connections.create({ name: 'native', platformUrl: 'acme', clientId: 'x' })

@@ -31,7 +31,7 @@ export async function docuwareApp (t: Teardown, { simulator, docuware, dw: runni
   if (running === undefined) t.teardown(() => dw.stop())
   const address = uri ?? (await startTestMongo(t)).uri
   const lines: string[] = []
-  t.teardown(async () => { refuseLeaks(dw, [...lines, ...await dump(database ?? address)]) })
+  searchAtEnd(t, dw, database ?? address, lines)
   const write = (line: string): void => {
     lines.push(line)
     onLine?.(line)
@@ -40,8 +40,13 @@ export async function docuwareApp (t: Teardown, { simulator, docuware, dw: runni
   return { app, dw, uri: address }
 }
 
+/** Has the test fail at its end when a secret of the simulator's is in the database or one of the lines by then. */
+export function searchAtEnd (t: Teardown, dw: DocuWare, uri: string, lines: readonly string[]): void {
+  t.teardown(async () => { refuseLeaks(dw, [...lines, ...await dump(uri)]) })
+}
+
 /** @throws Error when a secret of the simulator's is in one of the texts */
-export function refuseLeaks (dw: DocuWare, kept: readonly string[]): void {
+function refuseLeaks (dw: DocuWare, kept: readonly string[]): void {
   for (const [kind, secrets] of Object.entries(dw.secretsIssued())) {
     for (const secret of secrets.filter(({ length }) => length >= 16)) {
       const found = kept.find((line) => line.includes(secret))

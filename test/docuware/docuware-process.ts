@@ -5,7 +5,7 @@ import type { Tasks } from '../workers/docuware-worker.js'
 
 type Result<Name extends keyof Tasks> = Awaited<ReturnType<Tasks[Name]>>
 
-interface Said { readonly ready?: true, readonly good?: true, readonly id?: number, readonly value?: never, readonly error?: string }
+interface Said { readonly ready?: true, readonly good?: true, readonly line?: string, readonly id?: number, readonly value?: never, readonly error?: string }
 
 /** An app with DocuWare connections in a process of its own. */
 export class DocuwareProcess {
@@ -15,11 +15,15 @@ export class DocuwareProcess {
   #count = 0
   #onGood = (): void => {}
 
-  /** @param script the compiled worker */
-  constructor (script: string) {
+  /**
+   * @param script the compiled worker
+   * @param onLine is told of each line of the app's log
+   */
+  constructor (script: string, onLine: (line: string) => void) {
     this.#child = fork(script, { execArgv: [], env: { ...process.env, NODE_OPTIONS: '' } }) // without tap's loaders
     this.#ready = new Promise((resolve) => {
-      this.#child.on('message', ({ ready, good, id, value, error }: Said) => {
+      this.#child.on('message', ({ ready, good, line, id, value, error }: Said) => {
+        if (line !== undefined) onLine(line)
         if (ready === true) resolve()
         if (good === true) this.#onGood()
         const asked = this.#asked.get(id ?? 0)
@@ -69,6 +73,8 @@ export class DocuwareProcess {
 
 /** Processes that tests use one after the other; one that died is replaced when it is needed. They end with `t`. */
 export class Fleet {
+  /** What their apps have logged, also those that died. */
+  readonly lines: string[] = []
   readonly #script: string
   readonly #processes: DocuwareProcess[] = []
 
@@ -83,7 +89,7 @@ export class Fleet {
 
   at (place: number): DocuwareProcess {
     const known = this.#processes[place]
-    const living = known?.alive === true ? known : new DocuwareProcess(this.#script)
+    const living = known?.alive === true ? known : new DocuwareProcess(this.#script, (line) => { this.lines.push(line) })
     this.#processes[place] = living
     return living
   }

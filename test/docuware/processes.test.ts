@@ -12,7 +12,7 @@ import { startTestMongo } from '../mongo.js'
 import { eventually } from '../store-app.js'
 import { compiled } from '../workers/compiled.js'
 import type { Outcomes } from '../workers/docuware-worker.js'
-import { authorize, authorized, docuwareApp, redirectUri } from './docuware-app.js'
+import { authorize, authorized, docuwareApp, redirectUri, searchAtEnd } from './docuware-app.js'
 import { Fleet, type DocuwareProcess } from './docuware-process.js'
 
 const fleet = new Fleet(t, await compiled(t, './docuware-worker.ts'))
@@ -32,9 +32,13 @@ async function simulator (t: Test, options: DocuWareOptions = {}): Promise<DocuW
   return dw
 }
 
-/** One simulator for each refresh mode. */
-async function simulators (t: Test): Promise<Array<{ readonly mode: typeof modes[number], readonly dw: DocuWare }>> {
-  return await Promise.all(modes.map(async (refreshMode) => ({ mode: refreshMode, dw: await simulator(t, { refreshMode }) })))
+/** One simulator for each refresh mode. None of their secrets is to be in the database at the end, or in what a process has said. */
+async function simulators (t: Test, uri: string): Promise<Array<{ readonly mode: typeof modes[number], readonly dw: DocuWare }>> {
+  return await Promise.all(modes.map(async (mode) => {
+    const dw = await simulator(t, { refreshMode: mode })
+    searchAtEnd(t, dw, uri, fleet.lines)
+    return { mode, dw }
+  }))
 }
 
 const refreshes = (dw: DocuWare): number => dw.counters()['POST /connect/token refresh_token'] ?? 0
@@ -69,6 +73,7 @@ async function timed<T> (promise: Promise<T>, since = Date.now()): Promise<{ rea
 t.test('800 calls in four processes refresh an access token once', async (t) => {
   const processes = fleet.four()
   const { uri } = await startTestMongo(t)
+  const all = await simulators(t, uri)
   const cases: ReadonlyArray<readonly [string, (dw: DocuWare) => Promise<void>]> = [
     ['the platform answers 401', async (dw) => { dw.expireTokens() }],
     ['it has ended', async (dw) => {
@@ -76,7 +81,7 @@ t.test('800 calls in four processes refresh an access token once', async (t) => 
       await advance(processes, hour)
     }]
   ]
-  for (const { mode, dw } of await simulators(t)) {
+  for (const { mode, dw } of all) {
     const { app } = await docuwareApp(t, { dw, uri })
     await opened(processes, uri)
     await authorized(app, dw, mode)
@@ -97,7 +102,7 @@ t.test('800 calls in four processes refresh an access token once', async (t) => 
 t.test('a process that stands still beyond its lease and then goes on loses no newer token, and brings back no older one', async (t) => {
   const [still, ...others] = fleet.four()
   const { uri } = await startTestMongo(t)
-  const all = await simulators(t)
+  const all = await simulators(t, uri)
   const { app } = await docuwareApp(t, { dw: await simulator(t), uri })
   for (const { mode, dw } of all) await authorized(app, dw, mode)
   await opened([still, ...others], uri, hasty)
@@ -203,7 +208,7 @@ t.test('a connection that is revoked or changed is noticed at once by the proces
     t.ok((own?.lastGood ?? Infinity) <= at, `${name}: at once`)
     for (const other of others) t.equal(other.code, code)
     const slowest = Math.max(0, ...others.map(({ lastGood }) => lastGood - began))
-    t.ok(slowest < 2000, `${name}: ${slowest} ms`)
+    t.ok(slowest < 1000, `${name}: ${slowest} ms`)
     t.comment(`${name}: noticed elsewhere within ${slowest} ms`)
     dw.clearPlans()
   }
@@ -226,6 +231,7 @@ t.test('processes whose clocks are five minutes apart agree on what has ended: a
       await advance(both, passed)
       t.equal(await other.run('end', callback, cookie), status, `${passed / minute} minutes after it was begun`)
     }
+    t.match(fleet.lines.join(''), '"url":"/docuware/oauth/callback"', 'what the processes say is heard')
     await advance(both, 43 * minute)
     t.strictSame(await call(both, 'acme'), [ok, ok])
     t.equal(refreshes(dw), 0, 'nobody refreshes a token that has more than five minutes left')
@@ -290,7 +296,7 @@ t.test('a process that is killed with new tokens in hand delays the others by it
   const [atAnswer, atWrite, ...others] = fleet.four()
   const { uri } = await startTestMongo(t)
   const proxy = await startProxy(t, uri)
-  const all = await simulators(t)
+  const all = await simulators(t, uri)
   const lasting = await simulator(t, { lifetimes: { accessToken: 3800 } })
   const app = (await docuwareApp(t, { dw: lasting, uri })).app
   for (const { mode, dw } of all) for (const moment of ['answer', 'write']) await authorized(app, dw, `${moment} ${mode}`)

@@ -165,7 +165,7 @@ t.test('a sync of a connection that was never authorized fails with its code', a
   t.match(await app.inject({ method: 'POST', url: '/docuware/connections/nothing/sync', headers: asDocuware }), { statusCode: 404 })
   t.match(await app.inject({ method: 'POST', url: `/docuware/connections/${id}/sync` }), { statusCode: 401 })
   t.match(await app.inject({ method: 'POST', url: `/docuware/connections/${id}/sync`, headers: { 'x-roles': 'system' } }), { statusCode: 403 })
-  t.match(await app.inject({ url: `/docuware/connections/${id}/sync`, headers: asDocuware }), { statusCode: 404 }, 'POST only')
+  for (const action of ['sync', 'revoke']) for (const method of ['GET', 'HEAD', 'PUT', 'DELETE'] as const) t.match(await app.inject({ method, url: `/docuware/connections/${id}/${action}`, headers: asDocuware }), { statusCode: 404 }, `${method} ${action}: POST only`)
 })
 
 t.test('what is found of the account, whatever the answers look like', async (t) => {
@@ -199,7 +199,9 @@ t.test('with a queue a sync is a job without any secret, which runs when the que
   t.strictSame(answer.json(), { queued: true, jobId: '1' })
   t.match(queue.jobs, [{ name: 'docuware.sync', data: { connection: id, actor: { type: 'user', id: 'u1' }, requestId: /./ } }])
   t.strictSame(Object.keys(Object(queue.jobs[0]?.data)).sort(), ['actor', 'connection', 'requestId'])
-  t.match(await syncEntries(app), [{ event: 'connection.sync_queued', actor: { id: 'u1' }, target: { id, name: 'acme' }, details: { jobId: '1' } }])
+  const entries = await syncEntries(app)
+  t.match(entries, [{ event: 'connection.sync_queued', actor: { id: 'u1' }, target: { id, name: 'acme' }, details: { jobId: '1' } }])
+  t.strictSame([queue.jobs.length, entries.length], [1, 1], 'once')
   t.match(await app.docuware.connections.get(id), { lastSync: null, syncingSince: null })
   t.notOk(dw.counters()['GET /Organizations'])
 
@@ -257,11 +259,13 @@ t.test('a queue that does not take a job makes the sync run at once, and that is
     const answer = await app.inject({ method: 'POST', url: `/docuware/connections/${id}/sync`, headers: asDocuware })
     t.equal(answer.statusCode, 200, what)
     t.match(answer.json(), { queued: false, result: { ok: true } }, what)
-    t.match(await syncEntries(app), [
+    const entries = await syncEntries(app)
+    t.equal(entries.length, 3, what)
+    t.match(entries, [
       { event: 'connection.sync_not_queued', level: 'warning', actor: { id: 'u1' }, target: { id, name: 'acme' }, details: { reason: what === 'never answers' ? /No answer/ : /away/ } },
       { event: 'connection.sync_started' }, { event: 'connection.sync_succeeded' }
     ], what)
-    t.match(linesOf(made, 'the job queue did not take a sync, running it here'), [{ level: 'warn', details: { connection: 'acme' } }], what)
+    t.strictSame(linesOf(made, 'the job queue did not take a sync, running it here').map(({ level, details }) => [level, details['connection']]), [['warn', 'acme']], what)
     t.notMatch(JSON.stringify([lines, await entriesOf(app)]), /password/, what)
     await app.close()
   }

@@ -19,7 +19,7 @@ const tasks = {
   async open (uri: string, options: DocuwareOptions = {}, wrongBy = 0): Promise<void> {
     await app.close()
     ahead = wrongBy
-    app = Fastify()
+    app = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => { process.send?.({ line }) } } } })
     await app.register(store, { uri, publicUrl, secretKeys: [masterKey], access: rolesOf, clock: { ...systemClock, now: () => Date.now() + ahead } })
     await app.register(docuware, { allowInsecure: true, ...options })
     await app.ready()
