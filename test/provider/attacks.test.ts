@@ -14,7 +14,7 @@ import { recordKinds } from '../../lib/record-kinds.js'
 import { bearer, masterKey } from '../app.js'
 import { startTestMongo } from '../mongo.js'
 import { eventually } from '../store-app.js'
-import { basic, callback, challenge, codeFor, issuer, makeClient, people, post, providerApp, redeem, refresh, type ProviderAppOptions } from './provider-app.js'
+import { basic, callback, challenge, codeFor, issuer, makeClient, people, post, providerApp, redeem, refresh, type Answer, type MadeClient, type ProviderAppOptions } from './provider-app.js'
 import { storedClient } from './stored-client.js'
 
 const routes = (app: FastifyInstance): void => { app.get('/me', { config: { auth: 'oauth_provider' } }, async ({ oauthToken }) => oauthToken) }
@@ -241,6 +241,40 @@ t.test('26, 56: grace and reuse survive a new data key', async (t) => {
   t.equal((await refresh(app, shop, third.body['refresh_token'])).status, 400)
 })
 
+t.test('35, 56: clients\' keys and secrets survive a new data key', async (t) => {
+  const { app, uri } = await start(t)
+  const { store } = app
+  if (!(store instanceof OpenedStore)) throw new Error('another store')
+  const rotate = async (): Promise<void> => { await rotateKeys(store, { masterKeys: [readMasterKey(masterKey, 'k')], dataKey: true, kinds: recordKinds, now: Date.now }) }
+  const made = [
+    await makeClient(app, { applicationType: 'backend', tokenType: 'jwt', jwtAlgorithm: 'ES256' }),
+    await makeClient(app, { applicationType: 'backend', tokenType: 'jwt', jwtAlgorithm: 'HS256' }),
+    await makeClient(app, { applicationType: 'backend', clientSecret: 'chosen by a person' })
+  ]
+  const issue = async (client: MadeClient): Promise<Answer> => await post(app, '/token', { grant_type: 'client_credentials' }, client)
+  const kidOf = ({ body }: Answer): unknown => String(body['access_token']).includes('.') ? (JSON.parse(Buffer.from(String(body['access_token']).split('.', 1).join(), 'base64url').toString()) as { kid?: unknown }).kid : null
+  const before = await Promise.all(made.map(issue))
+  const clients = app.store.connection.collection('dwa_clients')
+  const stored = JSON.stringify(await clients.find().toArray())
+  for (let round = 1; round <= 2; round++) {
+    await rotate()
+    const other = await providerApp(t, { uri })
+    for (const [index, client] of made.entries()) {
+      const now = await issue(client)
+      t.equal(now.status, 200, `round ${round}`)
+      t.equal(kidOf(now), kidOf(before[index] ?? now), 'the same key signs')
+      t.equal((await post(other, '/token', { grant_type: 'client_credentials' }, client)).status, 200, 'in a process that begins now')
+      t.equal((await post(app, '/introspect', { token: String(before[index]?.body['access_token']) }, client)).body['active'], true)
+    }
+  }
+  const privateKeys = (text: string): string[] => [...text.matchAll(/"privateKeys":"([^"]*)"/g)].map(([, sealed = '']) => sealed)
+  const after = JSON.stringify(await clients.find().toArray())
+  t.ok(privateKeys(stored).length === 2 && privateKeys(after).length === 2)
+  t.strictSame(privateKeys(after).filter((sealed) => privateKeys(stored).includes(sealed)), [], 'each is sealed anew')
+  const { clientSecret } = await app.oauthProvider.clients.rotateSecret(made[0]?.clientId ?? '')
+  t.equal((await post(app, '/token', { grant_type: 'client_credentials' }, { clientId: made[0]?.clientId ?? '', secret: clientSecret })).status, 200, 'a new secret is under the new key')
+})
+
 t.test('14: a consent that ends while a code is made of it ends the code', async (t) => {
   const { app } = await start(t)
   const families = new TokenFamilies({
@@ -363,10 +397,16 @@ t.test('33: a revocation that nobody heard of is told by the next one', async (t
   const { body } = await redeem(app, shop, await codeFor(app, shop))
   for (const one of [app, other]) t.equal(await status(one, body['access_token']), 200)
   const families = app.store.connection.collection('dwa_token_families')
-  await families.updateOne({}, { $set: { revokedAt: new Date(), access: [] } }) // by a process that died then
-  t.equal(await status(app, body['access_token']), 200, 'in memory')
+  const documents = app.store.auditedDocuments<TokenFamilyDocument>('token_families', familyIndexes)
+  await eventually('nothing waits for the log', async () => await families.countDocuments({ 'outbox.draft.at': { $exists: true } }) === 0)
+  const { _id = new mongoose.mongo.ObjectId() } = await families.findOne({}) ?? {}
+  const entry = documents.entry(_id, 'token.revoked', { target: { type: 'token', id: _id.toHexString() } })
+  await documents.run(async (all) => await all.updateOne({ _id }, { $set: { revokedAt: new Date(), access: [] }, $push: { outbox: entry } })) // by a process that died then
+  for (const one of [app, other]) t.equal(await status(one, body['access_token']), 200, 'in memory')
   t.equal((await post(app, '/revoke', { token: String(body['access_token']) }, shop)).status, 200)
   t.equal(await status(app, body['access_token']), 401)
+  await eventually('the other process hears of it, before any sweep would tell', async () => await status(other, body['access_token']) === 401, 3000)
+  t.equal((await app.auditLog.find({ event: 'token.revoked' })).length, 1, 'once')
 })
 
 t.test('a person whom the app has removed has no token anywhere', async (t) => {
