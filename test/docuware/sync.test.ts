@@ -12,7 +12,9 @@ import type { ErrorContext } from '../../lib/telemetry/error-reporter.js'
 import type { DocuWare } from '../../testing/index.js'
 import { startProxy } from '../mongo-proxy.js'
 import { startTestMongo } from '../mongo.js'
+import { SentryEndpoint } from '../sentry-endpoint.js'
 import { eventually } from '../store-app.js'
+import { startWorker } from '../workers/fork-worker.js'
 import { clockedApp, entriesOf, linesOf, MovableClock, moveToEnd, type ClockedApp } from './clocked-app.js'
 import { asDocuware, authorized, connect, type DocuwareAppOptions } from './docuware-app.js'
 
@@ -437,6 +439,20 @@ t.test('the end of the app waits for the syncs that run, for a while; then they 
       await next.app.close()
     }
   }
+})
+
+t.test('a closed app with connections, Agenda and telemetry lets its process end', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const { app, dw } = await clockedApp(t, { uri })
+  await authorized(app, dw)
+  dw.expireTokens()
+  const endpoint = await new SentryEndpoint().start(t)
+  const worker = startWorker(t, uri, endpoint.dsn, './app-worker.ts')
+  t.strictSame(await worker.next(), { queued: true })
+  await eventually('it has ended (agenda\'s own timers take 3 s)', () => worker.process.exitCode !== null, 8000)
+  t.equal(worker.process.exitCode, 0)
+  t.strictSame(endpoint.messages, ['the last words'])
+  t.equal((await app.docuware.connections.get('acme'))?.lastSync?.ok, true)
 })
 
 t.test('a token that must be renewed first is renewed, and syncs of several connections run side by side', async (t) => {
