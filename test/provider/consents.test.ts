@@ -83,8 +83,8 @@ t.test('ending a consent ends what was issued by it, of that person and that cli
   t.strictSame((await consents.list({ user: 'ann' })).map(({ client }) => client), [two.id])
   t.equal((await get(app, parametersOf(one))).statusCode, 200, 'the page again')
   t.equal(await consents.revoke('ann', one.id), false, 'there is nothing left')
-  t.match((await app.auditLog.find({ event: 'consent.revoked' })).map(({ actor, target, details }) => ({ actor, target, details })), [{ actor: { type: 'user', id: 'ann' }, target: { type: 'consent' }, details: { user: 'ann', scope: 'email orders' } }], 'once')
-  t.match((await app.auditLog.find({ event: 'token.revoked' })).map(({ message }) => message), ['the consent was ended', 'the consent was ended'])
+  t.strictSame((await app.auditLog.find({ event: 'consent.revoked' })).map(({ actor, target, details }) => ({ actor, type: target?.type, details: { user: details['user'], scope: details['scope'] } })), [{ actor: { type: 'user', id: 'ann' }, type: 'consent', details: { user: 'ann', scope: 'email orders' } }], 'once')
+  t.strictSame((await app.auditLog.find({ event: 'token.revoked' })).map(({ message }) => message), ['the consent was ended', 'the consent was ended'])
 
   const quiet = await addClient({ skipAuthorization: true })
   await get(app, parametersOf(quiet))
@@ -123,10 +123,10 @@ t.test('the tokens end before the consent is forgotten, and once more after; a l
 
   before = async () => { await undisturbed.grant(decision(['email']), ['email']) }
   await consents.grant(decision(['orders']), ['orders'])
-  t.match(await consents.list(), [{ scopes: ['email', 'orders'], grantedAt: new Date(2000) }], 'both, and since the first')
+  t.strictSame((await consents.list()).map(({ scopes, grantedAt }) => ({ scopes, grantedAt })), [{ scopes: ['email', 'orders'], grantedAt: new Date(2000) }], 'both, and since the first')
   before = async () => { await undisturbed.grant(decision(['more']), ['more']) }
   await consents.grant(decision(['email']), [])
-  t.match(await consents.list(), [{ scopes: ['orders', 'more'] }])
+  t.strictSame((await consents.list()).map(({ scopes }) => scopes), [['orders', 'more']])
   before = async () => { await undisturbed.revoke('ann', 'c') }
   await consents.grant(decision(['email']), ['email'])
   t.strictSame((await consents.list()).map(({ scopes }) => scopes), [['email']], 'ended in between, and given again')
@@ -218,7 +218,7 @@ t.test('the page of one\'s consents', async (t) => {
     for (let time = 1; time <= 2; time++) t.match(await post(app, csrf, as('ann', { cookie, origin: issuer }), url), { statusCode: 303, headers: { location: '/oauth2/consents' } }, `time ${time}`)
     t.strictSame((await livingFamilies(uri, 'ann')).map(({ client }) => client === shop?.id), [false])
     t.equal((await livingFamilies(uri, 'bob')).length, 1)
-    t.match((await app.auditLog.find({ event: 'consent.revoked' })).map(({ actor, requestId }) => ({ actor, requestId })), [{ actor: { type: 'user', id: 'ann' }, requestId: /./ }])
+    t.strictSame((await app.auditLog.find({ event: 'consent.revoked' })).map(({ actor, requestId }) => ({ actor, told: requestId !== null })), [{ actor: { type: 'user', id: 'ann' }, told: true }])
     const [left] = actionsOf((await list(setting)).body)
     t.match(await post(app, csrf, as('ann', { cookie }), left), { statusCode: 303 })
     t.match((await list(setting)).body, 'You have given no application access')

@@ -1,6 +1,8 @@
 import mongoose from 'mongoose'
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
+import { TailedChangeFeed } from '../../lib/log/change-feed.js'
+import type { TokenFamilyDocument } from '../../lib/provider/token-family.js'
 import { jwt } from '../../plugins/jwt.js'
 import { bearer } from '../app.js'
 import { startProxy } from '../mongo-proxy.js'
@@ -110,6 +112,24 @@ t.test('33: what ends a token ends it at once here, and within a second in every
     t.ok(Date.now() - began < 1000, `${what}, within a second`)
     t.match((await post(other, '/tokeninfo', { access_token: tokens.access })), { status: 401, body: { error: 'invalid_or_expired_token' } }, what)
   }
+})
+
+t.test('33: a process that does not hear of revocations asks the database for each request', async (t) => {
+  const { app, shop } = await start(t)
+  const { access } = await tokenOf(app, shop)
+  const { changes } = app.store
+  if (!(changes instanceof TailedChangeFeed)) throw new Error('another feed')
+  const families = app.store.connection.collection<TokenFamilyDocument>('dwa_token_families')
+  await eventually('the tail is live', () => changes.live)
+  t.equal(await get(app, '/me', access), 200)
+  await families.updateOne({}, { $set: { revokedAt: new Date() } })
+  t.equal(await get(app, '/me', access), 200, 'while the tail is live, what nobody told is not seen')
+  changes.stop()
+  t.equal(await get(app, '/me', access), 401)
+  await families.updateOne({}, { $unset: { revokedAt: 1 } })
+  t.equal(await get(app, '/me', access), 200)
+  await families.updateOne({}, { $set: { revokedAt: new Date() } })
+  t.equal(await get(app, '/me', access), 401, 'every time')
 })
 
 t.test('a person whom the app has removed is gone a minute later, and a revoked one at once', async (t) => {
