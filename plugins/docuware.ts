@@ -3,7 +3,7 @@ import rateLimit from '@fastify/rate-limit'
 import { stringifySetCookie } from 'cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { BindingCookie } from '../lib/docuware/authorization.js'
+import type { BindingCookie } from '../lib/oauth-client/authorization.js'
 import { docuwareOptionsSchema, type DocuwareOptions } from '../lib/docuware/docuware-options.js'
 import { openDocuware, type OpenDocuware } from '../lib/docuware/open-docuware.js'
 import { authorizePage, connectedPage, failedPage } from '../lib/docuware/pages.js'
@@ -85,8 +85,8 @@ async function routes (scope: FastifyInstance, { authorization, connections, idO
     const query = new URL(request.url, 'http://local.invalid').searchParams
     const cookie = authorization.cookieName(query.get('state') ?? '')
     reply.header('set-cookie', stringifySetCookie({ name: cookie, value: '', path: '/', httpOnly: true, sameSite: 'lax', secure: cookie.startsWith('__Host-'), maxAge: 0 }))
-    const { connection, returnTo } = await authorization.finish(query, cookieValues(request.headers.cookie, cookie), request.id)
-    return returnTo === null ? sendPage(reply, connectedPage(connection)) : await reply.redirect(returnTo, 303)
+    const { grant, returnTo } = await authorization.finish(query, cookieValues(request.headers.cookie, cookie), { requestId: request.id })
+    return returnTo === null ? sendPage(reply, connectedPage(grant)) : await reply.redirect(returnTo, 303)
   })
 
   scope.post<ConnectionRoute>('/connections/:id/sync', forDocuware, async (request, reply) => {

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify'
-import type { StartOptions } from '../lib/docuware/authorization.js'
+import type { StartOptions } from '../lib/oauth-client/authorization.js'
 import type { Connections } from '../lib/docuware/connections.js'
 import type { DocuWareClient } from '../lib/docuware/rest/docuware-client.js'
 import type { SyncAnswer, SyncRequest } from '../lib/docuware/sync.js'

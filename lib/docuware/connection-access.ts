@@ -1,17 +1,17 @@
+import type { TokenRefresh } from '../oauth-client/token-refresh.js'
 import type { Bearer, BearerAccess } from './bearer-access.js'
 import type { OpenConnection } from './open-connection.js'
 import type { OpenConnections } from './open-connections.js'
-import type { TokenRefresh } from './token-refresh.js'
 
 /** The tokens of one connection, for its client: at hand while they are good, refreshed before they end. */
 export class ConnectionAccess implements BearerAccess {
   readonly #idOrName: string
   readonly #connections: OpenConnections
-  readonly #refresh: TokenRefresh
+  readonly #refresh: TokenRefresh<OpenConnection>
   /** Whose they are. */
   readonly #renewed = new WeakMap<Bearer, OpenConnection>()
 
-  constructor (idOrName: string, connections: OpenConnections, refresh: TokenRefresh) {
+  constructor (idOrName: string, connections: OpenConnections, refresh: TokenRefresh<OpenConnection>) {
     this.#idOrName = idOrName
     this.#connections = connections
     this.#refresh = refresh

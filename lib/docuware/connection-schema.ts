@@ -62,9 +62,6 @@ export const storedConnectionSchema = {
   }
 } as const
 
-/** The change that leaves nothing of an authorization. */
-export const noTokens = { accessToken: undefined, refreshToken: undefined, expiresAt: undefined, refreshAt: undefined, tokenType: undefined, account: undefined, statusMessage: undefined, status: 'draft' } as const
-
 export type StoredConnection = FromSchema<typeof storedConnectionSchema>
 export type Discovered = NonNullable<StoredConnection['discovered']>
 export type Account = NonNullable<StoredConnection['account']>

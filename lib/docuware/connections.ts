@@ -1,10 +1,11 @@
 import { errors } from '../errors.js'
 import type { AuditLog } from '../log/audit-log.js'
+import { noTokens } from '../oauth-client/grant.js'
 import { ManagedRecords, type ChangeNote, type RecordPatch, type RecordUpdate } from '../store/managed-records.js'
 import type { RecordCollection, StoredRecord } from '../store/record-collection.js'
 import { RecordInput } from '../store/record-input.js'
 import { toView } from './connection-kind.js'
-import { connectionSchema, defaultScopes, noTokens, type ConnectionInput, type ConnectionPatch, type ConnectionView, type StoredConnection } from './connection-schema.js'
+import { connectionSchema, defaultScopes, type ConnectionInput, type ConnectionPatch, type ConnectionView, type StoredConnection } from './connection-schema.js'
 import { readPlatformUrl } from './platform-url.js'
 
 /** Who changes a connection, and what its audit entry says beside the event. */

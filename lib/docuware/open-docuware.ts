@@ -2,9 +2,13 @@ import { ConfirmedCache } from '../store/confirmed-cache.js'
 import type { Logger } from '../store/logger.js'
 import type { Store } from '../store/store.js'
 import type { ErrorReporter } from '../telemetry/error-reporter.js'
-import { Authorization } from './authorization.js'
-import { AuthorizationStates, stateIndexes, type AuthorizationStateDocument } from './authorization-state.js'
+import { Authorization } from '../oauth-client/authorization.js'
+import { AuthorizationStates, stateIndexes, type AuthorizationStateDocument } from '../oauth-client/authorization-state.js'
+import { loadEngine } from '../oauth-client/oauth-server.js'
+import { TokenRefresh } from '../oauth-client/token-refresh.js'
+import { UnsavedTokens } from '../oauth-client/unsaved-tokens.js'
 import { ConnectionAccess } from './connection-access.js'
+import { connectionGrants } from './connection-grants.js'
 import { connectionKind } from './connection-kind.js'
 import type { StoredConnection } from './connection-schema.js'
 import { Connections } from './connections.js'
@@ -17,8 +21,6 @@ import { openQueue } from './queue/open-queue.js'
 import { createRestClient } from './rest/create-rest-client.js'
 import type { DocuWareClient } from './rest/docuware-client.js'
 import { Sync } from './sync.js'
-import { TokenRefresh } from './token-refresh.js'
-import { UnsavedTokens } from './unsaved-tokens.js'
 
 /** Milliseconds: an exchange with the identity service takes no longer, whatever `http.timeoutMs` says. */
 const longestExchange = 10_000
@@ -28,7 +30,7 @@ const maxStaleMs = 300_000
 /** The parts of the plugin, wired. */
 export interface OpenDocuware {
   readonly connections: Connections
-  readonly authorization: Authorization
+  readonly authorization: Authorization<OpenConnection>
   readonly sync: Sync
   readonly client: (idOrName: string) => DocuWareClient
   /** The id of a connection. @throws DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE */
@@ -44,7 +46,7 @@ export function openDocuware (options: DocuwareOptions, store: Store, logger: Lo
   const refreshBefore = refreshBeforeSeconds * 1000
   const exchangeTimeout = Math.min(timeoutMs, longestExchange)
   const records = store.records<StoredConnection>(connectionKind)
-  const states = new AuthorizationStates(store.documents<AuthorizationStateDocument>('authorization_states', stateIndexes), keyRing, now)
+  const states = new AuthorizationStates('connection', store.documents<AuthorizationStateDocument>('authorization_states', stateIndexes), keyRing, now)
 
   const open = new OpenConnections(records, new ConfirmedCache({ changes, clock, maxStaleMs }))
   const forget = (id: string): void => { open.forget(id, null) }
@@ -52,34 +54,30 @@ export function openDocuware (options: DocuwareOptions, store: Store, logger: Lo
     if (source !== undefined && target?.type === 'connection') open.forget(target.id, target.name ?? null) // an entry without a source says nothing of the record
   })
 
-  const identityOf = ({ fields: { platformUrl, clientId, discovered }, secrets: { clientSecret } }: OpenConnection): IdentityService => {
+  const identityOf = ({ fields: { platformUrl, clientId, scopes, discovered }, secrets: { clientSecret } }: OpenConnection): IdentityService => {
     if (discovered === undefined) throw new TypeError('the connection was never discovered')
-    return new IdentityService({ platformUrl, clientId, clientSecret, discovered, timeoutMs: exchangeTimeout, allowInsecure })
+    return new IdentityService({ platformUrl, clientId, clientSecret, scopes, discovered, timeoutMs: exchangeTimeout, allowInsecure })
   }
-  const unsaved = new UnsavedTokens({ records, forget, auditLog, clock: serverClock, logger, refreshBefore })
-  const refresh: TokenRefresh = new TokenRefresh({
-    records,
+  const grants = connectionGrants({ records, forget, identityOf, discover: async (platformUrl) => await discover(platformUrl, { allowInsecure, now }), auditLog })
+  const unsaved = new UnsavedTokens({ grants, auditLog, clock: serverClock, logger, refreshBefore })
+  const refresh = new TokenRefresh({
+    grants,
     unsaved,
-    identityOf,
-    forget,
     auditLog,
     clock,
     now,
     logger,
     lease: async (name, milliseconds) => await store.lease(name, milliseconds),
-    rediscover: async (id) => { await authorization.rediscover(id) },
+    prepare: loadEngine,
     timeoutMs: exchangeTimeout,
     refreshBefore
   })
   const authorization = new Authorization({
-    records,
+    grants,
     states,
     unsaved,
-    identityOf,
-    forget,
     auditLog,
     logger,
-    discover: async (platformUrl) => await discover(platformUrl, { allowInsecure, now }),
     exclusively: async (id, name, operation) => await refresh.exclusively(id, name, operation),
     redirectUri: publicUrl === null ? null : `${publicUrl}${prefix}/oauth/callback`
   })

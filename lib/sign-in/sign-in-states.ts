@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { isBoundTo } from '../docuware/authorization-state.js'
+import { isBoundTo } from '../oauth-client/authorization-state.js'
 import type { DocumentCollection, DocumentIndex } from '../store/document-collection.js'
 import type { KeyRing } from '../store/key-ring.js'
 

@@ -38,6 +38,7 @@ function serviceAt (origin: string, platformUrl: string): IdentityService {
     platformUrl,
     clientId: 'client',
     clientSecret: 'a secret',
+    scopes: [],
     discovered: {
       identityUrl: `${origin}/identity`,
       issuer: `${origin}/identity`,

@@ -1,9 +1,10 @@
 import t, { type Test } from 'tap'
 import { connectionKind } from '../../lib/docuware/connection-kind.js'
 import type { StoredConnection } from '../../lib/docuware/connection-schema.js'
-import { openConnection } from '../../lib/docuware/open-connection.js'
-import { UnsavedTokens, type TokenSource } from '../../lib/docuware/unsaved-tokens.js'
+import { connectionGrants } from '../../lib/docuware/connection-grants.js'
+import { openConnection, type OpenConnection } from '../../lib/docuware/open-connection.js'
 import { errors } from '../../lib/errors.js'
+import { UnsavedTokens, type TokenSource } from '../../lib/oauth-client/unsaved-tokens.js'
 import type { RecordCollection } from '../../lib/store/record-collection.js'
 import { ManualClock } from '../manual-clock.js'
 import { startProxy, type MongoProxy } from '../mongo-proxy.js'
@@ -230,6 +231,7 @@ t.test('tokens are saved in spite of other changes; whatever keeps them from it,
   const clock = new ManualClock()
   const update = records.update.bind(records)
   let refuse = async (): Promise<void> => {}
+  const notAsked = (): never => { throw new Error('not in this test') }
   const interfered: RecordCollection<StoredConnection> = {
     kind: records.kind,
     create: records.create.bind(records),
@@ -246,9 +248,9 @@ t.test('tokens are saved in spite of other changes; whatever keeps them from it,
       return await update(...args)
     }
   }
-  const unsaved = new UnsavedTokens({ records: interfered, forget () {}, auditLog: app.auditLog, clock, logger: app.log, refreshBefore: 300_000 })
+  const unsaved = new UnsavedTokens({ grants: connectionGrants({ records: interfered, forget () {}, identityOf: notAsked, discover: notAsked, auditLog: app.auditLog }), auditLog: app.auditLog, clock, logger: app.log, refreshBefore: 300_000 })
   const { id } = await records.create({ name: 'acme', platformUrl: 'https://acme.docuware.cloud/DocuWare/Platform', clientId: 'c', scopes: ['s'], status: 'authorized', configuration: 1, refreshToken: 'r-0' })
-  const source: TokenSource = { follow: () => true, note: { event: 'connection.refreshed' } }
+  const source: TokenSource<OpenConnection> = { follow: () => true, note: { event: 'connection.refreshed' } }
   const save = async (accessToken: string): Promise<string> => {
     const record = await records.open(id)
     if (record === null) throw new Error('it is gone')

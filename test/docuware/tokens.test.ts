@@ -115,7 +115,7 @@ t.test('a platform that refuses every new token makes pauses, too', async (t) =>
     t.equal(refreshes(dw), index + 4)
   }
   const said = linesOf(made, failed)
-  t.match(said, [1, 2, 3, 4, 5, 6, 7, 8, 9].map((count) => ({ level: 'warn', details: { connection: 'acme', reason: 'the platform refuses new access tokens', count } })))
+  t.match(said, [1, 2, 3, 4, 5, 6, 7, 8, 9].map((count) => ({ level: 'warn', details: { connection: 'acme', reason: 'the API refuses new access tokens', count } })))
   t.equal(said.length, 9)
   t.match(await entriesOf(app, 'connection.refresh_failed'), { length: 9 })
   dw.clearPlans()
@@ -518,7 +518,7 @@ t.test('a turn that does not come is an error for who has no token to go on with
   const { app, dw, clock } = made
   const { id } = await authorized(app, dw)
   const leases = app.store.connection.collection<{ _id: string }>('dwa_leases')
-  await leases.updateOne({ _id: `docuware.refresh/${id}` }, { $set: { owner: 'another process', until: new Date(Date.now() + hour) } }, { upsert: true })
+  await leases.updateOne({ _id: `connection.refresh/${id}` }, { $set: { owner: 'another process', until: new Date(Date.now() + hour) } }, { upsert: true })
   await moveToEnd(made, minute)
   await call(made)
   await moveToEnd(made, 0)

@@ -34,8 +34,15 @@ export class TokenFailure extends Error {
 /** An answer of the token endpoint; `body` null when it is no JSON object. */
 export interface SeenAnswer { readonly status: number, readonly body: Readonly<Record<string, unknown>> | null }
 
-/** Seconds an access token is taken to live when the answer does not say, or says nonsense: the least that DocuWare grants. And the most that is believed. */
-const defaultLifetime = 30 * 60
+/** What is made of an answer that leaves something out. */
+export interface TokenDefaults {
+  /** Seconds an access token is taken to live when the answer does not say, or says nonsense. */
+  readonly lifetime: number
+  /** What a token of no type, or of another one, is taken for; null: it cannot be used (RFC 6749 §7.1). */
+  readonly type: string | null
+}
+
+/** Seconds: the most that is believed. */
 const longestLifetime = 366 * 24 * 3600
 
 /** What an answer means that brought no tokens. The engine's own error is not kept: it may hold the answer. */
@@ -56,15 +63,22 @@ export function unanswered (error: unknown): TokenFailure {
   return new TokenFailure(isHostFailure(error) ? 'gone' : 'transient', cause instanceof Error ? cause.message.slice(0, 200) : 'failed', { cause })
 }
 
-/** Null for a token of another type (RFC 6749 §7.1), or one that no header can carry (RFC 6750 §2.1). */
-export function readTokens ({ body }: SeenAnswer): TokenAnswer | null {
+/** Null for a token of another type (RFC 6749 §7.1) unless that is allowed, or one that no header can carry (RFC 6750 §2.1). */
+export function readTokens ({ body }: SeenAnswer, defaults: TokenDefaults): TokenAnswer | null {
   const { access_token: access, refresh_token: refresh, expires_in: expiresIn, token_type: type } = body ?? {}
-  const [accessToken, refreshToken, tokenType] = [textOf(access), textOf(refresh), textOf(type)]
-  if (accessToken === undefined || !/^[\x21-\x7e]+$/.test(accessToken) || tokenType?.toLowerCase() !== 'bearer') return null
-  return { accessToken, ...(refreshToken === undefined ? {} : { refreshToken }), tokenType, expiresIn: readLifetime(expiresIn) }
+  const [accessToken, refreshToken] = [textOf(access), textOf(refresh)]
+  const tokenType = typeOf(textOf(type), defaults.type)
+  if (accessToken === undefined || !/^[\x21-\x7e]+$/.test(accessToken) || tokenType === null) return null
+  return { accessToken, ...(refreshToken === undefined ? {} : { refreshToken }), tokenType, expiresIn: readLifetime(expiresIn, defaults.lifetime) }
 }
 
-function readLifetime (expiresIn: unknown): number {
+function typeOf (said: string | undefined, fallback: string | null): string | null {
+  if (said?.toLowerCase() === 'bearer') return said
+  if (fallback === null) return null
+  return said !== undefined && /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/.test(said) ? said : fallback
+}
+
+function readLifetime (expiresIn: unknown, defaultLifetime: number): number {
   const seconds = typeof expiresIn === 'number' || typeof expiresIn === 'string' ? Number(expiresIn) : NaN
   return seconds > 0 ? Math.min(seconds, longestLifetime) : defaultLifetime
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js'
-import type { OpenConnection } from './open-connection.js'
+import type { Grant } from './grant.js'
 
 interface Failure {
   /** How many in a row. */
@@ -16,7 +16,7 @@ const greatestPause = 60_000
 /** So many new access tokens in a row may be refused before that is a failure. */
 const tolerated = 2
 
-/** When the tokens of a connection may be refreshed again, after failures in a row. */
+/** When the tokens of a grant may be refreshed again, after failures in a row. */
 export class RefreshPauses {
   readonly #clock: Clock
   readonly #failures = new Map<string, Failure>()
@@ -27,15 +27,15 @@ export class RefreshPauses {
   }
 
   /** What the last refresh failed with, until its pause is over. */
-  obstacle (connection: OpenConnection): Error | null {
-    const failure = this.#failureOf(connection)
+  obstacle (grant: Grant): Error | null {
+    const failure = this.#failureOf(grant)
     return failure !== null && this.#clock.now() < failure.until ? failure.error : null
   }
 
   /** The tokens could not be refreshed. @returns how often in a row */
-  failed (connection: OpenConnection, error: Error): number {
-    const count = (this.#failureOf(connection)?.count ?? 0) + 1
-    this.#begin(connection.id, connection.secrets['accessToken'], count, error)
+  failed (grant: Grant, error: Error): number {
+    const count = (this.#failureOf(grant)?.count ?? 0) + 1
+    this.#begin(grant.id, grant.secrets['accessToken'], count, error)
     return count
   }
 
@@ -43,7 +43,7 @@ export class RefreshPauses {
     this.#failures.delete(id)
   }
 
-  /** The platform refused a new access token. @returns how often in a row beyond what may happen; 0 makes no pause */
+  /** The resource server refused a new access token. @returns how often in a row beyond what may happen; 0 makes no pause */
   rejected (id: string, accessToken: string, error: Error): number {
     const last = this.#rejections.get(id)
     if (last?.accessToken === accessToken) return 0
@@ -58,7 +58,7 @@ export class RefreshPauses {
     this.#failures.set(id, { count, until: this.#clock.now() + Math.min(greatestPause, firstPause * 2 ** (count - 1)), error, accessToken })
   }
 
-  #failureOf ({ id, secrets: { accessToken } }: OpenConnection): Failure | null {
+  #failureOf ({ id, secrets: { accessToken } }: Grant): Failure | null {
     const failure = this.#failures.get(id)
     return failure?.accessToken === accessToken ? failure ?? null : null
   }

@@ -7,8 +7,11 @@ import type { KeyRing } from '../store/key-ring.js'
 export interface AuthorizationStateDocument {
   /** SHA-256 of the state, base64url. */
   _id: string
-  connection: string
-  /** The connection's `configuration` when it was begun. */
+  /** What kind of grant it is for. */
+  area: string
+  /** Id of the grant's record. */
+  grant: string
+  /** The grant's `configuration` when it was begun. */
   configuration: number
   /** Encrypted. */
   verifier: string
@@ -21,7 +24,7 @@ export interface AuthorizationStateDocument {
 
 /** What a callback finds out about the authorization it ends. */
 export interface BegunAuthorization {
-  readonly connection: string
+  readonly grant: string
   readonly configuration: number
   readonly codeVerifier: string
   readonly returnTo: string | null
@@ -43,25 +46,38 @@ export const stateLifetime = 600
 /** For as long as a state lives after its end, the server may take to look for it. */
 export const stateIndexes = [{ keys: { expiresAt: 1 }, expireAfterSeconds: 0 }] as const
 
-/** Authorizations under way. */
-export class AuthorizationStates {
+/** Authorizations under way, as whoever keeps them. */
+export interface BegunAuthorizations {
+  /** @throws DWA_STORE_UNAVAILABLE */
+  remember (begun: NewAuthorization): Promise<void>
+  /** Takes an authorization away, so that nobody takes it again; null when it is unknown, used or expired. @throws DWA_STORE_UNAVAILABLE */
+  consume (state: string): Promise<BegunAuthorization | null>
+}
+
+/** Authorizations of one kind of grants under way, in the database. */
+export class AuthorizationStates implements BegunAuthorizations {
+  readonly #area: string
   readonly #documents: DocumentCollection<AuthorizationStateDocument>
   readonly #keyRing: KeyRing
   readonly #now: () => number
 
-  /** @param now milliseconds since 1970 */
-  constructor (documents: DocumentCollection<AuthorizationStateDocument>, keyRing: KeyRing, now: () => number) {
+  /**
+   * @param area what kind of grants: a state of another kind is unknown
+   * @param now milliseconds since 1970
+   */
+  constructor (area: string, documents: DocumentCollection<AuthorizationStateDocument>, keyRing: KeyRing, now: () => number) {
+    this.#area = area
     this.#documents = documents
     this.#keyRing = keyRing
     this.#now = now
   }
 
-  /** @throws DWA_STORE_UNAVAILABLE */
   async remember ({ state, codeVerifier, browser, ...others }: NewAuthorization): Promise<void> {
     const id = hashOf(state)
     const document: AuthorizationStateDocument = {
       ...others,
       _id: id,
+      area: this.#area,
       verifier: await this.#keyRing.encrypt(codeVerifier, bindingOf(id)),
       binding: browser === null ? null : hashOf(browser),
       expiresAt: new Date(this.#now() + stateLifetime * 1000)
@@ -69,13 +85,12 @@ export class AuthorizationStates {
     await this.#documents.run(async (states) => await states.insertOne(document))
   }
 
-  /** Takes an authorization away, so that nobody takes it again; null when it is unknown, used or expired. @throws DWA_STORE_UNAVAILABLE */
   async consume (state: string): Promise<BegunAuthorization | null> {
     const id = hashOf(state)
-    const found = await this.#documents.run(async (states) => await states.findOneAndDelete({ _id: id, expiresAt: { $gt: new Date(this.#now()) } }))
+    const found = await this.#documents.run(async (states) => await states.findOneAndDelete({ _id: id, area: this.#area, expiresAt: { $gt: new Date(this.#now()) } }))
     if (found === null) return null
-    const { connection, configuration, returnTo, actor, binding, verifier } = found
-    return { connection, configuration, returnTo, actor, binding, codeVerifier: await this.#keyRing.decrypt(verifier, bindingOf(id)) }
+    const { grant, configuration, returnTo, actor, binding, verifier } = found
+    return { grant, configuration, returnTo, actor, binding, codeVerifier: await this.#keyRing.decrypt(verifier, bindingOf(id)) }
   }
 }
 
