@@ -5,7 +5,7 @@ import { startProxy } from '../mongo-proxy.js'
 import { startTestMongo } from '../mongo.js'
 import { eventually } from '../store-app.js'
 import { compiled } from '../workers/compiled.js'
-import { basic, codeFor, makeClient, people, post, providerApp, redeem, refresh, verifier, type Answer, type MadeClient } from './provider-app.js'
+import { basic, challenge, codeFor, makeClient, people, post, providerApp, redeem, refresh, verifier, type Answer, type MadeClient } from './provider-app.js'
 
 const script = await compiled(t, './provider-worker.ts')
 
@@ -123,5 +123,45 @@ t.test('kill -9 around the write of a grant: nothing happened, or it is recorded
     const recorded = { authorization_code: 'code.redeemed', refresh_token: 'token.refreshed', client_credentials: 'token.issued', password: 'token.issued' }[request['grant_type'] ?? '']
     const expected = afterwards === 'again' && written ? 2 : afterwards === 'used' && written ? 2 : 1
     t.equal(events.filter((event) => event === recorded).length, expected, `${name}: once each`)
+  }))
+})
+
+t.test('kill -9 around GET /authorize: nothing happened, or it is recorded whole, and with a remembered consent nobody is asked again', async (t) => {
+  const cases = (['code', 'token'] as const).flatMap((responseType) => [false, true].map((written) => ({ responseType, written, name: `${responseType}, ${written ? 'after' : 'before'} the write` })))
+  await Promise.all(cases.map(async ({ responseType, written, name }) => {
+    const { uri } = await startTestMongo(t)
+    const app = await providerApp(t, { uri })
+    const made = await makeClient(app, { skipAuthorization: false, applicationType: 'mobile', allowImplicit: true })
+    const path = `/oauth2/authorize?${new URLSearchParams({ response_type: responseType, client_id: made.clientId, state: 's', ...(responseType === 'code' ? { code_challenge: challenge, code_challenge_method: 'S256' } : {}) }).toString()}`
+    const headers = { 'x-user': 'ann' }
+    const page = await app.inject({ url: path, headers })
+    const form = new URLSearchParams([...page.body.matchAll(/<input type="(?:hidden|checkbox)" name="([^"]*)" value="([^"]*)"/g)].map(([, field = '', value = '']): [string, string] => [field, value]))
+    form.set('decision', 'allow')
+    const decided = await app.inject({ method: 'POST', url: '/oauth2/authorize', headers: { ...headers, cookie: String(page.headers['set-cookie']).split(';', 1).join(), 'content-type': 'application/x-www-form-urlencoded' }, payload: form.toString() })
+    t.equal(decided.statusCode, 303, name)
+    const families = app.store.connection.collection('dwa_token_families')
+    const delivered = async (): Promise<boolean> => await families.countDocuments({ 'outbox.draft.at': { $exists: true } }) === 0
+    await eventually('nothing waits for the log', delivered)
+
+    const proxy = await startProxy(t, uri)
+    const victim = await startProcess(t, proxy.uri)
+    const hold = proxy.hold('insert')
+    const lost = fetch(new URL(path, victim.url), { headers, redirect: 'manual' }).then(() => 'answered', () => 'lost')
+    await hold.waiting(1)
+    const exited = once(victim.child, 'exit')
+    victim.child.kill('SIGKILL')
+    await exited
+    t.equal(await lost, 'lost', name)
+    if (written) await hold.release()
+    t.equal(await families.countDocuments({}), written ? 2 : 1, `${name}: what was recorded is recorded whole`)
+
+    const again = await app.inject({ url: path, headers })
+    const { searchParams, hash } = new URL(String(again.headers.location))
+    t.equal(again.statusCode, 303, `${name}: nobody is asked`)
+    if (responseType === 'code') t.equal((await redeem(app, made, searchParams.get('code') ?? '')).status, 200, name)
+    else t.equal((await app.inject({ url: '/oauth2/tokeninfo', headers: { authorization: `Bearer ${new URLSearchParams(hash.slice(1)).get('access_token') ?? ''}` } })).statusCode, 200, name)
+    await eventually(`${name}: every entry is in the log, those of the dead process too`, delivered)
+    t.equal((await app.auditLog.find({ event: responseType === 'code' ? 'code.issued' : 'token.issued' })).length, written ? 3 : 2, `${name}: once each`)
+    t.equal((await app.auditLog.find({ event: 'consent.granted' })).length, 1, name)
   }))
 })
