@@ -14,6 +14,15 @@ export const databaseOptions = {
   help: { type: 'boolean', short: 'h', default: false }
 } as const satisfies ParseArgsConfig['options']
 
+/** The same without the keys themselves: whatever is an argument, other users of the machine can see. */
+const { key: _key, ...quietOptions } = databaseOptions
+export { quietOptions }
+
+export const quietHelp = `  --uri <address>      MongoDB's address, database included (or DWA_URI in the environment)
+  --key-file <path>    a file with one master key a line; may be repeated (or DWA_KEYS in the environment, separated by commas)
+  --prefix <prefix>    prefix of the collections, dwa_ by default
+  --json               answer in JSON`
+
 export const databaseHelp = `  --uri <address>      MongoDB's address, database included (or DWA_URI in the environment)
   --key <base64>       a master key; may be repeated (or DWA_KEYS in the environment, separated by commas)
   --key-file <path>    a file with one master key a line; may be repeated
@@ -27,18 +36,23 @@ export function readAddress (uri: string | undefined, { env }: Terminal): string
   return address
 }
 
-/**
- * The master keys in the order given: --key, then --key-file; DWA_KEYS when there is neither.
- * @throws UsageError, DWA_OPTIONS_INVALID
- */
-export async function readKeys (keys: readonly string[] = [], files: readonly string[] = [], { env }: Terminal): Promise<[MasterKey, ...MasterKey[]]> {
+/** A master key as it was given, and where. */
+export interface GivenKey { readonly text: string, readonly from: string }
+
+/** The master keys in the order given: --key, then --key-file; DWA_KEYS when there is neither. */
+export async function readKeyTexts (keys: readonly string[] = [], files: readonly string[] = [], { env }: Terminal): Promise<GivenKey[]> {
   const texts = keys.map((text, index) => ({ text, from: `--key ${index + 1}` }))
   for (const file of files) {
     const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line.trim() !== '')
     texts.push(...lines.map((text, index) => ({ text, from: `${file}:${index + 1}` })))
   }
-  if (texts.length === 0) texts.push(...(env['DWA_KEYS'] ?? '').split(',').filter((text) => text !== '').map((text, index) => ({ text, from: `DWA_KEYS ${index + 1}` })))
-  const [first, ...others] = texts.map(({ text, from }) => readMasterKey(text, from))
-  if (first === undefined) throw new UsageError('--key, --key-file or DWA_KEYS is missing')
+  if (texts.length > 0) return texts
+  return (env['DWA_KEYS'] ?? '').split(',').filter((text) => text !== '').map((text, index) => ({ text, from: `DWA_KEYS ${index + 1}` }))
+}
+
+/** @throws UsageError without any, DWA_OPTIONS_INVALID */
+export async function readKeys (keys: readonly string[] | undefined, files: readonly string[] | undefined, terminal: Terminal): Promise<[MasterKey, ...MasterKey[]]> {
+  const [first, ...others] = (await readKeyTexts(keys, files, terminal)).map(({ text, from }) => readMasterKey(text, from))
+  if (first === undefined) throw new UsageError(keys === undefined ? '--key-file or DWA_KEYS is missing' : '--key, --key-file or DWA_KEYS is missing')
   return [first, ...others]
 }

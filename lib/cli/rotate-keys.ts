@@ -1,12 +1,10 @@
 import { parseArgs } from 'node:util'
 import { systemClock } from '../clock.js'
 import { recordKinds } from '../record-kinds.js'
-import type { Logger } from '../store/logger.js'
-import { OpenedStore } from '../store/open-store.js'
-import { logSettings } from '../store/store-options.js'
 import { rotateKeys as rotate } from '../store/rotate-keys.js'
 import { databaseHelp, databaseOptions, readAddress, readKeys } from './database-arguments.js'
-import { UsageError, type Terminal } from './terminal.js'
+import { withStore } from './open-store.js'
+import type { Terminal } from './terminal.js'
 
 export const rotateKeysHelp = `fastify-docuware-auth rotate-keys --uri <address> --key <new> --key <old> [options]
 
@@ -24,30 +22,13 @@ export async function rotateKeys (args: string[], terminal: Terminal): Promise<n
     terminal.say(rotateKeysHelp)
     return 0
   }
-  const masterKeys = await readKeys(values.key, values['key-file'], terminal)
-  const store = new OpenedStore({
-    source: { uri: readAddress(values.uri, terminal) },
-    masterKeys,
-    collectionPrefix: values.prefix,
-    publicUrl: null,
-    log: logSettings(),
-    clock: systemClock,
-    logger: complaining(terminal)
-  })
-  try {
-    await store.start({ existingOnly: true })
-    if (!store.available) throw new UsageError('the database cannot be reached')
+  const masterKeys = await readKeys(values.key ?? [], values['key-file'], terminal)
+  return await withStore({ uri: readAddress(values.uri, terminal), prefix: values.prefix, masterKeys }, terminal, async (store) => {
+    terminal.doing?.(values['data-key'] ? 'encrypting secrets anew' : 'wrapping the data keys')
     const result = await rotate(store, { masterKeys, dataKey: values['data-key'], kinds: recordKinds, now: systemClock.now })
     if (values.json) terminal.say(JSON.stringify(result))
     else terminal.say(`${result.changed ? 'rotated' : 'nothing to rotate'}: data key ${result.current}, wrapped by ${masterKeys[0].fingerprint}, ${result.reencrypted} secrets encrypted anew`)
     for (const secret of result.unreadable) terminal.complain(`cannot be read: ${secret}`)
     return result.unreadable.length === 0 ? 0 : 1
-  } finally {
-    await store.close()
-  }
-}
-
-function complaining (terminal: Terminal): Logger {
-  const complain = (_details: object, message: string): void => { terminal.complain(message) }
-  return { info () {}, warn: complain, error: complain }
+  })
 }

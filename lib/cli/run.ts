@@ -1,19 +1,29 @@
 import { isAuthError } from '../errors.js'
 import { isOutage } from '../store/unavailable.js'
 import { packageVersion } from '../version.js'
+import { createClient } from './create-client.js'
+import { doctor } from './doctor.js'
+import { list } from './list.js'
+import { toItsEnd, withProgress } from './progress.js'
 import { rotateKeys } from './rotate-keys.js'
 import { UsageError, type Terminal } from './terminal.js'
 import { verifyLog } from './verify-log.js'
 
 const commands: Readonly<Record<string, (args: string[], terminal: Terminal) => Promise<number>>> = {
+  'verify-log': verifyLog,
   'rotate-keys': rotateKeys,
-  'verify-log': verifyLog
+  'create-client': createClient,
+  list,
+  doctor
 }
 
 const help = `fastify-docuware-auth <command> [options]
 
   verify-log     checks the audit log
   rotate-keys    changes the keys that protect stored secrets
+  create-client  makes a client of the OAuth 2 provider, and shows its secret once
+  list           lists connections, validators, clients, scopes …
+  doctor         looks for what is wrong with a configuration and its database, and says what to do
 
 Each command explains itself with --help.`
 
@@ -34,7 +44,7 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
     return 2
   }
   try {
-    return await command(rest, terminal)
+    return await toItsEnd(async () => await withProgress(terminal, name, async (watched) => await command(rest, watched)))
   } catch (error) {
     terminal.complain(`${name}: ${error instanceof Error ? isExpected(error) ? error.message : error.stack ?? error.message : String(error)}`)
     return 2

@@ -25,7 +25,7 @@ export async function verifyLog (args: string[], terminal: Terminal): Promise<nu
     terminal.say(verifyLogHelp)
     return 0
   }
-  const masterKeys = await readKeys(values.key, values['key-file'], terminal)
+  const masterKeys = await readKeys(values.key ?? [], values['key-file'], terminal)
   const anchors = await readAnchors(values.anchor ?? [])
   const database = new Database({ uri: readAddress(values.uri, terminal) }, '--uri', systemClock, { info () {}, warn () {}, error () {} })
   try {

@@ -5,7 +5,8 @@ import type { LogDocument } from './seal.js'
 /** Size of the capped collection, in bytes and, if given, in entries. */
 export interface LogSize { readonly size: number, readonly max?: number }
 
-const indexes: mongo.IndexDescription[] = [
+/** The indexes of the log's collection. */
+export const logIndexes: readonly mongo.IndexDescription[] = [
   { key: { chain: 1, seq: 1 }, name: 'chain_1_seq_1', unique: true },
   { key: { event: 1, _id: 1 }, name: 'event_1__id_1' },
   { key: { 'target.id': 1, _id: 1 }, name: 'target.id_1__id_1' },
@@ -76,7 +77,7 @@ async function createCapped (db: mongo.Db, name: string, size: LogSize): Promise
 
 async function ensureIndexes (reader: mongo.Collection, creator: mongo.Collection): Promise<void> {
   const present = new Set((await reader.listIndexes().toArray()).map((index) => String(index['name'])))
-  const missing = indexes.filter((index) => !present.has(index.name ?? ''))
+  const missing = logIndexes.filter((index) => !present.has(index.name ?? ''))
   if (missing.length > 0) await creator.createIndexes(missing)
 }
 

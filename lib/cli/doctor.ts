@@ -1,0 +1,103 @@
+import { parseArgs } from 'node:util'
+import { systemClock } from '../clock.js'
+import { Database } from '../store/database.js'
+import { readKeyRing, type KeyRingDocument } from '../store/key-ring-document.js'
+import { reasonOf } from '../store/logger.js'
+import { quietHelp, quietOptions, readKeyTexts, type GivenKey } from './database-arguments.js'
+import { examineIndexes, examineLog, examineLogPrivileges } from './doctor/collections.js'
+import { examineKeyRing, examineMasterKeys } from './doctor/keys.js'
+import { examineRecords } from './doctor/records.js'
+import { Report } from './doctor/report.js'
+import { examineNode, examineServer } from './doctor/server.js'
+import { examinePublicUrl, examineSettings, readSettings, textAt, type Settings } from './doctor/settings.js'
+import { UsageError, type Terminal } from './terminal.js'
+
+const help = `fastify-docuware-auth doctor --uri <address> [options]
+
+Looks for what is wrong with a configuration and its database, and says what to do. Changes nothing in it.
+Exit code: 0 nothing found, 1 something found, 2 could not look.
+
+${quietHelp}
+  --public-url <url>   the app's publicUrl (or DWA_PUBLIC_URL in the environment)
+  --log-uri <address>  the address of store.log.uri, if there is one (or DWA_LOG_URI in the environment)
+  --config <path>      a JSON file with the app's options, functions left out: address, keys and the rest are taken from it where nothing else says them`
+
+const silent = { info () {}, warn () {}, error () {} }
+
+/** @returns the exit code */
+export async function doctor (args: string[], terminal: Terminal): Promise<number> {
+  const { prefix: prefixOption, ...others } = quietOptions
+  const { values } = parseArgs({ args, options: { ...others, prefix: { type: 'string' }, 'public-url': { type: 'string' }, 'log-uri': { type: 'string' }, config: { type: 'string' } } })
+  if (values.help) {
+    terminal.say(help)
+    return 0
+  }
+  const { env, nodeVersion = process.versions.node, clock = systemClock } = terminal
+  const settings = values.config === undefined ? {} : await readSettings(values.config)
+  const uri = values.uri ?? env['DWA_URI'] ?? textAt(settings, 'store', 'uri')
+  if (uri === undefined || uri === '') throw new UsageError('--uri (or DWA_URI, or store.uri in --config) is missing')
+  const logUri = values['log-uri'] ?? env['DWA_LOG_URI'] ?? textAt(settings, 'store', 'log', 'uri')
+  const prefix = values.prefix ?? textAt(settings, 'store', 'collectionPrefix') ?? prefixOption.default
+
+  const report = new Report((what) => { terminal.doing?.(what) })
+  await examineNode(report, nodeVersion)
+  if (values.config !== undefined) await examineSettings(report, settings)
+  await examinePublicUrl(report, values['public-url'] ?? env['DWA_PUBLIC_URL'] ?? textAt(settings, 'publicUrl'))
+  const given = await readKeyTexts([], values['key-file'], terminal)
+  const masters = await examineMasterKeys(report, given.length > 0 ? given : keysIn(settings))
+
+  await withDatabase(report, 'database', uri, '--uri', async (database) => {
+    const { db, connection } = database
+    await examineServer(report, db, uri, () => clock.now())
+    const ring = await readKeyRing(db.collection<KeyRingDocument>(`${prefix}keys`))
+    const keyRing = await examineKeyRing(report, `${prefix}keys`, ring, masters)
+    if (ring === null) return
+    if (logUri === undefined) await examineLog(report, db, `${prefix}log`)
+    await examineIndexes(report, db, connection, prefix)
+    await examineRecords(report, { db, prefix, keyRing })
+  })
+  if (logUri !== undefined) {
+    await withDatabase(report, 'log database', logUri, '--log-uri', async ({ db }) => {
+      await examineLog(report, db, `${prefix}log`)
+      await examineLogPrivileges(report, db, `${prefix}log`)
+    })
+  }
+  show(report, values.json, terminal)
+  return report.ok ? 0 : 1
+}
+
+/** Examines a database if it can be reached. */
+async function withDatabase (report: Report, check: string, uri: string, option: string, examine: (database: Database) => Promise<void>): Promise<void> {
+  const database = new Database({ uri }, option, systemClock, silent)
+  try {
+    let reached = false
+    await report.check(check, async (wrong) => {
+      try {
+        reached = await database.connect(5000)
+        if (!reached) wrong('it cannot be reached', 'see whether MongoDB runs, and whether address and firewall let this machine in')
+      } catch (error) {
+        wrong(reasonOf(error), 'mend user name and password in the address')
+      }
+      return 'it can be reached'
+    })
+    if (reached) await examine(database)
+  } finally {
+    await database.close()
+  }
+}
+
+function keysIn (settings: Settings): GivenKey[] {
+  const { store } = settings
+  const keys: unknown = typeof store === 'object' && store !== null && 'secretKeys' in store ? store.secretKeys : undefined
+  return Array.isArray(keys) ? keys.filter((text) => typeof text === 'string').map((text, index) => ({ text, from: `store.secretKeys[${index}]` })) : []
+}
+
+function show ({ findings, ok }: Report, json: boolean, { say }: Terminal): void {
+  if (json) return say(JSON.stringify({ ok, findings }))
+  for (const { check, ok: healthy, message, remedy } of findings) {
+    say(`${healthy ? 'ok    ' : 'WRONG '} ${check}: ${message}`)
+    if (remedy !== null) say(`       → ${remedy}`)
+  }
+  const wrong = findings.filter(({ ok: healthy }) => !healthy).length
+  say(wrong === 0 ? 'nothing is wrong' : `${wrong} found`)
+}
