@@ -1,6 +1,7 @@
 /** Outbound authentication patterns: connectors and their strategies, without Fastify and without a database. */
 export { createConnector } from './lib/connectors/connector.js'
 export type { Connector, ConnectorOptions, ConnectorRequestOptions, ConnectorResponse } from './lib/connectors/connector.js'
+export { isConnectorHttpError, type ConnectorHttpError } from './lib/connectors/http-dialect.js'
 export { withHeaders } from './lib/connectors/strategy.js'
 export type { ConnectorRequest, Strategy, UnauthorizedResponse } from './lib/connectors/strategy.js'
 export { apiKey, type ApiKeyOptions } from './lib/connectors/strategies/api-key.js'

@@ -1,5 +1,7 @@
+import { inspect } from 'node:util'
 import { redactText } from '../log/redact.js'
 import type { ExchangeErrors } from './dialect.js'
+import { mask } from './mask.js'
 
 /** The error that fetch wraps, if it does. */
 function causeOf (error: unknown): unknown {
@@ -11,11 +13,12 @@ function codeOf (error: unknown): string {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : ''
 }
 
-/** A connection that failed, told from what fetch says about it. */
-export function unreachable (error: unknown, errors: Pick<ExchangeErrors, 'unreachable'>): Error {
+/** A connection that failed, told from what fetch says about it, unless that repeats a secret. */
+export function unreachable (error: unknown, errors: Pick<ExchangeErrors, 'unreachable'>, secrets: readonly string[]): Error {
   const cause = causeOf(error)
-  const reason = cause instanceof Error && cause.message !== '' ? redactText(cause.message).slice(0, 200) : codeOf(error)
-  return errors.unreachable(reason, { cause: error })
+  const reason = cause instanceof Error && cause.message !== '' ? redactText(mask(cause.message, secrets)).slice(0, 200) : codeOf(error)
+  const told = inspect(error, { depth: 10 })
+  return errors.unreachable(reason, mask(told, secrets) === told ? { cause: error } : {})
 }
 
 /** Whether the next try would fail in the same way: a certificate was refused, or a file was to be redirected. */

@@ -11,7 +11,7 @@ import { kindOf } from './read-text.js'
 import { StreamedBody, wholeBody, type BodySource, type RequestBody } from './request-body.js'
 import { isIdempotent } from './retry-policy.js'
 import type { Strategy } from './strategy.js'
-import { noHeaders, strategyCredentials } from './strategy-credentials.js'
+import { lowerCase, noHeaders, strategyCredentials } from './strategy-credentials.js'
 import { Target, type QueryParameters } from './target.js'
 
 export interface ConnectorOptions {
@@ -84,8 +84,12 @@ const optionsSchema = {
   required: ['baseUrl', 'auth'],
   properties: {
     baseUrl: { type: 'string', maxLength: 2000 },
-    auth: { type: 'object', required: ['name', 'apply'], properties: { name: { type: 'string' }, apply: { function: true } } },
-    headers: { type: 'object', additionalProperties: { type: 'string' } },
+    auth: {
+      type: 'object',
+      required: ['name', 'apply'],
+      properties: { name: { type: 'string' }, apply: { function: true }, onUnauthorized: { function: true }, secrets: { type: 'array', items: { type: 'string' } } }
+    },
+    headers: { type: 'object', additionalProperties: { type: 'string', pattern: '^[^\\x00-\\x08\\x0a-\\x1f\\x7f\\u0100-\\uffff]*$' } },
     timeoutMs: { type: 'integer', minimum: 1, maximum: 2 ** 31 - 1 },
     retries: { type: 'integer', minimum: 0, maximum: 100 },
     allowInsecure: { type: 'boolean' },
@@ -112,19 +116,21 @@ export function createConnector (options: ConnectorOptions): Connector {
   checkUrl('connector.baseUrl', baseUrl, allowInsecure)
   const target = new Target(baseUrl, httpErrors)
   const exchange = new Exchange({ credentials: strategyCredentials(auth, target), dialect: httpDialect, tries: retries + 1, maxRetryAfterMs, fetch, clock, random, logger })
-  const base = { 'user-agent': `fastify-docuware-auth/${packageVersion}`, accept: 'application/json, */*;q=0.8', ...lowerCase(headers) }
+  const base = Object.freeze({ 'user-agent': `fastify-docuware-auth/${packageVersion}`, accept: 'application/json, */*;q=0.8', ...lowerCase(headers) })
+  const jsonBase = Object.freeze({ 'content-type': 'application/json', ...base })
+  const formBase = Object.freeze({ ...base, 'content-type': 'application/x-www-form-urlencoded' })
   const read = async (response: Response): Promise<ConnectorResponse> => ({ status: response.status, headers: Object.fromEntries(response.headers), data: await dataOf(response, maxBytes) })
   const readRaw = async (response: Response): Promise<ConnectorResponse> => ({ status: response.status, headers: Object.fromEntries(response.headers), data: await readBytes(response, maxBytes, httpErrors) })
 
   const request = async (method: string, path: string, options: ConnectorRequestOptions = {}): Promise<ConnectorResponse> => {
     const { query, signal, as, idempotent = isIdempotent(method.toUpperCase()) } = options
-    const { source, body, type } = contentOf(options)
+    const { source, body } = contentOf(options)
     return await exchange.run({
       method: method.toUpperCase(),
       path,
       query,
       headers: options.headers === undefined ? noHeaders : lowerCase(options.headers),
-      base: type === null ? base : { ...base, 'content-type': type },
+      base: options.json !== undefined ? jsonBase : options.form !== undefined ? formBase : base,
       json: options.json,
       source,
       body,
@@ -160,15 +166,15 @@ export function findUrlProblem (text: string, allowInsecure: boolean, allowQuery
   return null
 }
 
-interface Content { readonly source: BodySource | null, readonly body: RequestBody | null, readonly type: string | null }
+interface Content { readonly source: BodySource | null, readonly body: RequestBody | null }
 
 /** @throws DWA_CONNECTOR_INVALID_REQUEST */
 function contentOf ({ json, form, body }: ConnectorRequestOptions): Content {
   if ([json, form, body].filter((one) => one !== undefined).length > 1) throw new errors.DWA_CONNECTOR_INVALID_REQUEST('A request has json, a form or a body, not more than one of them')
-  if (body !== undefined) return { source: body, body: typeof body === 'string' ? wholeBody(body, {}) : new StreamedBody(body, httpErrors), type: null }
-  if (json === undefined && form === undefined) return { source: null, body: null, type: null }
+  if (body !== undefined) return { source: body, body: typeof body === 'string' ? wholeBody(body, {}) : new StreamedBody(body, httpErrors) }
+  if (json === undefined && form === undefined) return { source: null, body: null }
   const text = form === undefined ? jsonText(json) : formText(form)
-  return { source: text, body: wholeBody(text, {}), type: json !== undefined ? 'application/json' : 'application/x-www-form-urlencoded' }
+  return { source: text, body: wholeBody(text, {}) }
 }
 
 function jsonText (value: unknown): string {
@@ -190,9 +196,4 @@ async function dataOf (response: Response, maxBytes: number): Promise<unknown> {
   if (kindOf(response) === 'JSON') return await readJson(response, maxBytes, httpErrors)
   const text = await readPlainText(response, maxBytes, httpErrors)
   return text === '' ? null : text
-}
-
-/** So that a header given twice is the later one, not both. */
-function lowerCase (headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 }

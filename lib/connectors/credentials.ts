@@ -6,7 +6,7 @@ import type { Target } from './target.js'
 /** A request made ready for one try. */
 export interface ReadyRequest {
   readonly url: URL
-  readonly headers: Headers
+  readonly headers: Headers | Readonly<Record<string, string>>
   readonly body: RequestBody | null
   /** Where the credentials may go, whatever a redirect says. */
   readonly target: Target
@@ -14,6 +14,8 @@ export interface ReadyRequest {
   readonly secrets: readonly string[]
   /** A limit of the peer that the request counts for. */
   readonly rate: CallRate | null
+  /** Puts what credentials stand in the query into where a redirect leads. */
+  readonly follow?: (url: URL) => void
 }
 
 /** The start of an answer. */
@@ -25,6 +27,8 @@ export interface Credentials<Held, Wanted extends Call<unknown> = Call<unknown>>
   readonly current: () => Held | Promise<Held>
   /** Called for every try: signatures are made of the moment. */
   readonly ready: (call: Wanted, held: Held) => ReadyRequest | Promise<ReadyRequest>
+  /** Whether `ready` runs code of the app: what that throws is its own affair. */
+  readonly runsAppCode?: boolean
   /** The peer answered 401 to `refused`: what to try once more with, null when there is nothing else. Rejects with why nothing is to be had. */
   readonly renew: (refused: Held, answer: AnswerHead) => Promise<Held | null>
   /** The peer answered 401 to what `renew` has just given, too. */

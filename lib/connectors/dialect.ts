@@ -21,6 +21,8 @@ export interface Refusal {
 
 export interface RefusedRequest {
   readonly method: string
+  /** Scheme, host and port. */
+  readonly origin: string
   /** Without the query, and with what looks like a credential masked. */
   readonly path: string
   /** Never to be repeated, whatever the peer says. */

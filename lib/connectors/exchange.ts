@@ -7,6 +7,7 @@ import { isPermanent, isUnsendable, unreachable } from './connection-failure.js'
 import type { AnswerHead, Credentials, ReadyRequest } from './credentials.js'
 import { Deadline } from './deadline.js'
 import type { Dialect, Refusal } from './dialect.js'
+import { mask } from './mask.js'
 import type { RequestBody } from './request-body.js'
 import { nextWait, retryAfter } from './retry-policy.js'
 import type { QueryParameters } from './target.js'
@@ -48,9 +49,9 @@ class Failure {
   /** Null when there was no answer. */
   readonly head: AnswerHead | null
 
-  constructor (refusal: Refusal, { url, body }: Pick<ReadyRequest, 'url' | 'body'>, head: AnswerHead | null = null) {
+  constructor (refusal: Refusal, path: string, body: RequestBody | null, head: AnswerHead | null = null) {
     this.refusal = refusal
-    this.path = redactIdentifier(url.pathname)
+    this.path = path
     this.body = body
     this.head = head
   }
@@ -83,9 +84,11 @@ export class Exchange<Held, Wanted extends Call<unknown> = Call<unknown>> {
   }
 
   #ready (call: Wanted, held: Held): ReadyRequest | Promise<ReadyRequest> {
+    const { credentials } = this.#options
+    if (credentials.runsAppCode === true) return credentials.ready(call, held)
     const refuse = (error: unknown): never => { throw isUnsendable(error) ? this.#unsendable() : error }
     try {
-      const made = this.#options.credentials.ready(call, held)
+      const made = credentials.ready(call, held)
       return made instanceof Promise ? made.catch(refuse) : made
     } catch (error) {
       return refuse(error)
@@ -101,8 +104,9 @@ export class Exchange<Held, Wanted extends Call<unknown> = Call<unknown>> {
     }
   }
 
-  async #send<Answer> (call: Call<Answer>, { headers, body, target, secrets, ...request }: ReadyRequest): Promise<Answer | Failure> {
+  async #send<Answer> (call: Call<Answer>, request: ReadyRequest): Promise<Answer | Failure> {
     const { clock, fetch, dialect } = this.#options
+    const { headers, body, target } = request
     const deadline = new Deadline(clock, call.timeoutMs, call.signal, dialect.errors)
     let { url } = request
     try {
@@ -110,22 +114,24 @@ export class Exchange<Held, Wanted extends Call<unknown> = Call<unknown>> {
       let response = await fetch(url.href, body === null ? init : { ...init, ...bodyInit(body.open(deadline)) })
       for (let hops = 0; hops < maxRedirects && redirects(response, call.method); hops++) {
         url = target.follow(response.headers.get('location') ?? '', url)
+        request.follow?.(url)
         await response.body?.cancel()
         response = await fetch(url.href, init)
       }
       if (response.ok) return await call.read(response, deadline)
-      const refusal = await dialect.readRefusal(response, { method: call.method, path: redactIdentifier(url.pathname), secrets })
+      const path = shownPath(url, request.secrets)
+      const refusal = await dialect.readRefusal(response, { method: call.method, origin: target.origin, path, secrets: request.secrets })
       call.signal?.throwIfAborted()
-      return new Failure(refusal, { url, body }, response)
+      return new Failure(refusal, path, body, response)
     } catch (error) {
-      return new Failure(this.#judge(error, call, body, deadline), { url, body })
+      return new Failure(this.#judge(error, call, request, deadline), shownPath(url, request.secrets), body)
     } finally {
       deadline.settle()
     }
   }
 
   /** What a try failed with that had no answer. @throws what is no failure of the connection */
-  #judge (error: unknown, call: Call<unknown>, body: RequestBody | null, deadline: Deadline): Refusal {
+  #judge (error: unknown, call: Call<unknown>, { body, secrets }: ReadyRequest, deadline: Deadline): Refusal {
     const { errors } = this.#options.dialect
     call.signal?.throwIfAborted()
     const source = body?.failure ?? null
@@ -133,7 +139,7 @@ export class Exchange<Held, Wanted extends Call<unknown> = Call<unknown>> {
     if (deadline.signal.aborted) return { kind: 'transient', error: deadline.signal.reason, exception: null }
     if (isAuthError(error)) throw error
     if (isUnsendable(error)) throw this.#unsendable()
-    return { kind: isPermanent(error) ? 'final' : 'transient', error: unreachable(error, errors), exception: null }
+    return { kind: isPermanent(error) ? 'final' : 'transient', error: unreachable(error, errors, secrets), exception: null }
   }
 
   /** Without the cause: it quotes headers. */
@@ -176,6 +182,11 @@ export class Exchange<Held, Wanted extends Call<unknown> = Call<unknown>> {
     progress.waited = nextWait(progress.waited, random)
     return progress.waited
   }
+}
+
+/** Paths may hold credentials too. */
+function shownPath (url: URL, secrets: readonly string[]): string {
+  return redactIdentifier(mask(url.pathname, secrets))
 }
 
 /** A fetch that may be redirected keeps all that was sent of a stream in memory. */

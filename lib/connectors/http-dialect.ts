@@ -1,7 +1,7 @@
-import { errors } from '../errors.js'
+import { errors, isAuthError, type AuthError } from '../errors.js'
 import { redactText } from '../log/redact.js'
 import type { Dialect, ExchangeErrors, Refusal, RefusedRequest } from './dialect.js'
-import { readText } from './read-text.js'
+import { mask } from './mask.js'
 import { failureKind } from './retry-policy.js'
 
 export const httpErrors: ExchangeErrors = {
@@ -17,25 +17,43 @@ export const httpErrors: ExchangeErrors = {
 /** How any other API answers. 429 may come after the work was done, so only requests that may be sent twice are sent again. */
 export const httpDialect: Dialect = { peer: 'the API', errors: httpErrors, readRefusal, throttlesUnprocessed: false, throttledWaitMs: null }
 
+/** An answer that is no success. */
+export type ConnectorHttpError = AuthError<'DWA_CONNECTOR_HTTP'> & {
+  readonly status: number
+  /** Without its query. */
+  readonly url: string
+  /** At most 2 KB of the answer, credentials masked; null when it could not be read. */
+  readonly body: string | null
+}
+
+/** Whether an error is an API's own answer: DWA_CONNECTOR_HTTP. */
+export function isConnectorHttpError (error: unknown): error is ConnectorHttpError {
+  return isAuthError(error, 'DWA_CONNECTOR_HTTP')
+}
+
 /** Bytes of a refusal that an error shows, and that are looked at to mask credentials in them. */
 const shownBytes = 2048
 const readBytes = 64 * 1024
-const masked = '[masked]'
+/** Characters: a credential of 8 KB, escaped, that only begins in what was read cannot be told from other text. */
+const uncertain = 48 * 1024
 
-async function readRefusal (response: Response, { method, path, secrets }: RefusedRequest): Promise<Refusal> {
+async function readRefusal (response: Response, { method, origin, path, secrets }: RefusedRequest): Promise<Refusal> {
   const { status } = response
-  const text = await readText(response, readBytes).catch(() => null) // the status says enough
-  const url = originOf(response) + path
-  const error = Object.assign(new errors.DWA_CONNECTOR_HTTP(method, url, status), { status, url, body: text === null ? null : shown(text, secrets) })
-  return { kind: failureKind(status), error, exception: null }
-}
-
-function originOf ({ url }: Response): string {
-  return URL.canParse(url) ? new URL(url).origin : ''
+  const url = origin + path
+  const body = await shownOf(response, secrets).catch(() => null) // the status says enough
+  return { kind: failureKind(status), error: Object.assign(new errors.DWA_CONNECTOR_HTTP(method, url, status), { status, url, body }), exception: null }
 }
 
 /** The start of what the peer said, as far as it repeats nothing it was told. */
-function shown (text: string, secrets: readonly string[]): string {
-  const clean = secrets.filter((secret) => secret !== '').reduce((said, secret) => said.replaceAll(secret, masked), text)
-  return Buffer.from(redactText(clean)).subarray(0, shownBytes).toString('utf8').replace(/\ufffd$/, '')
+async function shownOf ({ body }: Response, secrets: readonly string[]): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body ?? []) {
+    chunks.push(chunk)
+    bytes += chunk.length
+    if (bytes > readBytes) break // which cancels the rest
+  }
+  const clean = mask(new TextDecoder().decode(Buffer.concat(chunks)), secrets)
+  const shown = Buffer.from(redactText(bytes > readBytes ? clean.slice(0, -uncertain) : clean)).subarray(0, shownBytes)
+  return shown.toString('utf8').replace(/\ufffd$/, '')
 }

@@ -18,31 +18,28 @@ export interface ConnectorCall extends Call<unknown> {
 /** A strategy as the exchange needs it. */
 export function strategyCredentials (strategy: Strategy, target: Target): Credentials<Sent, ConnectorCall> {
   const { secrets = [] } = strategy
-  const make = (call: ConnectorCall, before: ConnectorRequest, applied: ConnectorRequest, sent: Sent): ReadyRequest => {
+  const make = (call: ConnectorCall, asked: Asked, applied: ConnectorRequest, sent: Sent): ReadyRequest => {
     target.check(applied.url)
     sent.request = applied
     return {
       url: applied.url,
-      headers: new Headers(call.headers === noHeaders ? applied.headers : { ...applied.headers, ...call.headers }),
-      body: applied.body === before.body ? call.body : bodyOf(applied.body),
+      headers: call.headers === noHeaders ? lowerCase(applied.headers) : { ...lowerCase(applied.headers), ...call.headers },
+      body: applied.body === call.source ? call.body : bodyOf(applied.body),
       target,
-      secrets: [...secrets, ...added(before, applied)],
-      rate: null
+      get secrets () { return [...secrets, ...credentialsOf(asked, applied)] },
+      rate: null,
+      follow (url) { for (const [name, value] of addedParameters(asked, applied)) url.searchParams.set(name, value) }
     }
   }
   return {
+    runsAppCode: true,
     current: () => ({ request: null }),
     ready (call, sent) {
-      const request: ConnectorRequest = {
-        method: call.method,
-        path: call.path,
-        url: target.resolve(call.path, call.query),
-        headers: call.headers === noHeaders ? call.base : { ...call.base, ...call.headers },
-        json: call.json,
-        body: call.source
-      }
-      const applied = strategy.apply(request)
-      return applied instanceof Promise ? applied.then((one) => make(call, request, one, sent)) : make(call, request, applied, sent)
+      const url = target.resolve(call.path, call.query)
+      const headers = call.headers === noHeaders ? call.base : Object.freeze({ ...call.base, ...call.headers })
+      const asked = { href: url.href, headers }
+      const applied = strategy.apply({ method: call.method, path: call.path, url, headers, json: call.json, body: call.source })
+      return applied instanceof Promise ? applied.then((one) => make(call, asked, one, sent)) : make(call, asked, applied, sent)
     },
     async renew ({ request }, head) {
       if (strategy.onUnauthorized === undefined || request === null) return null
@@ -54,20 +51,50 @@ export function strategyCredentials (strategy: Strategy, target: Target): Creden
 /** The headers of a call whose caller set none. */
 export const noHeaders: Readonly<Record<string, string>> = {}
 
+/** So that a header given twice is the later one, not both. */
+export function lowerCase (headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const name in headers) if (/[A-Z]/.test(name)) return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  return headers
+}
+
 function bodyOf (body: BodySource | null): RequestBody | null {
   if (body === null) return null
   return typeof body === 'string' ? wholeBody(body, {}) : new StreamedBody(body, httpErrors)
 }
 
-/** What a strategy put into a request: values, and what follows a scheme in them. */
-function added (before: ConnectorRequest, after: ConnectorRequest): string[] {
-  const headers = Object.entries(after.headers).filter(([name, value]) => before.headers[name] !== value).map(([, value]) => value)
-  const parameters = after.url.search === before.url.search ? [] : [...after.url.searchParams].filter(([name, value]) => !before.url.searchParams.has(name, value)).map(([, value]) => value)
-  return [...headers, ...parameters].flatMap((value) => [value, value.slice(value.indexOf(' ') + 1), encodeURIComponent(value)]).filter((value) => value.length >= shortest)
+/** A request before its strategy saw it. A strategy may write into the URL it is given. */
+interface Asked { readonly href: string, readonly headers: Readonly<Record<string, string>> }
+
+/** What must not be repeated: what the strategy put into a request, and what is named like a credential; whole, and what follows a scheme in it. */
+function credentialsOf (asked: Asked, { url, headers }: ConnectorRequest): string[] {
+  const segments = new Set(new URL(asked.href).pathname.split('/'))
+  return [
+    ...Object.entries(headers).filter(([name, value]) => asked.headers[name] !== value).map(([, value]) => value),
+    ...Object.entries(asked.headers).filter(([name]) => telling.test(name)).map(([, value]) => value),
+    ...[...url.searchParams].filter(([name]) => telling.test(name)).map(([, value]) => value),
+    ...addedParameters(asked, { url }).map(([, value]) => value),
+    ...url.pathname.split('/').filter((segment) => !segments.has(segment)).map(decoded)
+  ].flatMap((value) => [value, value.slice(value.indexOf(' ') + 1)]).filter((value) => value.length >= shortest)
 }
+
+const telling = /auth|cookie|credential|key|passw|secret|signature|token/i
 
 /** Shorter texts are masked only when a strategy names them: they could be anywhere. */
 const shortest = 8
+
+function addedParameters (asked: Asked, { url }: Pick<ConnectorRequest, 'url'>): Array<[name: string, value: string]> {
+  if (url.href === asked.href) return []
+  const { searchParams } = new URL(asked.href)
+  return [...url.searchParams].filter(([name, value]) => !searchParams.has(name, value))
+}
+
+function decoded (segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment // percent signs that encode nothing
+  }
+}
 
 function plain ({ status, headers }: AnswerHead): { readonly status: number, readonly headers: Readonly<Record<string, string>> } {
   return { status, headers: Object.fromEntries(headers) }
