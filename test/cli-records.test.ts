@@ -1,3 +1,5 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -141,4 +143,13 @@ t.test('whoever looks on is told after a second what is being done, and nothing 
   seen.length = 0
   await withProgress(terminal, 'list', async ({ say }) => { say('quick') })
   t.strictSame(seen, ['say quick'])
+})
+
+t.test('the command waits for a database that is away, and says so', async (t) => {
+  const child = fork(new URL('../cli.ts', import.meta.url), ['list', 'clients', '--uri', 'mongodb://127.0.0.1:1/app'], { silent: true })
+  const said: Buffer[] = []
+  child.stderr?.on('data', (data: Buffer) => { said.push(data) })
+  const [exit] = await once(child, 'close')
+  t.equal(exit, 2)
+  t.match(Buffer.concat(said).toString(), /^list: the database cannot be reached$/m)
 })
