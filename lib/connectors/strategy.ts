@@ -25,6 +25,8 @@ export interface Strategy {
   apply (request: ConnectorRequest): ConnectorRequest | Promise<ConnectorRequest>
   /** Told of a 401 to `request`. Unless it answers false the request is applied and sent once more. Without it a 401 is final. */
   onUnauthorized? (response: UnauthorizedResponse, request: ConnectorRequest): boolean | void | Promise<boolean | void>
+  /** Told of a 401 to what was sent after `onUnauthorized`, too. */
+  onRejected? (request: ConnectorRequest): void
   /** What must be masked wherever an answer repeats it. Headers and parameters that `apply` adds are masked anyhow. */
   readonly secrets?: readonly string[]
 }

@@ -46,11 +46,11 @@ export interface AuthorizationOptions<One extends Grant> {
   readonly unsaved: UnsavedTokens<One>
   /** Runs while nobody refreshes the grant's tokens. */
   readonly exclusively: <T>(id: string, name: string, operation: () => Promise<T>) => Promise<T>
-  readonly auditLog: Pick<AuditLog, 'append' | 'record' | 'sample'>
+  readonly auditLog: Pick<AuditLog, 'record' | 'sample'> & { append (event: string, fields: LogFields): Promise<unknown> }
   readonly logger: Logger
   /** Of the callback route; null when the app has no public URL. */
   readonly redirectUri: string | null
-  readonly randomBytes?: (size: number) => Buffer
+  readonly randomBytes?: ((size: number) => Buffer) | undefined
 }
 
 /** Characters of a callback's parameter: whoever sends more did not come from an identity service. */

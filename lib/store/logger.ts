@@ -9,3 +9,6 @@ export interface Logger {
 export function reasonOf (error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}`.replace(/\/\/[^/@\s]*@/g, '//').slice(0, 500) : String(error)
 }
+
+/** For what runs without an app. */
+export const silentLogger: Logger = { info () {}, warn () {}, error () {} }
