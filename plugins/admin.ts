@@ -1,8 +1,11 @@
+import type { ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { adminOptionsSchema, type AdminOptions } from '../lib/admin/admin-options.js'
 import { entityTag } from '../lib/admin/entity-tag.js'
+import { LogReaders } from '../lib/admin/log-readers.js'
 import { routeSchema, secured } from '../lib/admin/openapi.js'
 import { writeCursor } from '../lib/admin/pages.js'
 import { problemOf } from '../lib/admin/problem.js'
@@ -17,6 +20,7 @@ import '../types/admin.js'
 import '../types/docuware.js'
 import '../types/jwt.js'
 import '../types/provider.js'
+import '../types/telemetry.js'
 
 export type { AdminOptions }
 
@@ -27,18 +31,33 @@ const ownAuth = { auth: false } as const // `protect: { every }` is for the app'
 async function adminPlugin (app: FastifyInstance, options: AdminOptions): Promise<void> {
   checkOptions('admin', adminOptionsSchema, options)
   if (app.hasDecorator('admin')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
-  const { prefix = '/admin', requestsPerMinute = 600, openapi = 'admin' } = options
+  const { prefix = '/admin', requestsPerMinute = 600, streams = 500, openapi = 'admin' } = options
+  const readers = new LogReaders({ auditLog: app.auditLog, clock: app.store.clock, logger: app.log, max: streams })
   const resources = resourcesOf({
     connections: app.hasDecorator('docuware') ? app.docuware.connections : undefined,
     validators: app.hasDecorator('jwtValidators') ? app.jwtValidators : undefined,
-    provider: app.hasDecorator('oauthProvider') ? app.oauthProvider : undefined
+    provider: app.hasDecorator('oauthProvider') ? app.oauthProvider : undefined,
+    telemetry: app.hasDecorator('telemetry') ? app.telemetry : undefined,
+    log: { auditLog: app.auditLog, readers }
   })
   app.decorate('admin', { resources })
-  await app.register(async (scope) => { await api(scope, resources, { requestsPerMinute, openapi }) }, { prefix: `${prefix}/api` })
+  const sending = new Set<ServerResponse>()
+  app.addHook('preClose', async () => {
+    readers.close()
+    app.store.clock.after(1000, () => { for (const response of sending) response.destroy() }) // those who do not read would keep the server open
+  })
+  await app.register(async (scope) => { await api(scope, resources, { requestsPerMinute, openapi, sending }) }, { prefix: `${prefix}/api` })
+}
+
+interface ApiOptions {
+  readonly requestsPerMinute: number
+  readonly openapi: string
+  /** The streams that are open. */
+  readonly sending: Set<ServerResponse>
 }
 
 /** The REST API: a route for each operation of the table. */
-async function api (scope: FastifyInstance, resources: readonly Resource[], { requestsPerMinute, openapi }: Required<Pick<AdminOptions, 'requestsPerMinute' | 'openapi'>>): Promise<void> {
+async function api (scope: FastifyInstance, resources: readonly Resource[], { requestsPerMinute, openapi, sending }: ApiOptions): Promise<void> {
   scope.removeAllContentTypeParsers()
   const parseJson = scope.getDefaultJsonParser('error', 'error')
   scope.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit }, (request, body, done) => {
@@ -66,7 +85,7 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
     for (const name of Object.keys(reply.getHeaders())) if (name.startsWith('access-control-')) reply.removeHeader(name)
   })
   for (const { name, operations } of resources) {
-    for (const operation of operations) addRoute(scope, operation, routeSchema(operation, name), openapi)
+    for (const operation of operations) addRoute(scope, operation, routeSchema(operation, name), { openapi, sending })
   }
   for (const [path, methods] of methodsByPath(resources)) {
     scope.options(path, { config: ownAuth, schema: { hide: true } }, async (_request, reply) => await reply.code(405).header('allow', methods.join(', ')).send()) // or the app's CORS would answer a preflight
@@ -81,9 +100,9 @@ function methodsByPath (resources: readonly Resource[]): Map<string, string[]> {
   return found
 }
 
-function addRoute (scope: FastifyInstance, operation: Operation, schema: object, scheme: string): void {
-  const { method, path, roles, query = {}, run } = operation
-  const config = { ...ownAuth, swaggerTransform: secured(scheme) }
+function addRoute (scope: FastifyInstance, operation: Operation, schema: object, { openapi, sending }: Pick<ApiOptions, 'openapi' | 'sending'>): void {
+  const { method, path, roles, query = {}, answer: { type = 'application/json' }, run } = operation
+  const config = { ...ownAuth, swaggerTransform: secured(openapi) }
   scope.route<{ Params: { id?: string } }>({
     method,
     url: path,
@@ -91,7 +110,10 @@ function addRoute (scope: FastifyInstance, operation: Operation, schema: object,
     config,
     exposeHeadRoute: false, // it would run the whole operation, streams and audit entries included
     onRequest: [requireOneOf(scope, roles), requireJson],
-    handler: async (request, reply) => send(request, reply, await run({ ...callOf(request), query: readQuery(query, request.query) }))
+    async handler (request, reply) {
+      const answer = await run({ ...callOf(request), query: readQuery(query, request.query) })
+      return answer.stream === undefined ? send(request, reply, answer) : sendStream(reply.type(type), answer.stream, sending)
+    }
   })
 }
 
@@ -136,6 +158,13 @@ function send (request: FastifyRequest, reply: FastifyReply, { status = 200, bod
   const cursor = next === null ? null : writeCursor(next)
   if (cursor !== null) reply.header('link', `<${path}?${new URLSearchParams({ ...textsOf(request.query), after: cursor }).toString()}>; rel="next"`)
   return reply.send({ ...body, next: cursor })
+}
+
+/** As long as it is open, the answer is in `sending`. */
+function sendStream (reply: FastifyReply, stream: Readable, sending: Set<ServerResponse>): FastifyReply {
+  sending.add(reply.raw)
+  reply.raw.once('close', () => { sending.delete(reply.raw) })
+  return reply.header('x-accel-buffering', 'no').send(stream) // or nginx would hold events back
 }
 
 function textsOf (query: unknown): Record<string, string> {

@@ -18,9 +18,9 @@ const optionsSchema = { type: 'object', additionalProperties: false, properties:
 async function telemetryPlugin (app: FastifyInstance, options: TelemetryOptions): Promise<void> {
   checkOptions('telemetry', optionsSchema, options)
   if (app.hasDecorator('telemetry')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
-  const { reporter, get, set } = openTelemetry(app.store, app.log)
+  const { reporter, get, set, version } = openTelemetry(app.store, app.log)
 
-  app.decorate('telemetry', { get, set, capture: (error, context) => { reporter.capture(error, context) } })
+  app.decorate('telemetry', { get, set, version, capture: (error, context) => { reporter.capture(error, context) } })
   app.addHook('onError', (request, _reply, error, done) => {
     reporter.captureFromRequest(error, describe(request))
     done()

@@ -12,6 +12,10 @@ import type { Change } from '../lib/store/record-collection.js'
 export interface ConsentManagement {
   /** Those of a person, to a client (its record's id), of both, or all. @throws DWA_STORE_UNAVAILABLE */
   list (of?: { readonly user?: string, readonly client?: string }): Promise<ConsentView[]>
+  /** At most `limit` of them, from the one that follows the position `after` on. @throws DWA_STORE_UNAVAILABLE */
+  page (limit: number, after?: string, of?: { readonly user?: string, readonly client?: string }): Promise<Array<ConsentView & { readonly position: string }>>
+  /** By id. @throws DWA_STORE_UNAVAILABLE */
+  get (id: string): Promise<ConsentView | null>
   /**
    * Ends a consent, and everything issued by it.
    * @param of.client record id, client id or name; the record id when the client is gone

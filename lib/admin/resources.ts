@@ -1,10 +1,15 @@
 import type { Connections } from '../docuware/connections.js'
 import type { JwtValidators } from '../../types/jwt.js'
 import type { OAuthProvider } from '../../types/provider.js'
+import type { Telemetry } from '../../types/telemetry.js'
 import type { Resource } from './resource.js'
 import { clientsResource } from './resources/clients.js'
 import { connectionsResource } from './resources/connections.js'
+import { consentsResource } from './resources/consents.js'
+import { keysResource } from './resources/keys.js'
+import { logResource, type ManagedLog } from './resources/log.js'
 import { scopesResource } from './resources/scopes.js'
+import { settingsResource } from './resources/settings.js'
 import { validatorsResource } from './resources/validators.js'
 
 /** What there is to manage in an app: a plugin that is not registered is undefined, and has no entries. */
@@ -12,6 +17,8 @@ export interface ManagedParts {
   readonly connections: Connections | undefined
   readonly validators: JwtValidators | undefined
   readonly provider: OAuthProvider | undefined
+  readonly telemetry: Telemetry | undefined
+  readonly log: ManagedLog
 }
 
 /** An entry of the table: made of a part of the app, where the app has it. */
@@ -30,7 +37,11 @@ const table: readonly Entry[] = [
   of(({ connections }) => connections, connectionsResource),
   of(({ provider }) => provider?.clients, clientsResource),
   of(({ provider }) => provider?.scopes, scopesResource),
-  of(({ validators }) => validators, validatorsResource)
+  of(({ provider }) => provider?.consents, consentsResource),
+  of(({ provider }) => provider?.keys, keysResource),
+  of(({ validators }) => validators, validatorsResource),
+  of(({ telemetry }) => telemetry, settingsResource),
+  of(({ log }) => log, logResource)
 ]
 
 /** The entries for what an app has. */

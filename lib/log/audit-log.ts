@@ -4,6 +4,8 @@ import type { LogEntry, LogFields } from './log-entry.js'
 export interface LogQuery {
   /** `connection.authorized`, or an area with a star: `connection.*`. */
   readonly event?: string
+  /** Entries of these areas alone: `connection` for `connection.*`. */
+  readonly areas?: readonly string[]
   /** A target's id or name. */
   readonly target?: string
   readonly from?: Date

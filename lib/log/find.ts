@@ -16,6 +16,7 @@ export function pageFilter (query: LogQuery): { filter: mongo.Filter<LogDocument
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000) throw new errors.DWA_LOG_INVALID_QUERY('limit', 'must be an integer from 1 to 1000')
   const parts: Array<mongo.Filter<LogDocument>> = []
   if (query.event !== undefined) parts.push({ event: eventFilter(query.event) })
+  if (query.areas !== undefined) parts.push(areasFilter(query.areas))
   if (query.target !== undefined) parts.push(targetFilter(query.target))
   if (query.from !== undefined) {
     const from = dateIn('from', query.from)
@@ -34,9 +35,16 @@ export function readEntryId (field: string, value: unknown): mongo.ObjectId {
 
 function eventFilter (event: unknown): string | { $gte: string, $lt: string } {
   if (typeof event !== 'string') throw new errors.DWA_LOG_INVALID_QUERY('event', 'must be a string')
-  if (!event.endsWith('.*')) return event
-  const area = event.slice(0, -1)
-  return { $gte: area, $lt: `${area.slice(0, -1)}/` } // "/" follows "."
+  return event.endsWith('.*') ? areaFilter(event.slice(0, -2)) : event
+}
+
+function areaFilter (area: string): { $gte: string, $lt: string } {
+  return { $gte: `${area}.`, $lt: `${area}/` } // "/" follows "."
+}
+
+function areasFilter (areas: unknown): mongo.Filter<LogDocument> {
+  if (!Array.isArray(areas) || areas.length === 0 || !areas.every((area) => typeof area === 'string')) throw new errors.DWA_LOG_INVALID_QUERY('areas', 'must be a list of names')
+  return { $or: areas.map((area) => ({ event: areaFilter(area) })) }
 }
 
 function targetFilter (target: unknown): mongo.Filter<LogDocument> {

@@ -84,6 +84,17 @@ export class Consents {
     return [...agreed, ...held.filter(({ client }) => !agreed.some((consent) => consent.client === client))]
   }
 
+  /** At most `limit` consents by their position, from the one that follows `after` on: of a person, to a client, of both, or all of them. @throws DWA_STORE_UNAVAILABLE */
+  async page (limit: number, after?: string, of: { readonly user?: string, readonly client?: string } = {}): Promise<Array<ConsentView & { readonly position: string }>> {
+    return (await this.#options.records.page(limit, after, of)).map((record) => ({ ...toConsentView(record), position: record.fields.key }))
+  }
+
+  /** By id. @throws DWA_STORE_UNAVAILABLE */
+  async get (id: string): Promise<ConsentView | null> {
+    const record = await this.#options.records.get(id)
+    return record === null ? null : toConsentView(record)
+  }
+
   /**
    * Ends a consent and everything issued by it. The tokens go first, so that whoever does not get further has not forgotten any; and once more when the
    * consent is gone, for those that it brought forth meanwhile.

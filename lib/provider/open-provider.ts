@@ -155,6 +155,8 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
       scopes,
       consents: {
         list: async (of) => await consents.list(of),
+        page: async (limit, after, of) => await consents.page(limit, after, of),
+        get: async (id) => await consents.get(id),
         revoke: async ({ user, client }, change) => await consents.revoke(user, (await managed.get(client))?.id ?? client, change)
       },
       keys: new Keys({ clients: managed, records: clientRecords, now, maxTokenMs }),

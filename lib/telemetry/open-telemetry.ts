@@ -11,6 +11,7 @@ import { TelemetrySettings, type ActiveSettings, type TelemetryChange, type Tele
 export interface OpenTelemetry {
   readonly reporter: TelemetryReporter
   get (): Promise<TelemetryView>
+  version (): Promise<number>
   set (input: TelemetryInput, change?: TelemetryChange): Promise<TelemetryView>
 }
 
@@ -48,6 +49,7 @@ export function openTelemetry (store: Store, logger: Logger, sdk: SentrySdk = in
     async get () {
       return { sdkInstalled: sdk.installed(), ...await settings.get() }
     },
+    version: async () => await settings.version(),
     async set (input, change) {
       try {
         return { sdkInstalled: sdk.installed(), ...await settings.set(input, change) }

@@ -5,7 +5,8 @@ import type { Change, RecordCollection, StoredRecord } from '../store/record-col
 import { findDsnProblem } from './dsn.js'
 import type { StoredSettings } from './settings-kind.js'
 
-const inputSchema = {
+/** What may be changed of the settings. */
+export const telemetrySchema = {
   type: 'object',
   additionalProperties: false,
   properties: {
@@ -15,7 +16,7 @@ const inputSchema = {
 } as const
 
 /** What is to change; a setting that is left out stays as it is. */
-export type TelemetryInput = FromSchema<typeof inputSchema, { keepDefaultedPropertiesOptional: true }>
+export type TelemetryInput = FromSchema<typeof telemetrySchema, { keepDefaultedPropertiesOptional: true }>
 
 /** The settings as they are shown: the DSN is write-only. */
 export interface TelemetryView {
@@ -27,8 +28,8 @@ export interface TelemetryView {
   readonly sendPii: boolean
 }
 
-/** Who changes the settings, and what the audit entry says beside the event. */
-export type TelemetryChange = Omit<Change, 'event' | 'level'>
+/** Who changes the settings, and what the audit entry says beside the event; optionally of one version only. */
+export type TelemetryChange = Omit<Change, 'event' | 'level'> & { readonly version?: number | undefined }
 
 /** Where telemetry goes, as long as it is on. */
 export interface ActiveSettings { readonly dsn: string, readonly sendPii: boolean }
@@ -53,6 +54,11 @@ export class TelemetrySettings {
     return view(await this.#records.getByName(recordName))
   }
 
+  /** Counts the changes; 0 before the first. @throws DWA_STORE_UNAVAILABLE */
+  async version (): Promise<number> {
+    return (await this.#records.getByName(recordName))?.version ?? 0
+  }
+
   /** The settings to work with; null while telemetry is off. @throws DWA_STORE_UNAVAILABLE, DWA_STORE_UNREADABLE_SECRET, DWA_TELEMETRY_INVALID_SETTINGS */
   async active (): Promise<ActiveSettings | null> {
     const found = await this.#records.getByName(recordName)
@@ -65,7 +71,7 @@ export class TelemetrySettings {
 
   /**
    * Saves what changes, in one atomic operation with its audit entry. Of two changes at once of the same setting the later holds.
-   * @throws DWA_TELEMETRY_INVALID_SETTINGS, DWA_STORE_UNAVAILABLE
+   * @throws DWA_TELEMETRY_INVALID_SETTINGS, DWA_STORE_CONFLICT when they are not at the version that is meant, DWA_STORE_UNAVAILABLE
    */
   async set (input: TelemetryInput, change: TelemetryChange = {}): Promise<SavedView> {
     return await this.#save(readInput(input), change, 1)
@@ -73,6 +79,7 @@ export class TelemetrySettings {
 
   async #save (patch: Patch, change: TelemetryChange, tries: number): Promise<SavedView> {
     const before = await this.#records.getByName(recordName)
+    if (change.version !== undefined && change.version !== (before?.version ?? 0)) throw new errors.DWA_STORE_CONFLICT('The settings')
     const changed = difference(before, patch)
     if (Object.keys(changed).length === 0) return view(before)
     const { actor, requestId, message, details } = change
@@ -94,7 +101,7 @@ export class TelemetrySettings {
 }
 
 function readInput (input: TelemetryInput): Patch {
-  const found = findDisagreement(inputSchema, input)
+  const found = findDisagreement(telemetrySchema, input)
   if (found !== null) throw invalid(found.path, found.problem)
   const { dsn, sendPii } = input
   const trimmed = dsn?.trim()

@@ -9,7 +9,7 @@ import { telemetry } from '../../plugins/telemetry.js'
 import { masterKey, validator } from '../app.js'
 import { publicUrl, rolesOf } from '../docuware/caller.js'
 import type { Teardown } from '../mongo.js'
-import { issuer } from '../provider/provider-app.js'
+import { issuer, people } from '../provider/provider-app.js'
 
 export const roles = ['docuware', 'oauth_provider', 'system'] as const
 export type Role = typeof roles[number]
@@ -23,17 +23,19 @@ export interface AdminAppOptions {
   /** Runs before the plugins are registered. */
   readonly before?: (app: FastifyInstance) => Promise<void>
   readonly openapi?: boolean
+  /** Whether the header `x-user` says who is signed in to the provider. */
+  readonly people?: boolean
 }
 
 /** An app with everything that can be administered; who calls is said by the header `x-roles`. Closed with the test. */
-export async function adminApp (t: Teardown, { uri, admin: options = {}, store: storeOptions = {}, onLine, before, openapi = false }: AdminAppOptions): Promise<FastifyInstance> {
+export async function adminApp (t: Teardown, { uri, admin: options = {}, store: storeOptions = {}, onLine, before, openapi = false, people: signedIn = false }: AdminAppOptions): Promise<FastifyInstance> {
   const app = Fastify({ logger: onLine === undefined ? false : { level: 'trace', stream: { write: onLine } } })
   t.teardown(() => app.close())
   if (openapi) await app.register(swagger, { openapi: { info: { title: 'an app', version: '1' } } })
   await before?.(app)
   await app.register(store, { uri, secretKeys: [masterKey], publicUrl, access: rolesOf, ...storeOptions })
   await app.register(docuware, { allowInsecure: true })
-  await app.register(provider, { issuer, owner: { current: () => null, loginUrl: () => '/login', find: (id) => ({ id }) } })
+  await app.register(provider, { issuer, owner: { current: ({ headers }) => signedIn ? people.find(({ id }) => id === headers['x-user']) ?? null : null, loginUrl: () => '/login', find: (id) => people.find((person) => person.id === id) ?? null } })
   await app.register(jwt, { validators: [validator('declared')] })
   await app.register(telemetry)
   await app.register(admin, options)
@@ -63,7 +65,7 @@ export async function call (app: FastifyInstance, method: 'GET' | 'POST' | 'PATC
     headers: { ...(as === null ? {} : { 'x-roles': as }), ...(method === 'POST' || method === 'PATCH' ? { 'content-type': 'application/json' } : {}), ...headers },
     ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) })
   })
-  const isJson = /json/.test(String(response.headers['content-type'])) && response.body !== ''
+  const isJson = /^application\/(problem\+)?json/.test(String(response.headers['content-type'])) && response.body !== ''
   return { status: response.statusCode, body: isJson ? response.json<Record<string, unknown>>() : {}, text: response.body, headers: response.headers }
 }
 

@@ -382,7 +382,7 @@ t.test('what the app gets wrong is a page without a word of it, and told to the 
   const captured: unknown[] = []
   let wrong: 'current' | 'loginUrl' | 'nowhere' | 'nobody' | null = null
   const { app, lines, addClient } = await authorizeApp(t, {
-    before: (app) => { app.decorate('telemetry', { get: async () => { throw new Error() }, set: async () => { throw new Error() }, capture: (error) => { captured.push(error) } }) },
+    before: (app) => { app.decorate('telemetry', { version: async () => 0, get: async () => { throw new Error() }, set: async () => { throw new Error() }, capture: (error) => { captured.push(error) } }) },
     owner: {
       current (request) {
         if (wrong === 'current') throw new Error('a secret of the app')

@@ -1,0 +1,262 @@
+import t from 'tap'
+import { LogReaders } from '../../lib/admin/log-readers.js'
+import type { AuditLog } from '../../lib/log/audit-log.js'
+import { ManualClock } from '../manual-clock.js'
+import { eventually } from '../store-app.js'
+import { EventReader } from './event-reader.js'
+import { FakeLog } from './fake-log.js'
+
+interface Line { readonly message: string }
+
+/** Readers of a log in memory. */
+function readersOf (log: FakeLog, { max = 10, maxWaiting = 100_000 } = {}) {
+  const lines: Line[] = []
+  const note = (_details: object, message: string): void => { lines.push({ message }) }
+  const clock = new ManualClock()
+  const auditLog: AuditLog = Object.assign(log, { append: refuse, record: refuse, sample: refuse, verify: refuse })
+  return { clock, lines, readers: new LogReaders({ auditLog, clock, logger: { info: note, warn: note, error: note }, max, maxWaiting }) }
+}
+
+function refuse (): never {
+  throw new Error('only reading is meant here')
+}
+
+t.test('a stream begins now, and goes on with what comes', async (t) => {
+  const log = new FakeLog()
+  log.add('connection.created')
+  const { readers } = readersOf(log)
+  const reader = new EventReader(await readers.stream({}, undefined))
+  t.match(await reader.next(), { id: log.entries[0]?.id, entry: null }, 'where it begins is said, to come back to')
+  log.add('connection.updated')
+  log.add('connection.deleted')
+  t.strictSame(await reader.events(2), ['connection.updated', 'connection.deleted'])
+})
+
+t.test('of an empty log too', async (t) => {
+  const log = new FakeLog()
+  const { readers, clock } = readersOf(log)
+  const reader = new EventReader(await readers.stream({}, undefined))
+  t.match(await reader.next(), { id: null, entry: null })
+  clock.advance(15_000)
+  t.match(await reader.next(), { id: null, entry: null })
+  log.add('log.opened')
+  t.strictSame(await reader.events(1), ['log.opened'])
+})
+
+t.test('a stream shows what its reader may see, and says how far it is all the same', async (t) => {
+  const log = new FakeLog()
+  const { readers, clock } = readersOf(log)
+  const all = new EventReader(await readers.stream({}, undefined))
+  const some = new EventReader(await readers.stream({ areas: ['connection', 'webhook'] }, undefined))
+  const events = ['client.created', 'connection.created', 'connections.x', 'webhook.refused', 'webhook_source.created', 'connection.x']
+  for (const event of events) log.add(event)
+  t.strictSame(await all.events(6), events)
+  t.strictSame(await some.events(3), ['connection.created', 'webhook.refused', 'connection.x'])
+  const { id } = log.add('client.deleted')
+  t.strictSame(await all.events(1), ['client.deleted'])
+  clock.advance(15_000)
+  t.strictSame(await some.next(), { id, entry: null }, 'the place of an entry it does not see')
+})
+
+t.test('filters of a stream are those of the list', async (t) => {
+  const log = new FakeLog()
+  const { readers } = readersOf(log)
+  const cases = [
+    [{ event: 'connection.*' }, ['connection.a', 'connection.b', 'connection.c']],
+    [{ event: 'connection.b' }, ['connection.b']],
+    [{ event: 'client.*', areas: ['connection'] }, []],
+    [{ target: 't2' }, ['connection.b']],
+    [{ target: 'acme' }, ['connection.a', 'connection.b', 'connection.c', 'client.a']],
+    [{ target: 'nobody' }, []]
+  ] as const
+  const streams = await Promise.all(cases.map(async ([view]) => new EventReader(await readers.stream(view, undefined))))
+  for (const event of ['connection.a', 'connection.b', 'connection.c', 'client.a']) log.add(event)
+  for (const [index, [view, expected]] of cases.entries()) t.strictSame(await streams[index]?.events(expected.length), expected, JSON.stringify(view))
+})
+
+t.test('who comes back to a place that is remembered goes on there, without another look at the log', async (t) => {
+  const log = new FakeLog()
+  const { readers } = readersOf(log)
+  const first = new EventReader(await readers.stream({}, undefined))
+  for (let count = 1; count <= 10; count++) log.add(`connection.e${count}`)
+  await first.events(10)
+  const again = new EventReader(await readers.stream({}, log.entries[6]?.id))
+  t.strictSame(await again.events(3), ['connection.e8', 'connection.e9', 'connection.e10'])
+  t.equal(log.tails, 1)
+  const newest = new EventReader(await readers.stream({}, log.entries.at(-1)?.id))
+  log.add('connection.e11')
+  t.strictSame([await newest.events(1), await again.events(1)], [['connection.e11'], ['connection.e11']])
+})
+
+t.test('who comes back to an older place is given everything since, once and in order, whatever comes meanwhile', async (t) => {
+  const log = new FakeLog()
+  for (let count = 1; count <= 100; count++) log.add(`connection.e${count}`)
+  const { readers } = readersOf(log)
+  const expected = (from: number, to: number): string[] => Array.from({ length: to - from + 1 }, (_, index) => `connection.e${from + index}`)
+
+  log.hold()
+  const live = new EventReader(await readers.stream({}, undefined))
+  const back = new EventReader(await readers.stream({}, log.entries[9]?.id))
+  for (let count = 101; count <= 110; count++) log.add(`connection.e${count}`)
+  t.strictSame(await live.events(10), expected(101, 110))
+  log.release()
+  t.strictSame(await back.events(100), expected(11, 110))
+  log.add('connection.e111')
+  t.strictSame(await back.events(1), expected(111, 111))
+  t.equal(log.tails, 1, 'nothing reads on beside the feed')
+
+  const evicted = new EventReader(await readers.stream({}, 'f'.repeat(24)))
+  t.strictSame(await evicted.events(111), expected(1, 111), 'a place that is gone: what is left')
+})
+
+t.test('who is ahead of this process is given nothing twice', async (t) => {
+  const log = new FakeLog()
+  log.add('connection.e1')
+  const { readers } = readersOf(log)
+  log.hold()
+  const live = new EventReader(await readers.stream({}, undefined))
+  const ahead = new EventReader(await readers.stream({}, '000000000000000000000003')) // which another process has shown already
+  log.add('connection.e2')
+  log.add('connection.e3')
+  t.strictSame(await live.events(2), ['connection.e2', 'connection.e3'])
+  log.release()
+  log.add('connection.e4')
+  t.strictSame(await ahead.events(1), ['connection.e4'])
+  await eventually('its own reading has ended', () => log.tails === 1)
+})
+
+t.test('who does not read is let go at a bound; who comes back loses nothing', async (t) => {
+  const log = new FakeLog()
+  log.add('connection.e0')
+  const { readers } = readersOf(log, { maxWaiting: 50_000 })
+  const dead = await readers.stream({}, undefined)
+  const live = new EventReader(await readers.stream({}, undefined))
+  t.equal(readers.open, 2)
+  for (let count = 1; count <= 100; count++) {
+    log.add(`connection.e${count}`, 1000)
+    await live.events(1)
+    t.ok(dead.readableLength <= 52_000, 'no more waits than the bound')
+  }
+  t.ok(dead.destroyed)
+  t.equal(readers.open, 1)
+  const again = new EventReader(await readers.stream({}, log.entries[0]?.id))
+  const events = await again.events(100)
+  t.strictSame([events[0], events[99]], ['connection.e1', 'connection.e100'], 'also of more than the bound')
+})
+
+t.test('who reads old entries slowly is waited for; who does not read them at all is let go, and so is whom too many wait for', async (t) => {
+  const log = new FakeLog()
+  for (let count = 1; count <= 700; count++) log.add(`connection.e${count}`, 1000)
+  const { readers, clock } = readersOf(log, { maxWaiting: 50_000 })
+  const dead = await readers.stream({}, log.entries[0]?.id)
+  const gone = await readers.stream({}, log.entries[0]?.id)
+  await eventually('entries wait', () => dead.readableLength > 16_000 && gone.readableLength > 16_000)
+  t.ok(dead.readableLength < 20_000, 'no more than is taken at once')
+  const slow = new EventReader(await readers.stream({}, log.entries[0]?.id))
+  t.equal((await slow.events(699)).at(-1), 'connection.e700')
+  gone.destroy()
+  clock.advance(30_000)
+  t.ok(dead.destroyed)
+  log.hold()
+  const late = await readers.stream({}, log.entries[0]?.id)
+  const live = new EventReader(await readers.stream({}, undefined))
+  for (let count = 1; count <= 1001; count++) log.add(`connection.new${count}`)
+  await live.events(1001)
+  t.ok(late.destroyed, 'a thousand new entries wait for it')
+  log.release()
+  await eventually('only the feed reads', () => log.tails === 1)
+})
+
+t.test('few read old entries at once; the others have their turn', async (t) => {
+  const log = new FakeLog()
+  for (let count = 1; count <= 3; count++) log.add(`connection.e${count}`)
+  const { readers } = readersOf(log, { max: 20 })
+  log.hold()
+  const streams = await Promise.all(Array.from({ length: 12 }, async () => await readers.stream({}, log.entries[0]?.id)))
+  streams.at(-1)?.destroy()
+  await eventually('four read beside the feed', () => log.tails === 5)
+  log.release()
+  for (const stream of streams.slice(0, -1)) t.strictSame(await new EventReader(stream).events(2), ['connection.e2', 'connection.e3'])
+  await eventually('only the feed reads', () => log.tails === 1)
+})
+
+t.test('a stream beats, and ends after a quarter of an hour: its reader is asked again who they are', async (t) => {
+  const log = new FakeLog()
+  for (let count = 1; count <= 60; count++) log.add('log.e')
+  const { readers, clock } = readersOf(log)
+  log.hold()
+  const stream = await readers.stream({}, undefined)
+  const waiting = new EventReader(await readers.stream({}, log.entries[0]?.id))
+  const dead = await readers.stream({}, undefined)
+  const reader = new EventReader(stream)
+  await reader.next()
+  await waiting.next()
+  for (let beat = 1; beat < 60; beat++) {
+    clock.advance(15_000)
+    t.match(await reader.next(), { id: String, entry: null })
+  }
+  t.match(await waiting.next(), { id: null, entry: null }, 'while old entries come, no place is said')
+  clock.advance(15_000)
+  t.equal(await reader.next(), null)
+  t.notOk(dead.destroyed)
+  clock.advance(30_000)
+  t.ok(dead.destroyed, 'also of one that is not read')
+  await eventually('nobody is left', () => readers.open === 0)
+})
+
+t.test('no more than so many are open, exports among them', async (t) => {
+  const log = new FakeLog()
+  log.add('connection.e1')
+  const { readers } = readersOf(log, { max: 2 })
+  const [stream] = await Promise.all([readers.stream({}, undefined), readers.export({})])
+  await t.rejects(readers.stream({}, undefined), { code: 'DWA_ADMIN_TOO_MANY_STREAMS', statusCode: 503 })
+  await t.rejects(readers.export({}), { code: 'DWA_ADMIN_TOO_MANY_STREAMS' })
+  stream.destroy()
+  await eventually('it is closed', () => readers.open === 1)
+  t.ok(await readers.stream({}, undefined))
+})
+
+t.test('an export reads on as fast as it is read', async (t) => {
+  const log = new FakeLog()
+  for (let count = 1; count <= 5000; count++) log.add(`connection.e${count}`, 200)
+  const { readers } = readersOf(log)
+  const all = (await (await readers.export({})).toArray()).join('').trimEnd().split('\n').map((line) => JSON.parse(line))
+  t.strictSame([all.length, all[0].event, all.at(-1).event], [5000, 'connection.e5000', 'connection.e1'])
+  t.equal(new Set(all.map(({ id }) => id)).size, 5000)
+  log.queries.length = 0
+  const dead = await readers.export({ areas: ['connection'] })
+  dead.read(1)
+  await new Promise((resolve) => setImmediate(resolve))
+  t.ok(log.queries.length <= 2, `${log.queries.length} pages`)
+  t.match(log.queries[0], { areas: ['connection'], limit: 500 })
+  readers.close()
+  t.ok(dead.destroyed)
+})
+
+t.test('a log that cannot be read is an error before anything is sent; one that fails later ends the streams, and is told', async (t) => {
+  const log = new FakeLog()
+  const { readers, lines } = readersOf(log)
+  const before = new EventReader(await readers.stream({}, undefined))
+  await before.next()
+  const old = await readers.stream({}, '1'.repeat(24))
+  const broken = new Promise((resolve) => { old.once('error', resolve) })
+  log.fail(new Error('broken for old entries'), 'old')
+  t.match(await broken, { message: 'broken for old entries' })
+  log.fail(new Error('broken'))
+  t.equal(await before.next(), null)
+  t.strictSame(lines, [{ message: 'the streams of the audit log were broken off' }])
+  await t.rejects(readers.stream({}, undefined), { message: 'broken' })
+  await t.rejects(readers.export({}), { message: 'broken' })
+  t.equal(readers.open, 0)
+})
+
+t.test('closing ends all streams', async (t) => {
+  const log = new FakeLog()
+  const { readers, lines } = readersOf(log)
+  const reader = new EventReader(await readers.stream({}, undefined))
+  await reader.next()
+  readers.close()
+  t.equal(await reader.next(), null)
+  await eventually('the feed has ended', () => log.tails === 0)
+  t.strictSame(lines, [])
+})
