@@ -8,6 +8,7 @@ import { provider, type ProviderOptions } from './plugins/provider.js'
 import { signIn, type SignInOptions } from './plugins/sign-in.js'
 import { store, type StoreOptions } from './plugins/store.js'
 import { telemetry, type TelemetryOptions } from './plugins/telemetry.js'
+import { webhooks, type WebhooksOptions } from './plugins/webhooks.js'
 
 /** Options of the umbrella plugin: each key registers the plugin of that name, in this order. */
 export interface DocuwareAuthOptions {
@@ -17,6 +18,7 @@ export interface DocuwareAuthOptions {
   readonly docuware?: DocuwareOptions
   readonly provider?: ProviderOptions
   readonly jwt?: JwtOptions
+  readonly webhooks?: WebhooksOptions
   readonly telemetry?: TelemetryOptions
   readonly signIn?: SignInOptions
 }
@@ -25,7 +27,7 @@ const optionsSchema = {
   type: 'object',
   additionalProperties: false,
   required: ['store'],
-  properties: { publicUrl: { type: 'string' }, store: { type: 'object' }, docuware: { type: 'object' }, provider: { type: 'object' }, jwt: { type: 'object' }, telemetry: { type: 'object' }, signIn: { type: 'object' } }
+  properties: { publicUrl: { type: 'string' }, store: { type: 'object' }, docuware: { type: 'object' }, provider: { type: 'object' }, jwt: { type: 'object' }, webhooks: { type: 'object' }, telemetry: { type: 'object' }, signIn: { type: 'object' } }
 } as const
 
 async function umbrella (app: FastifyInstance, options: DocuwareAuthOptions): Promise<void> {
@@ -34,15 +36,16 @@ async function umbrella (app: FastifyInstance, options: DocuwareAuthOptions): Pr
   if (options.docuware !== undefined) await app.register(docuware, options.docuware)
   if (options.provider !== undefined) await app.register(provider, options.provider)
   if (options.jwt !== undefined) await app.register(jwt, options.jwt)
+  if (options.webhooks !== undefined) await app.register(webhooks, options.webhooks)
   if (options.telemetry !== undefined) await app.register(telemetry, options.telemetry)
   if (options.signIn !== undefined) await app.register(signIn, options.signIn)
 }
 
 /** Registers `store` and every plugin that is configured. */
-const docuwareAuth = Object.assign(fp(umbrella, { name: 'fastify-docuware-auth', fastify: '5.x' }), { store, docuware, provider, jwt, telemetry, signIn, errors, isAuthError })
+const docuwareAuth = Object.assign(fp(umbrella, { name: 'fastify-docuware-auth', fastify: '5.x' }), { store, docuware, provider, jwt, telemetry, signIn, webhooks, errors, isAuthError })
 
 export default docuwareAuth
-export { docuware, docuwareAuth, docuwareAuth as 'module.exports', errors, isAuthError, jwt, provider, signIn, store, telemetry }
+export { docuware, docuwareAuth, docuwareAuth as 'module.exports', errors, isAuthError, jwt, provider, signIn, store, telemetry, webhooks }
 export type { AuthError, AuthErrorCode } from './lib/errors.js'
 export type { Clock } from './lib/clock.js'
 export type { Account, ConnectionInput, ConnectionPatch, ConnectionStatus, ConnectionView } from './lib/docuware/connection-schema.js'
@@ -86,9 +89,13 @@ export type { RouteClaimant, RouteHook } from './lib/store/route-auth.js'
 export type { Store } from './lib/store/store.js'
 export type { ErrorContext, ErrorReporter } from './lib/telemetry/error-reporter.js'
 export type { TelemetryChange, TelemetryInput, TelemetryView } from './lib/telemetry/telemetry-settings.js'
+export type { SourceInput as WebhookSourceInput, SourcePatch as WebhookSourcePatch, SourceView as WebhookSourceView } from './lib/webhooks/source-schema.js'
+export type { SourceSecrets as WebhookSecrets, WebhookSources } from './lib/webhooks/sources.js'
+export type { DeclaredSource as DeclaredWebhookSource } from './lib/webhooks/webhook-options.js'
 export type { AuthorizationUrlOptions, Docuware } from './types/docuware.js'
 export type { JwtPayload, JwtValidators, RequireAuthOptions } from './types/jwt.js'
 export type { SignIn } from './types/sign-in.js'
 export type { Telemetry } from './types/telemetry.js'
+export type { VerifiedWebhook } from './types/webhooks.js'
 export type { ConsentManagement, OAuthProvider } from './types/provider.js'
-export type { DocuwareOptions, JwtOptions, ProviderOptions, SignInOptions, StoreOptions, TelemetryOptions }
+export type { DocuwareOptions, JwtOptions, ProviderOptions, SignInOptions, StoreOptions, TelemetryOptions, WebhooksOptions }

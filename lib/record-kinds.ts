@@ -5,6 +5,7 @@ import { consentKind } from './provider/consent-kind.js'
 import { scopeKind } from './provider/scope-kind.js'
 import type { RecordKind } from './store/record-collection.js'
 import { settingsKind } from './telemetry/settings-kind.js'
+import { sourceKind } from './webhooks/source-kind.js'
 
 /** Every kind of record that the package keeps: what `rotate-keys --data-key` walks through. */
-export const recordKinds: readonly RecordKind[] = [validatorKind, connectionKind, clientKind, scopeKind, consentKind, settingsKind]
+export const recordKinds: readonly RecordKind[] = [validatorKind, connectionKind, clientKind, scopeKind, consentKind, settingsKind, sourceKind]

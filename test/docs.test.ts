@@ -12,6 +12,8 @@ import { providerOptionsSchema } from '../lib/provider/provider-options.js'
 import { scopeSchema } from '../lib/provider/scope-schema.js'
 import { signInOptionsSchema } from '../lib/sign-in/sign-in-options.js'
 import { storeOptionsSchema } from '../lib/store/store-options.js'
+import { sourceSchema } from '../lib/webhooks/source-schema.js'
+import { webhooksOptionsSchema } from '../lib/webhooks/webhook-options.js'
 import { packageVersion } from '../lib/version.js'
 import { docstringsOf, examplesOf, readPages, tableOf, toJavaScript, withTable } from './markdown.js'
 
@@ -24,6 +26,7 @@ t.test('the tables of options are what the schemas say (npm run docs writes them
   const jwtDocs = await docstringsOf('lib/jwt/jwt-options.ts', 'JwtOptions')
   const docuwareDocs = await docstringsOf('lib/docuware/docuware-options.ts', 'DocuwareOptions')
   const providerDocs = await docstringsOf('lib/provider/provider-options.ts', 'ProviderOptions')
+  const webhooksDocs = await docstringsOf('lib/webhooks/webhook-options.ts', 'WebhooksOptions')
   const cases = [
     ['README.md', 'store options', tableOf(storeOptionsSchema, storeDocs)],
     ['README.md', 'jwt options', tableOf(jwtOptionsSchema, jwtDocs)],
@@ -33,6 +36,8 @@ t.test('the tables of options are what the schemas say (npm run docs writes them
     ['docs/provider.md', 'client', tableOf(clientSchema)],
     ['docs/provider.md', 'scope', tableOf(scopeSchema)],
     ['docs/docuware.md', 'connection', tableOf(connectionSchema)],
+    ['README.md', 'webhooks options', tableOf(webhooksOptionsSchema, webhooksDocs)],
+    ['docs/webhooks.md', 'webhook source', tableOf(sourceSchema)],
     ['docs/jwt.md', 'validator', tableOf(validatorSchema)]
   ] as const
   for (const [name, table, text] of cases) {

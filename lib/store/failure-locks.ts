@@ -56,19 +56,18 @@ export class FailureLocks<LimitName extends string> {
     this.#options = options
   }
 
-  /** A promise only when the database has to be asked. Throws, or rejects with, DWA_RATE_LIMITED with `retryAfter` in seconds while that key is locked, DWA_STORE_UNAVAILABLE. */
-  refuseLocked (limit: LimitName, key: readonly string[]): Promise<void> | undefined {
-    const locks = this.#options.cache.get('', async () => await this.#read())
-    if (locks instanceof Promise) return locks.then((read) => { this.#refuse(read, limit, key) })
-    this.#refuse(locks, limit, key)
-    return undefined
-  }
-
-  #refuse (locks: ReadonlyMap<string, number>, limit: LimitName, key: readonly string[]): void {
-    if (locks.size === 0) return
+  /** @throws DWA_RATE_LIMITED with `retryAfter` in seconds while that key is locked, DWA_STORE_UNAVAILABLE */
+  async refuseLocked (limit: LimitName, key: readonly string[]): Promise<void> {
+    const locks = await this.#locks()
     const until = locks.get(idOf(limit, key)) ?? 0
     const now = this.#options.clock.now()
     if (until > now) throw limited(until - now)
+  }
+
+  /** Whether nobody is locked, as it is most of the time; a promise only when the database has to be asked. Throws, or rejects with, DWA_STORE_UNAVAILABLE. */
+  areNone (): boolean | Promise<boolean> {
+    const locks = this.#locks()
+    return locks instanceof Promise ? locks.then(({ size }) => size === 0) : locks.size === 0
   }
 
   /** Counts a failure, and locks the key when it was one too many. @throws DWA_STORE_UNAVAILABLE */
@@ -95,6 +94,10 @@ export class FailureLocks<LimitName extends string> {
   /** Another process has locked somebody. */
   forget (): void {
     this.#options.cache.forget(() => true)
+  }
+
+  #locks (): ReadonlyMap<string, number> | Promise<ReadonlyMap<string, number>> {
+    return this.#options.cache.get('', async () => await this.#read())
   }
 
   async #read (): Promise<ReadonlyMap<string, number>> {

@@ -109,7 +109,7 @@ export class RouteAuth {
   check (): void {
     for (const seen of this.#seen) {
       for (const key of ['auth', 'webhook'] as const) {
-        if (seen[key] !== undefined && seen[key] !== false) this.#claims(key).find(seen[key], seen.route)
+        if (seen[key] !== undefined && (key === 'webhook' || seen.auth !== false)) this.#claims(key).find(seen[key], seen.route)
       }
       this.#checkScopes(seen)
     }

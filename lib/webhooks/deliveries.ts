@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto'
+import { every, type Clock } from '../clock.js'
+import type { DocumentCollection, DocumentIndex } from '../store/document-collection.js'
+import { isDuplicateKey } from '../store/key-ring-document.js'
+import { reasonOf, type Logger } from '../store/logger.js'
+
+/** A delivery that is being handled, or was. */
+export interface DeliveryDocument {
+  /** A hash of the source's name and the delivery's id. */
+  _id: string
+  /** Whose turn it is. */
+  owner: string
+  /** Whether it was handled: then it is not handled again. */
+  done: boolean
+  /** The database's time at which somebody else may handle it, and it is forgotten. */
+  expiresAt: Date
+}
+
+export const deliveryIndexes: readonly DocumentIndex[] = [{ keys: { expiresAt: 1 }, expireAfterSeconds: 0 }]
+
+/** Milliseconds: how long a process that died blocks a delivery, how often a living one prolongs that, and when it gives up waiting for its handler. */
+const turnMs = 30_000
+const renewalMs = 10_000
+const longestTurnMs = 15 * 60_000
+
+export interface DeliveriesOptions {
+  readonly documents: DocumentCollection<DeliveryDocument>
+  /** The database's time. */
+  readonly clock: Clock
+  readonly randomBytes: (size: number) => Buffer
+  readonly logger: Logger
+}
+
+/** The turn to handle a delivery. */
+export interface Turn {
+  /** Ends it once: handled for good, or free for the next try. Never rejects. */
+  end (handled: boolean): Promise<void>
+}
+
+/** Which deliveries were handled: each by one process, once, unless its handler fails. */
+export class Deliveries {
+  readonly #options: DeliveriesOptions
+
+  constructor (options: DeliveriesOptions) {
+    this.#options = options
+  }
+
+  /** The turn to handle a delivery; `handled` when it was, `taken` while somebody is at it. @throws DWA_STORE_UNAVAILABLE */
+  async take (source: string, id: string, rememberMs: number): Promise<Turn | 'handled' | 'taken'> {
+    const { documents, clock, randomBytes } = this.#options
+    const _id = createHash('sha256').update(JSON.stringify([source, id])).digest('base64url')
+    const owner = randomBytes(16).toString('base64url')
+    const now = clock.now()
+    try {
+      await documents.run(async (deliveries) => await deliveries.updateOne({ _id, expiresAt: { $lte: new Date(now) } }, { $set: { owner, done: false, expiresAt: new Date(now + turnMs) } }, { upsert: true }))
+    } catch (error) {
+      if (!isDuplicateKey(error)) throw error
+      const other = await documents.run(async (deliveries) => await deliveries.findOne({ _id }))
+      return other?.done === true ? 'handled' : 'taken'
+    }
+    return this.#turn(_id, owner, now, rememberMs)
+  }
+
+  #turn (_id: string, owner: string, since: number, rememberMs: number): Turn {
+    const { documents, clock } = this.#options
+    const prolong = (until: number, done: boolean) => async (): Promise<boolean> => {
+      const { matchedCount } = await documents.run(async (deliveries) => await deliveries.updateOne({ _id, owner, done: false }, { $set: { done, expiresAt: new Date(until) } }))
+      return matchedCount === 1
+    }
+    const release = async (): Promise<boolean> => {
+      await documents.run(async (deliveries) => await deliveries.deleteOne({ _id, owner, done: false }))
+      return true
+    }
+    const cancel = every(clock, renewalMs, () => {
+      const now = clock.now()
+      if (now - since > longestTurnMs) cancel()
+      else this.#attempt(prolong(now + turnMs, false)).catch(() => {}) // it never rejects
+    })
+    let ended = false
+    return {
+      end: async (handled) => {
+        if (ended) return
+        ended = true
+        cancel()
+        await this.#attempt(handled ? prolong(clock.now() + rememberMs, true) : release)
+      }
+    }
+  }
+
+  /** What cannot be written down now ends by itself: the delivery may then be handled once more. */
+  async #attempt (write: () => Promise<boolean>): Promise<void> {
+    const { logger } = this.#options
+    try {
+      if (!await write()) logger.warn({}, 'a webhook delivery took so long that it was given to somebody else')
+    } catch (error) {
+      logger.warn({ reason: reasonOf(error) }, 'what became of a webhook delivery could not be stored')
+    }
+  }
+}
