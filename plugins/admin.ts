@@ -13,6 +13,7 @@ import { readQuery } from '../lib/admin/query.js'
 import { readObject } from '../lib/admin/read-body.js'
 import type { Answer, Call, Operation, Resource, Role } from '../lib/admin/resource.js'
 import { resourcesOf } from '../lib/admin/resources.js'
+import type { NamedRecords } from '../lib/admin/resources/named-records.js'
 import { errors, isAuthError } from '../lib/errors.js'
 import { isCrossSite } from '../lib/http/cookie-header.js'
 import { checkOptions } from '../lib/options.js'
@@ -37,6 +38,8 @@ async function adminPlugin (app: FastifyInstance, options: AdminOptions): Promis
     connections: app.hasDecorator('docuware') ? app.docuware.connections : undefined,
     validators: app.hasDecorator('jwtValidators') ? app.jwtValidators : undefined,
     provider: app.hasDecorator('oauthProvider') ? app.oauthProvider : undefined,
+    connectors: app.hasDecorator('connectors') ? app.getDecorator<NamedRecords>('connectors') : undefined,
+    webhookSources: app.hasDecorator('webhookSources') ? app.getDecorator<NamedRecords>('webhookSources') : undefined,
     telemetry: app.hasDecorator('telemetry') ? app.telemetry : undefined,
     log: { auditLog: app.auditLog, readers }
   })

@@ -8,6 +8,7 @@ import { connectionsResource } from './resources/connections.js'
 import { consentsResource } from './resources/consents.js'
 import { keysResource } from './resources/keys.js'
 import { logResource, type ManagedLog } from './resources/log.js'
+import { namedRecordsResource, type NamedRecords } from './resources/named-records.js'
 import { scopesResource } from './resources/scopes.js'
 import { settingsResource } from './resources/settings.js'
 import { validatorsResource } from './resources/validators.js'
@@ -17,6 +18,8 @@ export interface ManagedParts {
   readonly connections: Connections | undefined
   readonly validators: JwtValidators | undefined
   readonly provider: OAuthProvider | undefined
+  readonly connectors: NamedRecords | undefined
+  readonly webhookSources: NamedRecords | undefined
   readonly telemetry: Telemetry | undefined
   readonly log: ManagedLog
 }
@@ -40,6 +43,8 @@ const table: readonly Entry[] = [
   of(({ provider }) => provider?.consents, consentsResource),
   of(({ provider }) => provider?.keys, keysResource),
   of(({ validators }) => validators, validatorsResource),
+  of(({ connectors }) => connectors, namedRecordsResource('connectors', 'connector')),
+  of(({ webhookSources }) => webhookSources, namedRecordsResource('webhook-sources', 'webhook source')),
   of(({ telemetry }) => telemetry, settingsResource),
   of(({ log }) => log, logResource)
 ]

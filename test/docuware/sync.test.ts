@@ -56,7 +56,7 @@ interface SyncApp extends ClockedApp { readonly reporter: Reporter }
 
 async function syncApp (t: Test, options: DocuwareAppOptions & { readonly clock?: MovableClock } = {}): Promise<SyncApp> {
   const reporter = new Reporter()
-  const made = await clockedApp(t, { before: (app) => { app.decorate('telemetry', { ...reporter, capture: reporter.capture.bind(reporter), get: fail, set: fail }) }, ...options })
+  const made = await clockedApp(t, { before: (app) => { app.decorate('telemetry', { ...reporter, capture: reporter.capture.bind(reporter), get: fail, set: fail, version: fail }) }, ...options })
   return { ...made, reporter }
 }
 
