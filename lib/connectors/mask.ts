@@ -1,21 +1,24 @@
 const masked = '[masked]'
 
-/** `text` with every secret masked, also where it is escaped: in a URL, in JSON (in JSON), in HTML. */
+/** `text` with every secret masked, also where it is escaped: in a URL (in a URL), in JSON (in JSON), in HTML. */
 export function mask (text: string, secrets: readonly string[]): string {
   const told = [...new Set(secrets)].filter((secret) => secret !== '').sort((one, other) => other.length - one.length) // one may begin with another
   return told.length === 0 ? text : text.replace(new RegExp(told.map(anyForm).join('|'), 'g'), masked)
 }
 
 function anyForm (secret: string): string {
-  return Array.from(secret, (character) => /[A-Za-z0-9_~-]/.test(character) ? character : `(?:${formsOf(character).join('|')})`).join('')
+  return Array.from(secret, (character) => /[A-Za-z0-9]/.test(character) ? character : `(?:${formsOf(character).join('|')})`).join('')
 }
 
 const entities = new Map([['&', '&amp;'], ['<', '&lt;'], ['>', '&gt;'], ['"', '&quot;'], ["'", '&apos;'], [' ', '\\+']])
 
+/** A URL may stand in HTML that escapes all but letters. */
+const percent = '(?:%|&#0*37;|&#[xX]0*25;)'
+
 function formsOf (character: string): string[] {
   const point = character.codePointAt(0) ?? 0
   const units = Array.from({ length: character.length }, (_, at) => `\\\\+u${anyCase(character.charCodeAt(at).toString(16).padStart(4, '0'))}`).join('')
-  const bytes = Array.from(Buffer.from(character), (byte) => `%${anyCase(byte.toString(16).padStart(2, '0'))}`).join('')
+  const bytes = Array.from(Buffer.from(character), (byte) => `${percent}(?:25)*${anyCase(byte.toString(16).padStart(2, '0'))}`).join('')
   const entity = entities.get(character)
   return [
     ...(character === '\\' ? ['\\\\+'] : character === '"' || character === '/' ? [`\\\\*${character}`] : [character.replace(/[$()*+.?[\]^{|}]/, '\\$&')]),
