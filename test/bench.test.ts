@@ -4,6 +4,7 @@ import { comparisons } from '../bench/auth/comparisons.js'
 import { toMarkdown, withReport } from '../bench/auth/report.js'
 import { measureAuth } from '../bench/auth/run.js'
 import { runDocuware } from '../bench/docuware/run.js'
+import { runWebhooks } from '../bench/webhooks/run.js'
 
 const root = new URL('../', import.meta.url)
 
@@ -41,4 +42,14 @@ t.test('the docuware benchmark runs, and its figures that are no times are right
   const lines: string[] = []
   await runDocuware(['--rounds', '1', '--requests', '64'], (line) => { lines.push(line) })
   t.match(lines, [/^client\.get against bare fetch/, /^ {2}bare fetch/, /calls with a valid token: 0 /, /expired token: 1 refresh/, /noticed by another app/])
+})
+
+t.test('the webhooks benchmark sends signed requests to each kind of server', async (t) => {
+  const lines: string[] = []
+  await runWebhooks(['--rounds', '1', '--seconds', '0.5'], (line) => { lines.push(line) })
+  const figures = lines.map((line) => /^(1 [KM]B), (.+): (\d+)\/s, [\d.]+ µs CPU, ([\d.]+) \(/.exec(line)?.slice(1) ?? [line])
+  t.strictSame(figures.map(([size, name]) => `${size}: ${name}`), ['1 KB', '1 MB'].flatMap((size) => [
+    `${size}: bare POST route`, `${size}: bare POST route and one HMAC by hand`, `${size}: this package, config.webhook`
+  ]))
+  for (const [size, name, perSecond, share] of figures) t.ok(Number(perSecond) > 0 && Number(share) > 0, `${size}: ${name}`)
 })

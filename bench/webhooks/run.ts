@@ -1,0 +1,87 @@
+import { createHmac } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import autocannon from 'autocannon'
+import { figure, Program } from '../auth/program.js'
+import { median, spread } from '../auth/spread.js'
+import { turned } from '../auth/throughput.js'
+import { contestants, secret, type ServerConfig } from './contestants.js'
+
+const goal = 0.9
+const sizes = [
+  { name: '1 KB', bytes: 1000, connections: 64 },
+  { name: '1 MB', bytes: 1_000_000, connections: 16 }
+] as const
+
+type Print = (line: string) => void
+
+interface Sample { readonly perSecond: number, readonly cpuMicroseconds: number }
+
+/** Runs `npm run bench -- webhooks`: signed requests to a verified route, against a bare one and one that is verified by hand. */
+export async function runWebhooks (given: string[], print: Print = console.log): Promise<void> {
+  const { values } = parseArgs({ args: given, options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '3' } } })
+  const { rounds, seconds } = { rounds: Number(values.rounds), seconds: Number(values.seconds) }
+  const { program: mongo, figures } = await Program.start('../provider/mongo', {})
+  try {
+    for (const size of sizes) await compare(size, { rounds, seconds, uri: `mongodb://127.0.0.1:${figure(figures, 'port')}/bench` }, print)
+  } finally {
+    await mongo.stop()
+  }
+}
+
+async function compare ({ name, bytes, connections }: (typeof sizes)[number], { rounds, seconds, uri }: { rounds: number, seconds: number, uri: string }, print: Print): Promise<void> {
+  const body = bodyOf(bytes)
+  const measured: Array<Map<string, Sample>> = []
+  for (let round = 0; round < rounds; round++) {
+    const starting = contestants.map(async (contestant) => ({ ...contestant, ...await Program.start('../webhooks/server', { kind: contestant.kind, uri } satisfies ServerConfig) }))
+    try {
+      const running = await Promise.all(starting)
+      for (const { figures } of running) await send(figure(figures, 'port'), body, connections, Math.min(1, seconds))
+      const results = new Map<string, Sample>()
+      for (const { kind, figures, program } of turned(running, round)) {
+        const before = figure(await program.ask(), 'cpuMicroseconds')
+        const { requests, duration } = await send(figure(figures, 'port'), body, connections, seconds)
+        results.set(kind, { perSecond: requests / duration, cpuMicroseconds: (figure(await program.ask(), 'cpuMicroseconds') - before) / requests })
+      }
+      measured.push(results)
+    } finally {
+      for (const started of await Promise.allSettled(starting)) {
+        if (started.status === 'fulfilled') await started.value.program.stop()
+      }
+    }
+  }
+  const of = (kind: ServerConfig['kind']): Sample[] => measured.map((results) => results.get(kind) ?? { perSecond: NaN, cpuMicroseconds: NaN })
+  for (const { name: contestant, kind } of contestants) {
+    const share = spread(of(kind).map(({ perSecond }, round) => perSecond / (of('by-hand')[round]?.perSecond ?? NaN)))
+    const cpu = median(of(kind).map(({ cpuMicroseconds }) => cpuMicroseconds))
+    const verdict = kind === 'ours' ? `; ${share.median >= goal ? 'pass' : 'miss'}: goal >= ${goal}` : ''
+    print(`${name}, ${contestant}: ${median(of(kind).map(({ perSecond }) => perSecond)).toFixed(0)}/s, ${cpu.toFixed(1)} µs CPU, ${share.median.toFixed(3)} (${share.least.toFixed(3)} – ${share.greatest.toFixed(3)}) of the route verified by hand${verdict}`)
+  }
+}
+
+/** @throws unless every answer is a 2xx */
+async function send (port: number, body: string, connections: number, seconds: number): Promise<{ requests: number, duration: number }> {
+  const headers = { 'content-type': 'application/json', 'x-signature': createHmac('sha256', secret).update(body).digest('hex') }
+  let began = 0
+  let ended = 0
+  const result = await autocannon({
+    url: `http://127.0.0.1:${port}/`,
+    connections,
+    duration: seconds,
+    sampleInt: 50,
+    setupClient (client) {
+      client.setRequests([{ method: 'POST', headers, body }])
+      client.on('done', () => { ended = performance.now() })
+      began = performance.now()
+    }
+  })
+  if (result.errors > 0 || result.non2xx > 0) throw new Error(`${result['2xx']} answers were right, ${result.non2xx} were not, ${result.errors} requests failed`)
+  return { requests: result['2xx'], duration: (ended - began) / 1000 }
+}
+
+/** A notification of so many bytes. */
+function bodyOf (bytes: number): string {
+  const field = { FieldName: 'COMPANY', IsNull: 'False', Item: 'Gross & Klein GmbH', ItemElementName: 'String' }
+  const values = Array.from({ length: Math.floor((bytes - 100) / (JSON.stringify(field).length + 1)) }, () => field)
+  const event = { Event: 'DocumentStored', Values: values, Filler: '' }
+  return JSON.stringify({ ...event, Filler: 'x'.repeat(Math.max(0, bytes - JSON.stringify(event).length)) })
+}
