@@ -53,7 +53,7 @@ async function shownOf ({ body }: Response, secrets: readonly string[]): Promise
     bytes += chunk.length
     if (bytes > readBytes) break // which cancels the rest
   }
-  const clean = mask(new TextDecoder().decode(Buffer.concat(chunks)), secrets)
+  const clean = mask(new TextDecoder().decode(Buffer.concat(chunks).subarray(0, readBytes)), secrets)
   const shown = Buffer.from(redactText(bytes > readBytes ? clean.slice(0, -uncertain) : clean)).subarray(0, shownBytes)
   return shown.toString('utf8').replace(/\ufffd$/, '')
 }
