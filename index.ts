@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { errors, isAuthError } from './lib/errors.js'
 import { checkOptions } from './lib/options.js'
+import { admin, type AdminOptions } from './plugins/admin.js'
 import { docuware, type DocuwareOptions } from './plugins/docuware.js'
 import { jwt, type JwtOptions } from './plugins/jwt.js'
 import { provider, type ProviderOptions } from './plugins/provider.js'
@@ -21,13 +22,14 @@ export interface DocuwareAuthOptions {
   readonly webhooks?: WebhooksOptions
   readonly telemetry?: TelemetryOptions
   readonly signIn?: SignInOptions
+  readonly admin?: AdminOptions
 }
 
 const optionsSchema = {
   type: 'object',
   additionalProperties: false,
   required: ['store'],
-  properties: { publicUrl: { type: 'string' }, store: { type: 'object' }, docuware: { type: 'object' }, provider: { type: 'object' }, jwt: { type: 'object' }, webhooks: { type: 'object' }, telemetry: { type: 'object' }, signIn: { type: 'object' } }
+  properties: { publicUrl: { type: 'string' }, store: { type: 'object' }, docuware: { type: 'object' }, provider: { type: 'object' }, jwt: { type: 'object' }, webhooks: { type: 'object' }, telemetry: { type: 'object' }, signIn: { type: 'object' }, admin: { type: 'object' } }
 } as const
 
 async function umbrella (app: FastifyInstance, options: DocuwareAuthOptions): Promise<void> {
@@ -39,13 +41,14 @@ async function umbrella (app: FastifyInstance, options: DocuwareAuthOptions): Pr
   if (options.webhooks !== undefined) await app.register(webhooks, options.webhooks)
   if (options.telemetry !== undefined) await app.register(telemetry, options.telemetry)
   if (options.signIn !== undefined) await app.register(signIn, options.signIn)
+  if (options.admin !== undefined) await app.register(admin, options.admin) // it has routes for what is there
 }
 
 /** Registers `store` and every plugin that is configured. */
-const docuwareAuth = Object.assign(fp(umbrella, { name: 'fastify-docuware-auth', fastify: '5.x' }), { store, docuware, provider, jwt, telemetry, signIn, webhooks, errors, isAuthError })
+const docuwareAuth = Object.assign(fp(umbrella, { name: 'fastify-docuware-auth', fastify: '5.x' }), { admin, store, docuware, provider, jwt, telemetry, signIn, webhooks, errors, isAuthError })
 
 export default docuwareAuth
-export { docuware, docuwareAuth, docuwareAuth as 'module.exports', errors, isAuthError, jwt, provider, signIn, store, telemetry, webhooks }
+export { admin, docuware, docuwareAuth, docuwareAuth as 'module.exports', errors, isAuthError, jwt, provider, signIn, store, telemetry, webhooks }
 export type { AuthError, AuthErrorCode } from './lib/errors.js'
 export type { Clock } from './lib/clock.js'
 export type { Account, ConnectionInput, ConnectionPatch, ConnectionStatus, ConnectionView } from './lib/docuware/connection-schema.js'
@@ -92,10 +95,11 @@ export type { TelemetryChange, TelemetryInput, TelemetryView } from './lib/telem
 export type { SourceInput as WebhookSourceInput, SourcePatch as WebhookSourcePatch, SourceView as WebhookSourceView } from './lib/webhooks/source-schema.js'
 export type { SourceSecrets as WebhookSecrets, WebhookSources } from './lib/webhooks/sources.js'
 export type { DeclaredSource as DeclaredWebhookSource } from './lib/webhooks/webhook-options.js'
+export type { Admin } from './types/admin.js'
 export type { AuthorizationUrlOptions, Docuware } from './types/docuware.js'
 export type { JwtPayload, JwtValidators, RequireAuthOptions } from './types/jwt.js'
 export type { SignIn } from './types/sign-in.js'
 export type { Telemetry } from './types/telemetry.js'
 export type { VerifiedWebhook } from './types/webhooks.js'
 export type { ConsentManagement, OAuthProvider } from './types/provider.js'
-export type { DocuwareOptions, JwtOptions, ProviderOptions, SignInOptions, StoreOptions, TelemetryOptions, WebhooksOptions }
+export type { AdminOptions, DocuwareOptions, JwtOptions, ProviderOptions, SignInOptions, StoreOptions, TelemetryOptions, WebhooksOptions }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import { adminOptionsSchema } from '../lib/admin/admin-options.js'
 import { connectionSchema } from '../lib/docuware/connection-schema.js'
 import { docuwareOptionsSchema } from '../lib/docuware/docuware-options.js'
 import { errors } from '../lib/errors.js'
@@ -27,12 +28,14 @@ t.test('the tables of options are what the schemas say (npm run docs writes them
   const docuwareDocs = await docstringsOf('lib/docuware/docuware-options.ts', 'DocuwareOptions')
   const providerDocs = await docstringsOf('lib/provider/provider-options.ts', 'ProviderOptions')
   const webhooksDocs = await docstringsOf('lib/webhooks/webhook-options.ts', 'WebhooksOptions')
+  const adminDocs = await docstringsOf('lib/admin/admin-options.ts', 'AdminOptions')
   const cases = [
     ['README.md', 'store options', tableOf(storeOptionsSchema, storeDocs)],
     ['README.md', 'jwt options', tableOf(jwtOptionsSchema, jwtDocs)],
     ['README.md', 'docuware options', tableOf(docuwareOptionsSchema, docuwareDocs)],
     ['README.md', 'provider options', tableOf(providerOptionsSchema, providerDocs)],
     ['docs/sign-in.md', 'signIn options', tableOf(signInOptionsSchema, await docstringsOf('lib/sign-in/sign-in-options.ts', 'SignInOptions'))],
+    ['docs/admin.md', 'admin options', tableOf(adminOptionsSchema, adminDocs)],
     ['docs/provider.md', 'client', tableOf(clientSchema)],
     ['docs/provider.md', 'scope', tableOf(scopeSchema)],
     ['docs/docuware.md', 'connection', tableOf(connectionSchema)],

@@ -2,6 +2,7 @@ import type { Connections } from '../docuware/connections.js'
 import type { JwtValidators } from '../../types/jwt.js'
 import type { OAuthProvider } from '../../types/provider.js'
 import type { Telemetry } from '../../types/telemetry.js'
+import { sourceSchema } from '../webhooks/source-schema.js'
 import type { Resource } from './resource.js'
 import { clientsResource } from './resources/clients.js'
 import { connectionsResource } from './resources/connections.js'
@@ -12,6 +13,7 @@ import { namedRecordsResource, type NamedRecords } from './resources/named-recor
 import { scopesResource } from './resources/scopes.js'
 import { settingsResource } from './resources/settings.js'
 import { validatorsResource } from './resources/validators.js'
+import { patchSchema, viewSchema } from './view-schema.js'
 
 /** What there is to manage in an app: a plugin that is not registered is undefined, and has no entries. */
 export interface ManagedParts {
@@ -44,7 +46,11 @@ const table: readonly Entry[] = [
   of(({ provider }) => provider?.keys, keysResource),
   of(({ validators }) => validators, validatorsResource),
   of(({ connectors }) => connectors, namedRecordsResource('connectors', 'connector')),
-  of(({ webhookSources }) => webhookSources, namedRecordsResource('webhook-sources', 'webhook source')),
+  of(({ webhookSources }) => webhookSources, namedRecordsResource('webhook-sources', 'webhook source', {
+    input: sourceSchema,
+    patch: patchSchema(sourceSchema),
+    view: viewSchema(sourceSchema.properties, { secrets: ['secret'], declared: true })
+  })),
   of(({ telemetry }) => telemetry, settingsResource),
   of(({ log }) => log, logResource)
 ]

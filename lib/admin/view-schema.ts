@@ -33,6 +33,12 @@ export function viewSchema (input: Properties, { secrets = [], present = secrets
   }
 }
 
+/** What may be changed of a kind of record: null clears what is not required. */
+export function patchSchema (input: { readonly required: readonly string[], readonly properties: Properties }): SchemaObject {
+  const properties = Object.entries(input.properties).map(([name, schema]) => [name, input.required.includes(name) ? schema : { anyOf: [schema, { type: 'null' }] }])
+  return { type: 'object', additionalProperties: false, properties: Object.fromEntries(properties) }
+}
+
 /** A record together with what is shown this once. */
 export function withOnce (view: SchemaObject, once: Properties = {}): SchemaObject {
   const properties: unknown = view['properties']

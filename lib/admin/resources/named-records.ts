@@ -2,7 +2,7 @@ import type { SchemaObject } from 'ajv'
 import type { ChangeNote, RecordUpdate } from '../../store/managed-records.js'
 import { sliceOf } from '../pages.js'
 import { recordResource } from '../record-operations.js'
-import type { JsonObject, Resource, View } from '../resource.js'
+import type { JsonObject, RecordResource, Resource, View } from '../resource.js'
 
 type NamedView = View & { readonly name: string }
 
@@ -35,15 +35,16 @@ const view: SchemaObject = {
   additionalProperties: true
 }
 
-/** An entry for such records, for `system`. */
-export function namedRecordsResource (path: string, noun: string): (records: NamedRecords) => Resource {
+/** An entry for such records, for `system`. @param schemas what is known of what they are given and show */
+export function namedRecordsResource (path: string, noun: string, schemas: Partial<Pick<RecordResource, 'input' | 'patch' | 'view'>> = {}): (records: NamedRecords) => Resource {
   return (records) => recordResource({
-    name: path,
-    noun,
-    role: 'system',
     input,
     patch,
     view,
+    ...schemas,
+    name: path,
+    noun,
+    role: 'system',
     filters: { name },
     records: {
       page: async (limit, after, matching) => await sliceOf(await records.list(), limit, after, (record) => record.name, matching),
