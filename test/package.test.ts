@@ -8,7 +8,7 @@ import t from 'tap'
 import { examplesOf, readPages, toJavaScript } from './markdown.js'
 
 const root = join(import.meta.dirname, '..')
-const sources = ['index.ts', 'cli.ts', 'lib', 'plugins', 'types', 'testing']
+const sources = ['index.ts', 'connectors.ts', 'cli.ts', 'lib', 'plugins', 'types', 'testing']
 const scratch = await mkdtemp(join(tmpdir(), 'fastify-docuware-auth-'))
 t.teardown(() => { rmSync(scratch, { recursive: true }) })
 
@@ -122,6 +122,32 @@ t.test('installed, it works from ESM, from CommonJS and from a shell, and says n
   t.match(help, { stdout: /verify-log.*rotate-keys/s, stderr: '' })
   t.match(unknown, { code: 2, stdout: '', stderr: /no-such-command/ })
   t.match(readFileSync(join(app, 'node_modules', 'fastify-docuware-auth', 'dist', 'cli.js'), 'utf8'), /^#!\/usr\/bin\/env node\n/)
+})
+
+t.test('connectors work from ESM and from CommonJS, and load neither Fastify nor Mongoose', async (t) => {
+  const program = `
+    const server = require('node:http').createServer((request, response) => { response.end(request.headers['x-api-key']) }).listen(0, '127.0.0.1', async () => {
+      const api = createConnector({ baseUrl: 'http://127.0.0.1:' + server.address().port, auth: apiKey({ key: 'the-key' }), allowInsecure: true })
+      const { status, data } = await api.get('/')
+      console.log(status, data, Object.keys(require('node:module')._cache).filter((file) => /node_modules.(fastify|mongoose|mongodb)(?![-\\w])/.test(file)).length)
+      server.close().closeAllConnections()
+    })`
+  writeFileSync(join(app, 'connectors.mjs'), `
+    import { createRequire } from 'node:module'
+    import { apiKey, createConnector } from 'fastify-docuware-auth/connectors'
+    const require = createRequire(import.meta.url)
+    ${program}`)
+  writeFileSync(join(app, 'connectors.cjs'), `
+    const { apiKey, createConnector } = require('fastify-docuware-auth/connectors')
+    ${program}`)
+  writeFileSync(join(app, 'control.cjs'), `
+    require('fastify')
+    const { apiKey, createConnector } = require('fastify-docuware-auth/connectors')
+    ${program}`)
+  const [esm, commonjs, control] = await Promise.all(['connectors.mjs', 'connectors.cjs', 'control.cjs'].map(async (file) => await run(process.execPath, [file], app)))
+  t.strictSame(esm, { stdout: '200 the-key 0\n', stderr: '' })
+  t.strictSame(commonjs, { stdout: '200 the-key 0\n', stderr: '' })
+  t.match(control?.stdout, /^200 the-key [1-9]/, 'it would be noticed')
 })
 
 t.test('the programs in README and docs/ run as they are written, in an app that has installed the package', async (t) => {
