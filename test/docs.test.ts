@@ -3,6 +3,12 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { adminOptionsSchema } from '../lib/admin/admin-options.js'
+import { connectorOptionsSchema } from '../lib/connectors/connector.js'
+import { apiKeySchema } from '../lib/connectors/strategies/api-key.js'
+import { basicSchema } from '../lib/connectors/strategies/basic.js'
+import { hmacSchema } from '../lib/connectors/strategies/hmac.js'
+import { jwtAssertionSchema } from '../lib/connectors/strategies/jwt-assertion.js'
+import { storeHeadersSchema } from '../lib/connectors/strategies/store-headers.js'
 import { connectionSchema } from '../lib/docuware/connection-schema.js'
 import { docuwareOptionsSchema } from '../lib/docuware/docuware-options.js'
 import { errors } from '../lib/errors.js'
@@ -41,6 +47,7 @@ t.test('the tables of options are what the schemas say (npm run docs writes them
     ['docs/docuware.md', 'connection', tableOf(connectionSchema)],
     ['README.md', 'webhooks options', tableOf(webhooksOptionsSchema, webhooksDocs)],
     ['docs/webhooks.md', 'webhook source', tableOf(sourceSchema)],
+    ['docs/connectors.md', 'connector options', tableOf(connectorOptionsSchema, await docstringsOf('lib/connectors/connector.ts', 'ConnectorOptions'))],
     ['docs/jwt.md', 'validator', tableOf(validatorSchema)]
   ] as const
   for (const [name, table, text] of cases) {
@@ -51,6 +58,14 @@ t.test('the tables of options are what the schemas say (npm run docs writes them
       await writeFile(join(root, name), page(name))
     }
     t.equal(withTable(page(name), table, text), page(name), `${name}: ${table}`)
+  }
+})
+
+t.test('docs/connectors.md names every option of every strategy', async (t) => {
+  const strategies = { apiKey: apiKeySchema, basic: basicSchema, hmac: hmacSchema, jwtAssertion: jwtAssertionSchema, storeHeaders: storeHeadersSchema }
+  for (const [name, { properties }] of Object.entries(strategies)) {
+    const rows = [...page('docs/connectors.md').matchAll(/^\| `(\w+)\(.*$/gm)].filter(([, strategy]) => strategy === name).join('\n')
+    t.strictSame(Object.keys(properties).filter((option) => option !== 'clock' && !new RegExp(`\\b${option}\\b`).test(rows)), [], name)
   }
 })
 

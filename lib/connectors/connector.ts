@@ -17,6 +17,7 @@ import { Target, type QueryParameters } from './target.js'
 export interface ConnectorOptions {
   /** https; http on loopback only, and only with `allowInsecure`. Paths are taken below it. */
   readonly baseUrl: string
+  /** A strategy: one of this package's, or the app's own. */
   readonly auth: Strategy
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>> | undefined
@@ -24,14 +25,17 @@ export interface ConnectorOptions {
   readonly timeoutMs?: number | undefined
   /** How often a request that may be sent twice is repeated at most. Default 4. */
   readonly retries?: number | undefined
+  /** http to this machine, for development. */
   readonly allowInsecure?: boolean | undefined
   /** Bytes of an answer. Default 64 MiB. */
   readonly maxBytes?: number | undefined
+  /** What sends requests. Default: Node's own fetch. */
   readonly fetch?: typeof globalThis.fetch | undefined
+  /** Where time comes from, for tests. */
   readonly clock?: Clock | undefined
-  /** From 0 to 1. */
+  /** Decides on the waits between tries: from 0 to 1, for tests. */
   readonly random?: (() => number) | undefined
-  /** Told of requests that are repeated. */
+  /** Told of requests that are repeated: `app.log`, say. */
   readonly logger?: Logger | undefined
 }
 
@@ -78,7 +82,7 @@ export interface Connector {
   delete (path: string, options?: ConnectorRequestOptions): Promise<ConnectorResponse>
 }
 
-const optionsSchema = {
+export const connectorOptionsSchema = {
   type: 'object',
   additionalProperties: false,
   required: ['baseUrl', 'auth'],
@@ -110,7 +114,7 @@ const maxRetryAfterMs = 120_000
  */
 export function createConnector (options: ConnectorOptions): Connector {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-  checkOptions('connector', optionsSchema, given)
+  checkOptions('connector', connectorOptionsSchema, given)
   const { baseUrl, auth, headers = {}, timeoutMs = 30_000, retries = 4, allowInsecure = false, maxBytes = 64 * 1024 * 1024 } = options
   const { fetch = globalThis.fetch, clock = systemClock, random = Math.random, logger = null } = options
   checkUrl('connector.baseUrl', baseUrl, allowInsecure)
