@@ -6,6 +6,7 @@ import { openJwt } from '../lib/jwt/open-jwt.js'
 import { RouteGuard } from '../lib/jwt/route-guard.js'
 import { parseRouteValue } from '../lib/jwt/route-value.js'
 import { hasSignedInSession } from '../lib/jwt/session-guard.js'
+import { explanationOf } from '../lib/jwt/token-explanation.js'
 import { byName } from '../lib/jwt/validator-key.js'
 import { checkOptions } from '../lib/options.js'
 import type { RouteHook } from '../lib/store/route-auth.js'
@@ -25,6 +26,10 @@ async function jwtPlugin (app: FastifyInstance, options: JwtOptions): Promise<vo
   app.decorate('jwtValidators', Object.assign(validators, {
     async clearCookie (reply: FastifyReply, name: string): Promise<void> {
       replaceCookie(reply, cookies.clear(await registry.find(byName(name))))
+    },
+    async explain (name: string, token: string, request: FastifyRequest) {
+      const credentials = { authorization: `Bearer ${token}`, cookie: undefined, scopes: [], method: 'GET', origin: undefined, secFetchSite: undefined, request }
+      return explanationOf(token, await authenticator.decide({ validator: byName(name), public: false }, credentials))
     }
   }))
   app.decorate('requireAuth', (value, { scopes = [] } = {}) => {

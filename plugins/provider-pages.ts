@@ -3,17 +3,17 @@ import rateLimit from '@fastify/rate-limit'
 import { stringifySetCookie } from 'cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errors, isAuthError } from '../lib/errors.js'
+import { BrowserBinding, type BrowserCookie } from '../lib/http/browser-binding.js'
 import { isCrossSite } from '../lib/http/cookie-header.js'
 import type { RenderedPage } from '../lib/http/page.js'
+import { chooseLanguage } from '../lib/http/page-language.js'
 import type { Authorize } from '../lib/provider/authorize.js'
-import { BrowserBinding, type BrowserCookie } from '../lib/provider/browser-binding.js'
 import { ConsentList } from '../lib/provider/consent-list.js'
 import type { Consents } from '../lib/provider/consents.js'
 import type { OpenClients } from '../lib/provider/open-clients.js'
 import { askOwner, displayNameOf, userIdOf, type Owner, type OwnerUser } from '../lib/provider/owner.js'
 import { destinationOf, ProviderPages, statusOf } from '../lib/provider/pages.js'
 import type { ProviderOptions } from '../lib/provider/provider-options.js'
-import { chooseLanguage } from '../lib/provider/page-texts.js'
 import '../types/telemetry.js'
 
 /** What the pages of the provider are made of. */
@@ -40,7 +40,7 @@ export async function pageRoutes (parent: FastifyInstance, parts: PageParts<Fast
 async function routes (scope: FastifyInstance, { authorize, consents, clients, owner, baseUrl, pages: templates, requestsPerMinute }: PageParts<FastifyRequest>): Promise<void> {
   const { origin, pathname: basePath, protocol } = new URL(baseUrl)
   const pages = new ProviderPages(templates, scope.log)
-  const browsers = new BrowserBinding(protocol === 'https:', randomBytes)
+  const browsers = new BrowserBinding('dwa_consent', protocol === 'https:', randomBytes)
   const consentList = new ConsentList(consents, clients)
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit: formBytes }, (_request, body, done) => { done(null, body) })

@@ -1,4 +1,5 @@
-import type { FastifyReply, onRequestHookHandler } from 'fastify'
+import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { TokenExplanation } from '../lib/jwt/token-explanation.js'
 import type { ValidatorChange, ValidatorUpdate } from '../lib/jwt/validators.js'
 import type { ValidatorInput, ValidatorPatch, ValidatorSecrets, ValidatorView } from '../lib/jwt/validator-schema.js'
 
@@ -31,6 +32,12 @@ export interface JwtValidators {
   secrets (name: string, change?: ValidatorChange): Promise<ValidatorSecrets>
   /** Takes a cookie-mode validator's cookie off the browser: for log-out. @throws DWA_JWT_VALIDATOR_NOT_FOUND, DWA_STORE_UNAVAILABLE */
   clearCookie (reply: FastifyReply, name: string): Promise<void>
+  /**
+   * What a route with `config.auth: 'jwt_<name>'` would make of a token, and why it is refused: for role `system` only.
+   * @param request whom strategies of the app's own are handed
+   * @throws DWA_JWT_VALIDATOR_NOT_FOUND, also for a disabled one, DWA_JWT_CONFIGURATION, DWA_STORE_UNAVAILABLE
+   */
+  explain (name: string, token: string, request: FastifyRequest): Promise<TokenExplanation>
 }
 
 /** `scopes`: what a caller needs beside the route's `config.scopes`. */

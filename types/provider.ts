@@ -3,6 +3,7 @@ import type { Clients } from '../lib/provider/clients.js'
 import type { ConsentView } from '../lib/provider/consent-kind.js'
 import type { ConsentChange } from '../lib/provider/consents.js'
 import type { Keys } from '../lib/provider/keys.js'
+import type { Metadata } from '../lib/provider/metadata.js'
 import type { OwnerUser } from '../lib/provider/owner.js'
 import type { DataOptions, DataToken } from '../lib/provider/scope-data.js'
 import type { Scopes } from '../lib/provider/scopes.js'
@@ -31,6 +32,8 @@ export interface OAuthProvider {
   readonly scopes: Scopes
   readonly consents: ConsentManagement
   readonly keys: Keys
+  /** What the provider says of itself (RFC 8414): its endpoints among it. @throws DWA_STORE_UNAVAILABLE */
+  metadata (): Promise<Metadata>
   /**
    * The records of a model that a token's scopes show: by id, each with the fields that the scopes which match it name; with `id` that record alone, `{}` when it is not shown.
    * @throws DWA_OAUTH_INVALID_MODEL, DWA_OAUTH_INVALID_REQUEST, DWA_PROVIDER_OWNER_FAILED, DWA_STORE_UNAVAILABLE

@@ -84,7 +84,8 @@ export function foreignPage (page: string, formTargets: readonly string[]): Rend
   return { page, headers: pageHeaders('style-src \'self\'; img-src \'self\'', formTargets) }
 }
 
-function pageHeaders (sources: string, formTargets?: readonly string[]): RenderedPage['headers'] {
+/** @param sources directives of the content security policy that let something in */
+export function pageHeaders (sources: string, formTargets?: readonly string[]): RenderedPage['headers'] {
   const formAction = formTargets === undefined ? '' : ` form-action ${["'self'", ...formTargets].join(' ')};`
   return {
     'content-type': 'text/html; charset=utf-8',

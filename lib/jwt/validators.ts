@@ -31,7 +31,7 @@ export type ValidatorUpdate = RecordUpdate
 type Stored = StoredRecord<StoredValidator>
 
 /** Management of validators in the store, beside the declared ones. */
-export class Validators implements Omit<JwtValidators, 'clearCookie'> {
+export class Validators implements Omit<JwtValidators, 'clearCookie' | 'explain'> {
   readonly #options: ValidatorsOptions
 
   constructor (options: ValidatorsOptions) {

@@ -1,6 +1,6 @@
 import { errors } from '../errors.js'
+import { formToken, isFormToken } from '../http/browser-binding.js'
 import { isClientId } from './authorization-request.js'
-import { formToken, isFormToken } from './browser-binding.js'
 import type { Consents } from './consents.js'
 import { readParameters, required } from './form-parameters.js'
 import { pairsOf } from './form-pairs.js'
@@ -13,6 +13,9 @@ export interface OwnConsent extends Pick<ClientAccess, 'scopes' | 'since'> {
   readonly name: string
   readonly clientName: string | null
 }
+
+/** Of the forms. */
+const purpose = 'consents'
 
 /** What may be done in a signed-in person's name, for themselves to see and end (security.md 14). */
 export class ConsentList {
@@ -30,7 +33,7 @@ export class ConsentList {
       const client = await this.#clients.byId(id)
       return { scopes, since, name: client?.fields.clientId ?? id, clientName: client?.fields.name ?? null }
     }))
-    return { consents, fields: { csrf: formToken(browser, user) } }
+    return { consents, fields: { csrf: formToken(purpose, browser, user) } }
   }
 
   /**
@@ -40,7 +43,7 @@ export class ConsentList {
    */
   async revoke (name: string, form: string, { user, browser, requestId }: { readonly user: string, readonly browser: string, readonly requestId?: string }): Promise<void> {
     const csrf = required(readParameters(pairsOf(form, ['csrf'])), 'csrf')
-    if (!isFormToken(csrf, browser, user)) throw new errors.DWA_OAUTH_INVALID_INTERACTION()
+    if (!isFormToken(csrf, purpose, browser, user)) throw new errors.DWA_OAUTH_INVALID_INTERACTION()
     const client = isClientId(name) ? await this.#clients.byClientId(name) : null
     await this.#consents.revoke(user, client?.id ?? name, { actor: { type: 'user', id: user }, ...(requestId === undefined ? {} : { requestId }) })
   }

@@ -53,6 +53,8 @@ export function metadataOf ({ issuer, baseUrl, features: { implicit, password, c
   }
 }
 
+export type Metadata = ReturnType<typeof metadataOf>
+
 /** Where the key set is. */
 export function jwksUri (baseUrl: string): string {
   return `${baseUrl}/jwks`

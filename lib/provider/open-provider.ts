@@ -25,7 +25,7 @@ import { Introspection } from './introspection.js'
 import { readIssuer } from './issuer.js'
 import { Keys } from './keys.js'
 import { LegacyWarnings } from './legacy-warnings.js'
-import { featuresOf, jwksUri, metadataOf } from './metadata.js'
+import { featuresOf, jwksUri, metadataOf, type Metadata } from './metadata.js'
 import { OpenClients, type OpenClient } from './open-clients.js'
 import { OpenScopes } from './open-scopes.js'
 import { userIdOf } from './owner.js'
@@ -62,7 +62,7 @@ export interface OpenProvider {
   readonly baseUrl: string
   readonly limits: Required<ProviderLimits>
   /** RFC 8414. @throws DWA_STORE_UNAVAILABLE */
-  readonly metadata: () => Promise<object>
+  readonly metadata: () => Promise<Metadata>
   /** PEM of a client's key for JWTs; empty for any other client. @throws DWA_STORE_UNAVAILABLE */
   readonly publicKey: (clientId: string | undefined) => Promise<string>
   /** Says at start which clients use what today's standards advise against. */
@@ -147,6 +147,7 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
     log: (key, fields) => { auditLog.sample(key, 'client.authentication_failed', fields) }
   })
   const passwords = new PasswordCheck({ verify: owner.verifyPassword ?? null, locks, log: (key, fields) => { auditLog.sample(key, 'token.password_refused', fields) } })
+  const metadata = async (): Promise<Metadata> => metadataOf({ issuer, baseUrl, features: featuresOf(await clients.all(), owner.verifyPassword !== undefined), scopes: (await openScopes.all()).map(({ code }) => code) })
   const legacyWarnings = new LegacyWarnings({ clients, clock: store.clock, logger })
 
   return {
@@ -160,6 +161,7 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
         revoke: async ({ user, client }, change) => await consents.revoke(user, (await managed.get(client))?.id ?? client, change)
       },
       keys: new Keys({ clients: managed, records: clientRecords, now, maxTokenMs }),
+      metadata,
       getData: async (token, model, query) => await data.getData(token, model, query),
       async revokeUser (user, { actor, requestId, message } = {}) {
         const id = userIdOf(typeof user === 'string' ? { id: user } : user)
@@ -197,7 +199,7 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
     clients,
     baseUrl,
     limits,
-    metadata: async () => metadataOf({ issuer, baseUrl, features: featuresOf(await clients.all(), owner.verifyPassword !== undefined), scopes: (await openScopes.all()).map(({ code }) => code) }),
+    metadata,
     publicKey: async (clientId) => publicKeyPem(clientId === undefined ? null : (await clients.byClientId(clientId))?.fields ?? null, now()),
     legacyWarnings,
     close () {

@@ -1,8 +1,5 @@
 import type { AuthErrorCode } from '../errors.js'
-
-/** The languages of the pages; the first is for everybody else. */
-export const pageLanguages = ['en', 'de'] as const
-export type PageLanguage = (typeof pageLanguages)[number]
+import type { PageLanguage } from '../http/page-language.js'
 
 type ErrorTexts = { readonly [Code in AuthErrorCode]?: string } & { readonly other: string, readonly failed: string }
 
@@ -86,19 +83,6 @@ export const pageTexts: Readonly<Record<PageLanguage, PageTexts>> = {
       failed: 'Bei uns ist etwas schiefgegangen. Versuchen Sie es später noch einmal.'
     }
   }
-}
-
-/** The language that an Accept-Language header likes best (RFC 9110 §12.5.4). */
-export function chooseLanguage (header: string | undefined): PageLanguage {
-  const liked = (header ?? '').split(',')
-    .map((range) => {
-      const [tag = '', ...parameters] = range.trim().toLowerCase().split(/\s*;\s*/)
-      const weight = parameters.find((parameter) => parameter.startsWith('q='))
-      return { language: pageLanguages.find((one) => one === tag.split('-', 1).at(0)), quality: weight === undefined ? 1 : Number(weight.slice(2)) }
-    })
-    .filter(({ language, quality }) => language !== undefined && quality > 0)
-    .sort((one, other) => other.quality - one.quality)
-  return liked.at(0)?.language ?? pageLanguages[0]
 }
 
 const units = [['day', 86_400], ['hour', 3600], ['minute', 60], ['second', 1]] as const

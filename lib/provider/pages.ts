@@ -1,8 +1,9 @@
 import { errors, isAuthError } from '../errors.js'
+import type { PageLanguage } from '../http/page-language.js'
 import { foreignPage, html, renderPage, type RenderedPage } from '../http/page.js'
 import type { Logger } from '../store/logger.js'
 import type { ProviderOptions } from './provider-options.js'
-import { pageTexts, spanInWords, type PageLanguage } from './page-texts.js'
+import { pageTexts, spanInWords } from './page-texts.js'
 
 /** What the consent page shows. All of it is text: templates of the app's own must escape it. */
 export interface ConsentPage {

@@ -4,7 +4,8 @@ import { chromium, type BrowserContextOptions, type Page } from 'playwright-core
 import t, { type Test } from 'tap'
 import { freePort } from '../../examples/demo/free-port.js'
 import { renderPage, html } from '../../lib/http/page.js'
-import { chooseLanguage, pageTexts, spanInWords } from '../../lib/provider/page-texts.js'
+import { chooseLanguage } from '../../lib/http/page-language.js'
+import { pageTexts, spanInWords } from '../../lib/provider/page-texts.js'
 import { startStub } from '../docuware/stub.js'
 import { as, ask, authorizeApp, decide, get, led, parametersOf, post } from './authorize-app.js'
 

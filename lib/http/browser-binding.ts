@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { cookieValues } from '../http/cookie-header.js'
+import { cookieValues } from './cookie-header.js'
 
 /** A cookie for a browser; it lasts as long as the browser runs. */
 export interface BrowserCookie {
@@ -10,11 +10,13 @@ export interface BrowserCookie {
 
 /** Who a browser is, by a random cookie of its own that says nothing about anybody: what a page asked, the same browser must answer (security.md 13). */
 export class BrowserBinding {
+  readonly #name: string
   readonly #secure: boolean
   readonly #randomBytes: (size: number) => Buffer
 
-  /** @param secure whether the provider is reached over https */
-  constructor (secure: boolean, randomBytes: (size: number) => Buffer) {
+  /** @param secure whether the pages are reached over https: the cookie's name then begins with `__Host-` */
+  constructor (name: string, secure: boolean, randomBytes: (size: number) => Buffer) {
+    this.#name = `${secure ? '__Host-' : ''}${name}`
     this.#secure = secure
     this.#randomBytes = randomBytes
   }
@@ -32,19 +34,15 @@ export class BrowserBinding {
     const browser = this.#randomBytes(32).toString('base64url')
     return { browser, set: { name: this.#name, value: browser, secure: this.#secure } }
   }
-
-  get #name (): string {
-    return `${this.#secure ? '__Host-' : ''}dwa_consent`
-  }
 }
 
-/** What a form of that person in that browser must bring back: nobody without the cookie can know it. */
-export function formToken (browser: string, user: string): string {
-  return createHmac('sha256', browser).update('fastify-docuware-auth/consents\n').update(user).digest('base64url')
+/** What a form of that person in that browser must bring back, for the pages of that purpose: nobody without the cookie can know it. */
+export function formToken (purpose: string, browser: string, user: string): string {
+  return createHmac('sha256', browser).update(`fastify-docuware-auth/${purpose}\n`).update(user).digest('base64url')
 }
 
-export function isFormToken (presented: string, browser: string, user: string): boolean {
-  const expected = Buffer.from(formToken(browser, user))
+export function isFormToken (presented: string, purpose: string, browser: string, user: string): boolean {
+  const expected = Buffer.from(formToken(purpose, browser, user))
   const found = Buffer.from(presented)
   return found.length === expected.length && timingSafeEqual(found, expected)
 }
