@@ -24,9 +24,10 @@ async function docuwarePlugin (app: FastifyInstance, options: DocuwareOptions): 
   if (app.hasDecorator('docuware')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
   const { prefix = '/docuware', requestsPerMinute = 60 } = options
   const opened = openDocuware({ ...options, prefix: app.prefix + prefix }, app.store, app.log, () => app.hasDecorator('telemetry') ? app.telemetry : null)
-  const { authorization, connections, client, idOf, sync } = opened
+  const { authorization, connections, client, idOf, redirectUri, sync } = opened
   app.decorate('docuware', {
     connections,
+    redirectUri,
     client,
     async authorizationUrl (idOrName, { reply, unbound = false, ...start } = {}) {
       if (reply === undefined && !unbound) throw new errors.DWA_DOCUWARE_UNBOUND()

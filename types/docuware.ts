@@ -15,6 +15,8 @@ export interface AuthorizationUrlOptions extends Omit<StartOptions, 'unbound'> {
 /** Connections to DocuWare. Decorated as `app.docuware`; every id may be a name as well. */
 export interface Docuware {
   readonly connections: Connections
+  /** What to register in DocuWare; null without a public URL, where no connection can be authorized. */
+  readonly redirectUri: string | null
   /** The REST client of a connection: its tokens are refreshed by themselves, once for all processes. Makes no call, and does not look whether the connection exists. */
   client (idOrName: string): DocuWareClient
   /**

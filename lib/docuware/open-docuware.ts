@@ -31,6 +31,8 @@ const maxStaleMs = 300_000
 export interface OpenDocuware {
   readonly connections: Connections
   readonly authorization: Authorization<OpenConnection>
+  /** Null without a public URL. */
+  readonly redirectUri: string | null
   readonly sync: Sync
   readonly client: (idOrName: string) => DocuWareClient
   /** The id of a connection. @throws DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE */
@@ -46,6 +48,7 @@ export function openDocuware (options: DocuwareOptions, store: Store, logger: Lo
   const refreshBefore = refreshBeforeSeconds * 1000
   const exchangeTimeout = Math.min(timeoutMs, longestExchange)
   const records = store.records<StoredConnection>(connectionKind)
+  const redirectUri = publicUrl === null ? null : `${publicUrl}${prefix}/oauth/callback`
   const states = new AuthorizationStates('connection', store.documents<AuthorizationStateDocument>('authorization_states', stateIndexes), keyRing, now)
 
   const open = new OpenConnections(records, new ConfirmedCache({ changes, clock, maxStaleMs }))
@@ -79,7 +82,7 @@ export function openDocuware (options: DocuwareOptions, store: Store, logger: Lo
     auditLog,
     logger,
     exclusively: async (id, name, operation) => await refresh.exclusively(id, name, operation),
-    redirectUri: publicUrl === null ? null : `${publicUrl}${prefix}/oauth/callback`
+    redirectUri
   })
 
   const client = (idOrName: string): DocuWareClient => createRestClient(new ConnectionAccess(idOrName, open, refresh), { timeoutMs, tries, clock, logger })
@@ -89,6 +92,7 @@ export function openDocuware (options: DocuwareOptions, store: Store, logger: Lo
   return {
     connections: new Connections({ records, auditLog, allowInsecure, onChange: (id, name) => { open.forget(id, name) } }),
     authorization,
+    redirectUri,
     sync,
     client,
     idOf: async (idOrName) => (await open.find(idOrName)).id,
