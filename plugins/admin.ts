@@ -79,9 +79,10 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
   })
   const { publicUrl } = scope.store
   const trusted = new Set(publicUrl === null ? [] : [new URL(publicUrl).origin])
-  scope.addHook('onRequest', async ({ method, headers }, reply) => {
+  scope.addHook('onRequest', async ({ headers }, reply) => {
     reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')
-    if (isCrossSite({ method, origin: headers.origin, secFetchSite: [headers['sec-fetch-site'] ?? []].flat().at(0) }, trusted)) throw new errors.DWA_CROSS_SITE()
+    // Of any method: reading secrets and verifying leave entries, and no other site has business with an answer.
+    if (isCrossSite({ method: 'POST', origin: headers.origin, secFetchSite: [headers['sec-fetch-site'] ?? []].flat().at(0) }, trusted)) throw new errors.DWA_CROSS_SITE()
   })
   scope.addHook('onRequest', scope.rateLimit())
   scope.addHook('onSend', async (_request, reply) => { // the app's CORS, if it has some, is not for administration

@@ -33,7 +33,7 @@ export class LogReaders {
   readonly #waiting: Array<() => void> = []
   #opening = 0
   #catchingUp = 0
-  #stopBeating = (): void => {}
+  #stopBeating: (() => void) | null = null
 
   constructor (options: LogReadersOptions) {
     this.#options = options
@@ -52,7 +52,7 @@ export class LogReaders {
   async stream (view: LogView, after: string | undefined): Promise<Readable> {
     return await this.#opened(this.#streams, async () => {
       await this.#feed.start()
-      if (this.#streams.size === 0) this.#stopBeating = every(this.#options.clock, beatMs, () => { this.#beat() })
+      this.#stopBeating ??= every(this.#options.clock, beatMs, () => { this.#beat() })
       const { auditLog, clock, maxWaiting = 256 * 1024 } = this.#options
       return new LogStream({ auditLog, clock, feed: this.#feed, view, maxWaiting, inTurn: async (read) => { await this.#inTurn(read) } }, after)
     })
@@ -78,7 +78,9 @@ export class LogReaders {
       open.add(stream)
       stream.once('close', () => {
         open.delete(stream)
-        if (this.#streams.size === 0) this.#stopBeating()
+        if (this.#streams.size > 0) return
+        this.#stopBeating?.()
+        this.#stopBeating = null
       })
       return stream
     } finally {

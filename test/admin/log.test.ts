@@ -13,7 +13,7 @@ async function listening (app: FastifyInstance): Promise<string> {
   return `${await app.listen({ host: '127.0.0.1', port: 0 })}/admin/api/log`
 }
 
-t.test('10, 53. the log and its stream, export and verification take their roles and no other', async (t) => {
+t.test('the log and its stream, export and verification take their roles and no other', async (t) => {
   const app = await adminApp(t, { uri: mongo.uri, store: { collectionPrefix: 'roles_' } })
   const url = await listening(app)
   for (const path of ['', '/stream', '/export', '/verify']) {

@@ -83,6 +83,24 @@ for (const [decorator, path] of [['connectors', '/connectors'], ['webhookSources
   })
 }
 
+t.test('what fails inside is told to the app\'s log, and nobody else learns more than that it failed', async (t) => {
+  const things = new Things()
+  const lines: string[] = []
+  const app = await adminApp(t, { uri: mongo.uri, store: { collectionPrefix: 'failing_' }, onLine: (line) => { lines.push(line) }, before: async (app) => { app.decorate('connectors', Object(things)) } })
+  const cases = [
+    [new TypeError('the inside of it'), 500, 'DWA_ADMIN_FAILED'], [Object.assign(new Error('the inside of it'), { code: 11000, statusCode: 418 }), 500, 'DWA_ADMIN_FAILED'], ['the inside of it', 500, 'DWA_ADMIN_FAILED'],
+    [new errors.DWA_STORE_UNREADABLE_SECRET('the inside of it'), 500, 'DWA_STORE_UNREADABLE_SECRET'], [new errors.DWA_STORE_UNAVAILABLE(), 503, 'DWA_STORE_UNAVAILABLE']
+  ] as const
+  for (const [error, expected, code] of cases) {
+    things.list = async () => { throw error }
+    const { status, body, text, headers } = await call(app, 'GET', '/connectors')
+    t.strictSame([status, body['status'], body['code']], [expected, expected, code])
+    t.notOk(text.includes('inside'), code)
+    t.match(headers['content-type'], /^application\/problem\+json/)
+    t.ok(lines.some((line) => line.includes(String(body['requestId'])) && line.includes('"level":50')), 'the line is found by the request id')
+  }
+})
+
 t.test('without them there is nothing there', async (t) => {
   const app = await adminApp(t, { uri: mongo.uri, store: { collectionPrefix: 'without_' } })
   for (const path of ['/connectors', '/webhook-sources']) t.match(await call(app, 'GET', path), { status: 404, body: { code: 'DWA_ADMIN_UNKNOWN_ROUTE' } })

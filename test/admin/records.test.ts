@@ -1,5 +1,6 @@
 import cors from '@fastify/cors'
 import t from 'tap'
+import { publicUrl } from '../docuware/caller.js'
 import { startTestMongo } from '../mongo.js'
 import { adminApp, call, kinds, roles, samples, type Kind } from './admin-app.js'
 
@@ -13,7 +14,7 @@ async function make (kind: Kind, key: string): Promise<{ id: string, etag: strin
   return { id: String(body['id']), etag: String(headers['etag']) }
 }
 
-t.test('10, 11, 18. every route takes its role and no other', async (t) => {
+t.test('every route takes its role and no other', async (t) => {
   const table: ReadonlyArray<readonly [method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, roles: readonly string[]]> = kinds.flatMap((kind) => {
     const { role } = samples[kind]
     const actions = kind === 'clients' ? [['POST', '/clients/x/rotate-secret', [role]], ['POST', '/clients/x/drop-secret', [role]]] as const : []
@@ -260,7 +261,7 @@ t.test('52. secrets are in no answer but that of /secrets, for system, which is 
   t.match(await call(own, 'GET', '/clients/planted/secrets', { as: 'oauth_provider' }), { status: 404 }, 'hashes are not to be read')
 })
 
-t.test('13, 51. a page of another site changes nothing, and reads nothing', async (t) => {
+t.test('11, 51. a page of another site changes nothing, and reads nothing', async (t) => {
   const { id } = await make('connections', 'target of another site')
   const match = { 'if-match': '*' }
   const cases = [
@@ -274,18 +275,23 @@ t.test('13, 51. a page of another site changes nothing, and reads nothing', asyn
     store: { collectionPrefix: 'open_' },
     async before (app) { await app.register(cors, { origin: true, credentials: true, exposedHeaders: ['etag'] }) }
   })
-  const read = await call(open, 'GET', '/connections', { as: 'docuware', headers: { origin: 'https://evil.example' } })
+  for (const [headers, status] of [[{ origin: 'https://evil.example' }, 403], [{ 'sec-fetch-site': 'cross-site' }, 403], [{ 'sec-fetch-site': 'same-origin' }, 200], [{ 'sec-fetch-site': 'none' }, 200]] as const) {
+    t.equal((await call(app, 'GET', `/connections/${id}/secrets`, { headers })).status, status, `GET ${JSON.stringify(headers)}`)
+  }
+  t.equal((await app.auditLog.find({ event: 'connection.secrets_read', target: id })).length, 2, 'what is refused leaves no entry')
+  const read = await call(open, 'GET', '/connections', { as: 'docuware', headers: { origin: publicUrl } })
   t.strictSame([read.status, Object.keys(read.headers).filter((name) => name.startsWith('access-control'))], [200, []])
   const preflight = { method: 'OPTIONS', url: `/admin/api/connections/${id}`, headers: { origin: 'https://evil.example', 'access-control-request-method': 'PATCH' } } as const
   t.strictSame(Object.keys((await open.inject(preflight)).headers).filter((name) => name.startsWith('access-control')), [], 'a preflight learns nothing')
-  const { statusCode, headers } = await app.inject(preflight)
+  t.equal((await app.inject(preflight)).statusCode, 403)
+  const { statusCode, headers } = await app.inject({ ...preflight, headers: {} })
   t.strictSame([statusCode, headers.allow], [405, 'GET, PATCH, DELETE'])
 })
 
 t.test('31. one address may send so many requests in a minute, known or not', async (t) => {
   const limited = await adminApp(t, { uri: mongo.uri, store: { collectionPrefix: 'limited_' }, admin: { requestsPerMinute: 3 } })
   const answers = []
-  for (const as of ['docuware', null, 'docuware', 'docuware'] as const) answers.push(await call(limited, 'GET', '/connections', { as }))
+  for (const [as, path] of [['docuware', '/connections'], [null, '/log'], ['docuware', '/log'], ['docuware', '/connections/x']] as const) answers.push(await call(limited, 'GET', path, { as }))
   t.strictSame(answers.map(({ status }) => status), [200, 401, 200, 429])
   t.match(answers.at(-1), { body: { code: 'DWA_RATE_LIMITED' }, headers: { 'retry-after': /^\d+$/, 'content-type': /problem/ } })
 })
