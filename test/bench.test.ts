@@ -3,6 +3,7 @@ import { drawChart } from '../bench/auth/chart.js'
 import { comparisons } from '../bench/auth/comparisons.js'
 import { toMarkdown, withReport } from '../bench/auth/report.js'
 import { measureAuth } from '../bench/auth/run.js'
+import { runConnectors } from '../bench/connectors/run.js'
 import { runDocuware } from '../bench/docuware/run.js'
 import { runWebhooks } from '../bench/webhooks/run.js'
 
@@ -42,6 +43,13 @@ t.test('the docuware benchmark runs, and its figures that are no times are right
   const lines: string[] = []
   await runDocuware(['--rounds', '1', '--requests', '64'], (line) => { lines.push(line) })
   t.match(lines, [/^client\.get against bare fetch/, /^ {2}bare fetch/, /calls with a valid token: 0 /, /expired token: 1 refresh/, /noticed by another app/])
+})
+
+t.test('the connectors benchmark compares GET and POST with bare fetch', async (t) => {
+  const lines: string[] = []
+  await runConnectors(['--rounds', '1', '--requests', '64'], (line) => { lines.push(line) })
+  t.match(lines, [/^GET, .+ time x [1-9\d.]+ .+ CPU x [\d.]+; (pass|miss): goal < 1\.1$/, /^ {2}bare fetch [1-9]\d*\/s/, /^POST of 1 KB, .+ time x \d/, /connector [1-9]\d*\/s/])
+  t.equal(lines.length, 4)
 })
 
 t.test('the webhooks benchmark sends signed requests to each kind of server', async (t) => {
