@@ -6,6 +6,7 @@ import { jwt } from '../../plugins/jwt.js'
 import { provider } from '../../plugins/provider.js'
 import { store, type StoreOptions } from '../../plugins/store.js'
 import { telemetry } from '../../plugins/telemetry.js'
+import { webhooks } from '../../plugins/webhooks.js'
 import { masterKey, validator } from '../app.js'
 import { publicUrl, rolesOf } from '../docuware/caller.js'
 import type { Teardown } from '../mongo.js'
@@ -25,10 +26,12 @@ export interface AdminAppOptions {
   readonly openapi?: boolean
   /** Whether the header `x-user` says who is signed in to the provider. */
   readonly people?: boolean
+  /** Default true. */
+  readonly webhooks?: boolean
 }
 
 /** An app with everything that can be administered; who calls is said by the header `x-roles`. Closed with the test. */
-export async function adminApp (t: Teardown, { uri, admin: options = {}, store: storeOptions = {}, onLine, before, openapi = false, people: signedIn = false }: AdminAppOptions): Promise<FastifyInstance> {
+export async function adminApp (t: Teardown, { uri, admin: options = {}, store: storeOptions = {}, onLine, before, openapi = false, people: signedIn = false, webhooks: withWebhooks = true }: AdminAppOptions): Promise<FastifyInstance> {
   const app = Fastify({ logger: onLine === undefined ? false : { level: 'trace', stream: { write: onLine } } })
   t.teardown(() => app.close())
   if (openapi) await app.register(swagger, { openapi: { info: { title: 'an app', version: '1' } } })
@@ -37,6 +40,7 @@ export async function adminApp (t: Teardown, { uri, admin: options = {}, store: 
   await app.register(docuware, { allowInsecure: true })
   await app.register(provider, { issuer, owner: { current: ({ headers }) => signedIn ? people.find(({ id }) => id === headers['x-user']) ?? null : null, loginUrl: () => '/login', find: (id) => people.find((person) => person.id === id) ?? null } })
   await app.register(jwt, { validators: [validator('declared')] })
+  if (withWebhooks) await app.register(webhooks, { sources: {} })
   await app.register(telemetry)
   await app.register(admin, options)
   await app.ready()
@@ -74,8 +78,9 @@ export const samples = {
   connections: { role: 'docuware', input: (key: string) => ({ name: key, platformUrl: 'acme', clientId: 'client', clientSecret: 'planted-connection-secret' }), patch: { clientId: 'another' } },
   clients: { role: 'oauth_provider', input: (key: string) => ({ name: key, applicationType: 'backend', scopes: [], clientSecret: 'planted-client-secret' }), patch: { skipAuthorization: true } },
   scopes: { role: 'oauth_provider', input: (key: string) => ({ code: key, name: 'A scope' }), patch: { description: 'changed' } },
-  validators: { role: 'system', input: (key: string) => ({ ...validator(key, { secretKey: 'planted-validator-secret-of-32-bytes' }), cookieSecret: 'planted-cookie-secret-of-32-bytes-or-more', cookieEnabled: true }), patch: { issuer: 'https://another.example' } }
+  validators: { role: 'system', input: (key: string) => ({ ...validator(key, { secretKey: 'planted-validator-secret-of-32-bytes' }), cookieSecret: 'planted-cookie-secret-of-32-bytes-or-more', cookieEnabled: true }), patch: { issuer: 'https://another.example' } },
+  'webhook-sources': { role: 'system', input: (key: string) => ({ name: key, header: 'x-signature', secret: 'planted-webhook-secret' }), patch: { encoding: 'base64' } }
 } as const
 
 export type Kind = keyof typeof samples
-export const kinds = ['connections', 'clients', 'scopes', 'validators'] as const satisfies readonly Kind[]
+export const kinds = ['connections', 'clients', 'scopes', 'validators', 'webhook-sources'] as const satisfies readonly Kind[]

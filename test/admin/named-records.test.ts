@@ -59,7 +59,7 @@ class Things implements NamedRecords {
 for (const [decorator, path] of [['connectors', '/connectors'], ['webhookSources', '/webhook-sources']] as const) {
   t.test(`${path} is there with app.${decorator}, for system`, async (t) => {
     const things = new Things()
-    const app = await adminApp(t, { uri: mongo.uri, store: { collectionPrefix: `${decorator}_` }, before: async (app) => { app.decorate(decorator, Object(things)) } })
+    const app = await adminApp(t, { uri: mongo.uri, webhooks: false, store: { collectionPrefix: `${decorator}_` }, before: async (app) => { app.decorate(decorator, Object(things)) } })
     const sent = [['GET', path], ['POST', path], ['GET', `${path}/x`], ['PATCH', `${path}/x`], ['DELETE', `${path}/x`], ['GET', `${path}/x/secrets`]] as const
     for (const [method, url] of sent) {
       const body = method === 'POST' || method === 'PATCH' ? { body: {} } : {}
@@ -86,7 +86,7 @@ for (const [decorator, path] of [['connectors', '/connectors'], ['webhookSources
 t.test('what fails inside is told to the app\'s log, and nobody else learns more than that it failed', async (t) => {
   const things = new Things()
   const lines: string[] = []
-  const app = await adminApp(t, { uri: mongo.uri, store: { collectionPrefix: 'failing_' }, onLine: (line) => { lines.push(line) }, before: async (app) => { app.decorate('connectors', Object(things)) } })
+  const app = await adminApp(t, { uri: mongo.uri, webhooks: false, store: { collectionPrefix: 'failing_' }, onLine: (line) => { lines.push(line) }, before: async (app) => { app.decorate('connectors', Object(things)) } })
   const cases = [
     [new TypeError('the inside of it'), 500, 'DWA_ADMIN_FAILED'], [Object.assign(new Error('the inside of it'), { code: 11000, statusCode: 418 }), 500, 'DWA_ADMIN_FAILED'], ['the inside of it', 500, 'DWA_ADMIN_FAILED'],
     [new errors.DWA_STORE_UNREADABLE_SECRET('the inside of it'), 500, 'DWA_STORE_UNREADABLE_SECRET'], [new errors.DWA_STORE_UNAVAILABLE(), 503, 'DWA_STORE_UNAVAILABLE']
@@ -102,6 +102,6 @@ t.test('what fails inside is told to the app\'s log, and nobody else learns more
 })
 
 t.test('without them there is nothing there', async (t) => {
-  const app = await adminApp(t, { uri: mongo.uri, store: { collectionPrefix: 'without_' } })
+  const app = await adminApp(t, { uri: mongo.uri, webhooks: false, store: { collectionPrefix: 'without_' } })
   for (const path of ['/connectors', '/webhook-sources']) t.match(await call(app, 'GET', path), { status: 404, body: { code: 'DWA_ADMIN_UNKNOWN_ROUTE' } })
 })

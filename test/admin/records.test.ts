@@ -18,7 +18,7 @@ t.test('every route takes its role and no other', async (t) => {
   const table: ReadonlyArray<readonly [method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, roles: readonly string[]]> = kinds.flatMap((kind) => {
     const { role } = samples[kind]
     const actions = kind === 'clients' ? [['POST', '/clients/x/rotate-secret', [role]], ['POST', '/clients/x/drop-secret', [role]]] as const : []
-    const secrets = kind === 'connections' || kind === 'validators' ? [['GET', `/${kind}/x/secrets`, ['system']]] as const : []
+    const secrets = kind === 'connections' || kind === 'validators' || kind === 'webhook-sources' ? [['GET', `/${kind}/x/secrets`, ['system']]] as const : []
     return [['GET', `/${kind}`, [role]], ['POST', `/${kind}`, [role]], ['GET', `/${kind}/x`, [role]], ['PATCH', `/${kind}/x`, [role]], ['DELETE', `/${kind}/x`, [role]], ...secrets, ...actions] as const
   })
   for (const [method, path, allowed] of table) {
@@ -195,7 +195,7 @@ t.test('lists come in pages, by name, and each record is in one of them', async 
 t.test('lists are narrowed by plain values', async (t) => {
   const cases = [
     ['connections', '?status=draft&name=narrow', 1], ['connections', '?status=authorized', 0], ['clients', '?name=narrow', 1], ['clients', '?enabled=false', 0], ['clients', '?enabled=true&name=narrow&limit=1', 1],
-    ['clients', '?applicationType=mobile', 0], ['scopes', '?code=narrow', 1], ['scopes', '?model=users', 0], ['validators', '?name=narrow&enabled=true', 1], ['validators', '?signatureType=public_key', 0]
+    ['clients', '?applicationType=mobile', 0], ['scopes', '?code=narrow', 1], ['scopes', '?model=users', 0], ['validators', '?name=narrow&enabled=true', 1], ['validators', '?signatureType=public_key', 0], ['webhook-sources', '?name=narrow', 1]
   ] as const
   for (const kind of kinds) await make(kind, 'narrow')
   for (const [kind, query, count] of cases) t.match((await call(app, 'GET', `/${kind}${query}`, { as: samples[kind].role })).body, { items: { length: count }, next: null }, `${kind}${query}`)
@@ -227,7 +227,7 @@ t.test('52. secrets are in no answer but that of /secrets, for system, which is 
   const lines: string[] = []
   const own = await adminApp(t, { uri: mongo.uri, store: { collectionPrefix: 'planted_' }, onLine: (line) => { lines.push(line) } })
   const answers: string[] = []
-  const planted = ['planted-connection-secret', 'planted-client-secret', 'planted-validator-secret-of-32-bytes', 'planted-cookie-secret-of-32-bytes-or-more']
+  const planted = ['planted-connection-secret', 'planted-client-secret', 'planted-validator-secret-of-32-bytes', 'planted-cookie-secret-of-32-bytes-or-more', 'planted-webhook-secret']
   const keep = async (...args: Parameters<typeof call> extends [unknown, ...infer Rest] ? Rest : never): Promise<string> => {
     const { text, headers, body } = await call(own, ...args)
     answers.push(text, JSON.stringify(headers))
@@ -255,6 +255,7 @@ t.test('52. secrets are in no answer but that of /secrets, for system, which is 
   t.strictSame([connection.status, connection.body], [200, { clientSecret: 'planted-connection-secret', accessToken: null, refreshToken: null }])
   const jwt = await call(own, 'GET', '/validators/planted/secrets')
   t.strictSame([jwt.status, jwt.body], [200, { secretKey: 'planted-validator-secret-of-32-bytes', cookieSecret: 'planted-cookie-secret-of-32-bytes-or-more' }])
+  t.strictSame((await call(own, 'GET', '/webhook-sources/planted/secrets')).body, { secret: ['planted-webhook-secret'] })
   t.match(await own.auditLog.find({ event: 'validator.*' }), [{ event: 'validator.secrets_read', actor: { id: 'u1' }, level: 'warning' }])
   t.match(await own.auditLog.find({ event: 'connection.secrets_read' }), [{ actor: { id: 'u1' } }])
   t.match(await call(own, 'GET', '/validators/unknown/secrets'), { status: 404 })
