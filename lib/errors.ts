@@ -70,6 +70,8 @@ export const errors = {
   DWA_ADMIN_FAILED: createError('DWA_ADMIN_FAILED', 'The request failed', 500),
   /** As many streams and exports of the log are open as may be. */
   DWA_ADMIN_TOO_MANY_STREAMS: createError('DWA_ADMIN_TOO_MANY_STREAMS', 'As many streams of the log are open as may be: try again later', 503),
+  /** A form of the console that was not made for this person in this browser (security.md 13). */
+  DWA_ADMIN_FOREIGN_FORM: createError('DWA_ADMIN_FOREIGN_FORM', 'The form is too old, or comes from another browser or account', 403),
 
   /** A page of another site made a browser send the request. */
   DWA_CROSS_SITE: createError('DWA_CROSS_SITE', 'A request from another site is refused', 403),
