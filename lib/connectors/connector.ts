@@ -6,8 +6,7 @@ import type { Logger } from '../store/logger.js'
 import { packageVersion } from '../version.js'
 import { Exchange } from './exchange.js'
 import { httpDialect, httpErrors } from './http-dialect.js'
-import { readBytes, readJson, readPlainText } from './json-answer.js'
-import { kindOf } from './read-text.js'
+import { readAnswer, readBytes } from './json-answer.js'
 import { StreamedBody, wholeBody, type BodySource, type RequestBody } from './request-body.js'
 import { isIdempotent } from './retry-policy.js'
 import type { Strategy } from './strategy.js'
@@ -123,8 +122,8 @@ export function createConnector (options: ConnectorOptions): Connector {
   const base = Object.freeze({ 'user-agent': `fastify-docuware-auth/${packageVersion}`, accept: 'application/json, */*;q=0.8', ...lowerCase(headers) })
   const jsonBase = Object.freeze({ 'content-type': 'application/json', ...base })
   const formBase = Object.freeze({ ...base, 'content-type': 'application/x-www-form-urlencoded' })
-  const read = async (response: Response): Promise<ConnectorResponse> => ({ status: response.status, headers: Object.fromEntries(response.headers), data: await dataOf(response, maxBytes) })
-  const readRaw = async (response: Response): Promise<ConnectorResponse> => ({ status: response.status, headers: Object.fromEntries(response.headers), data: await readBytes(response, maxBytes, httpErrors) })
+  const read = async (response: Response): Promise<ConnectorResponse> => withHead(response, await readAnswer(response, maxBytes, httpErrors))
+  const readRaw = async (response: Response): Promise<ConnectorResponse> => withHead(response, await readBytes(response, maxBytes, httpErrors))
 
   const request = async (method: string, path: string, options: ConnectorRequestOptions = {}): Promise<ConnectorResponse> => {
     const { query, signal, as, idempotent = isIdempotent(method.toUpperCase()) } = options
@@ -170,6 +169,12 @@ export function findUrlProblem (text: string, allowInsecure: boolean, allowQuery
   return null
 }
 
+function withHead ({ status, headers }: Response, data: unknown): ConnectorResponse {
+  const plain: Record<string, string> = {}
+  for (const [name, value] of headers) plain[name] = value // Object.fromEntries takes three times as long
+  return { status, headers: plain, data }
+}
+
 interface Content { readonly source: BodySource | null, readonly body: RequestBody | null }
 
 /** @throws DWA_CONNECTOR_INVALID_REQUEST */
@@ -194,10 +199,4 @@ function jsonText (value: unknown): string {
 function formText (form: QueryParameters): string {
   const { search } = new Target('https://form.invalid', httpErrors).resolve('', form)
   return search.slice(1)
-}
-
-async function dataOf (response: Response, maxBytes: number): Promise<unknown> {
-  if (kindOf(response) === 'JSON') return await readJson(response, maxBytes, httpErrors)
-  const text = await readPlainText(response, maxBytes, httpErrors)
-  return text === '' ? null : text
 }

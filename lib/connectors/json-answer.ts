@@ -11,6 +11,17 @@ export async function readJson (response: Response, maxBytes: number, errors: Ex
   if (text === '') return null
   if (kind !== 'JSON') throw errors.notJson(kind, response.status)
   if (text === null) throw tooLarge(maxBytes, errors)
+  return parse(text, response, errors)
+}
+
+/** What was answered, by its media type: parsed JSON, text of any other, null when it is empty. @throws what `errors` has for it */
+export async function readAnswer (response: Response, maxBytes: number, errors: ExchangeErrors): Promise<unknown> {
+  const text = await readPlainText(response, maxBytes, errors)
+  if (text === '') return null
+  return kindOf(response) === 'JSON' ? parse(text, response, errors) : text
+}
+
+function parse (text: string, response: Response, errors: ExchangeErrors): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -26,7 +26,7 @@ export async function readAll ({ body }: Response, maxBytes: number): Promise<Ui
 /** What an answer is, in a word: `JSON`, `HTML`, `XML`, or its media type. */
 export function kindOf (response: Response): string {
   const header = response.headers.get('content-type') ?? ''
-  if (header === 'application/json; charset=utf-8') return 'JSON' // DocuWare's, without taking it apart
+  if (header === 'application/json; charset=utf-8' || header === 'application/json') return 'JSON' // nearly always, without taking it apart
   const type = header.split(';', 1).at(0)?.trim().toLowerCase() ?? ''
   if (/^(application|text)\/([\w.-]+\+)?json$/.test(type)) return 'JSON'
   if (type === 'text/html' || type === 'application/xhtml+xml') return 'HTML'

@@ -115,7 +115,7 @@ t.test('a fetch that quotes its request in an error does not give the credential
   const error = await rejection(connector.get('/orders'))
   t.match(error, { code: 'DWA_CONNECTOR_UNREACHABLE', message: /request to https:\/\/api\.example\/orders/ })
   t.notMatch(told(error) + lines.join(), /hidden/)
-  t.notOk(error instanceof Error && 'cause' in error, 'such a cause is left out')
+  t.equal(error instanceof Error ? error.cause : null, undefined, 'such a cause is left out')
   const plain: typeof globalThis.fetch = async () => { throw new TypeError('fetch failed', { cause: Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }) }) }
   t.match(await rejection(testConnector('https://api.example', { fetch: plain, retries: 0 }).connector.get('/')), { message: 'The API cannot be reached: ECONNREFUSED', cause: { cause: { code: 'ECONNREFUSED' } } }, 'any other one is kept')
 })
