@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import { errors, isAuthError } from './lib/errors.js'
 import { checkOptions } from './lib/options.js'
 import { admin, type AdminOptions } from './plugins/admin.js'
+import { connectors, type ConnectorsOptions } from './plugins/connectors.js'
 import { docuware, type DocuwareOptions } from './plugins/docuware.js'
 import { jwt, type JwtOptions } from './plugins/jwt.js'
 import { provider, type ProviderOptions } from './plugins/provider.js'
@@ -19,6 +20,7 @@ export interface DocuwareAuthOptions {
   readonly docuware?: DocuwareOptions
   readonly provider?: ProviderOptions
   readonly jwt?: JwtOptions
+  readonly connectors?: ConnectorsOptions
   readonly webhooks?: WebhooksOptions
   readonly telemetry?: TelemetryOptions
   readonly signIn?: SignInOptions
@@ -29,7 +31,7 @@ const optionsSchema = {
   type: 'object',
   additionalProperties: false,
   required: ['store'],
-  properties: { publicUrl: { type: 'string' }, store: { type: 'object' }, docuware: { type: 'object' }, provider: { type: 'object' }, jwt: { type: 'object' }, webhooks: { type: 'object' }, telemetry: { type: 'object' }, signIn: { type: 'object' }, admin: { type: 'object' } }
+  properties: { publicUrl: { type: 'string' }, store: { type: 'object' }, docuware: { type: 'object' }, provider: { type: 'object' }, jwt: { type: 'object' }, connectors: { type: 'object' }, webhooks: { type: 'object' }, telemetry: { type: 'object' }, signIn: { type: 'object' }, admin: { type: 'object' } }
 } as const
 
 async function umbrella (app: FastifyInstance, options: DocuwareAuthOptions): Promise<void> {
@@ -38,6 +40,7 @@ async function umbrella (app: FastifyInstance, options: DocuwareAuthOptions): Pr
   if (options.docuware !== undefined) await app.register(docuware, options.docuware)
   if (options.provider !== undefined) await app.register(provider, options.provider)
   if (options.jwt !== undefined) await app.register(jwt, options.jwt)
+  if (options.connectors !== undefined) await app.register(connectors, options.connectors)
   if (options.webhooks !== undefined) await app.register(webhooks, options.webhooks)
   if (options.telemetry !== undefined) await app.register(telemetry, options.telemetry)
   if (options.signIn !== undefined) await app.register(signIn, options.signIn)
@@ -45,10 +48,10 @@ async function umbrella (app: FastifyInstance, options: DocuwareAuthOptions): Pr
 }
 
 /** Registers `store` and every plugin that is configured. */
-const docuwareAuth = Object.assign(fp(umbrella, { name: 'fastify-docuware-auth', fastify: '5.x' }), { admin, store, docuware, provider, jwt, telemetry, signIn, webhooks, errors, isAuthError })
+const docuwareAuth = Object.assign(fp(umbrella, { name: 'fastify-docuware-auth', fastify: '5.x' }), { admin, connectors, store, docuware, provider, jwt, telemetry, signIn, webhooks, errors, isAuthError })
 
 export default docuwareAuth
-export { admin, docuware, docuwareAuth, docuwareAuth as 'module.exports', errors, isAuthError, jwt, provider, signIn, store, telemetry, webhooks }
+export { admin, connectors, docuware, docuwareAuth, docuwareAuth as 'module.exports', errors, isAuthError, jwt, provider, signIn, store, telemetry, webhooks }
 export type { AuthError, AuthErrorCode } from './lib/errors.js'
 export type { Clock } from './lib/clock.js'
 export type { Account, ConnectionInput, ConnectionPatch, ConnectionStatus, ConnectionView } from './lib/docuware/connection-schema.js'
@@ -58,6 +61,8 @@ export type { DocumentFields, FieldValue, TypedValue } from './lib/docuware/rest
 export type { DocumentQuery, SearchCondition, SearchValue } from './lib/docuware/rest/document-query.js'
 export { readDocuWareDate } from './lib/docuware/rest/docuware-date.js'
 export { member } from './lib/docuware/rest/member.js'
+export type { AuthInput, ConnectorInput, ConnectorPatch, ConnectorView } from './lib/connectors/connector-schema.js'
+export type { DeclaredConnector } from './lib/connectors/connectors-options.js'
 export type { QueryParameters } from './lib/connectors/target.js'
 export type { BodySource } from './lib/connectors/request-body.js'
 export { isDocuWareHttpError } from './lib/docuware/rest/docuware-client.js'
@@ -98,8 +103,9 @@ export type { DeclaredSource as DeclaredWebhookSource } from './lib/webhooks/web
 export type { Admin } from './types/admin.js'
 export type { AuthorizationUrlOptions, Docuware } from './types/docuware.js'
 export type { JwtPayload, JwtValidators, RequireAuthOptions } from './types/jwt.js'
+export type { ConnectorsApi } from './types/connectors.js'
 export type { SignIn } from './types/sign-in.js'
 export type { Telemetry } from './types/telemetry.js'
 export type { VerifiedWebhook } from './types/webhooks.js'
 export type { ConsentManagement, OAuthProvider } from './types/provider.js'
-export type { AdminOptions, DocuwareOptions, JwtOptions, ProviderOptions, SignInOptions, StoreOptions, TelemetryOptions, WebhooksOptions }
+export type { AdminOptions, ConnectorsOptions, DocuwareOptions, JwtOptions, ProviderOptions, SignInOptions, StoreOptions, TelemetryOptions, WebhooksOptions }

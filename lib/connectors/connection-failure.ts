@@ -18,7 +18,7 @@ export function unreachable (error: unknown, errors: Pick<ExchangeErrors, 'unrea
   const cause = causeOf(error)
   const reason = cause instanceof Error && cause.message !== '' ? redactText(mask(cause.message, secrets)).slice(0, 200) : codeOf(error)
   const told = inspect(error, { depth: 10 })
-  return errors.unreachable(reason, mask(told, secrets) === told ? { cause: error } : {})
+  return errors.unreachable(reason, mask(told, secrets) === told ? { cause: error } : { cause: undefined })
 }
 
 /** Whether the next try would fail in the same way: a certificate was refused, or a file was to be redirected. */

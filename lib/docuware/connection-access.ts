@@ -1,17 +1,18 @@
 import type { TokenRefresh } from '../oauth-client/token-refresh.js'
 import type { Bearer, BearerAccess } from './bearer-access.js'
+import type { OpenRecords } from '../store/open-records.js'
+import type { StoredConnection } from './connection-schema.js'
 import type { OpenConnection } from './open-connection.js'
-import type { OpenConnections } from './open-connections.js'
 
 /** The tokens of one connection, for its client: at hand while they are good, refreshed before they end. */
 export class ConnectionAccess implements BearerAccess {
   readonly #idOrName: string
-  readonly #connections: OpenConnections
+  readonly #connections: OpenRecords<StoredConnection, OpenConnection>
   readonly #refresh: TokenRefresh<OpenConnection>
   /** Whose they are. */
   readonly #renewed = new WeakMap<Bearer, OpenConnection>()
 
-  constructor (idOrName: string, connections: OpenConnections, refresh: TokenRefresh<OpenConnection>) {
+  constructor (idOrName: string, connections: OpenRecords<StoredConnection, OpenConnection>, refresh: TokenRefresh<OpenConnection>) {
     this.#idOrName = idOrName
     this.#connections = connections
     this.#refresh = refresh

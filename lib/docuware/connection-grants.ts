@@ -27,13 +27,13 @@ const connectionErrors: GrantErrors = {
   notAuthorized: (name) => new errors.DWA_DOCUWARE_NOT_AUTHORIZED(name),
   reauthorize: (name) => new errors.DWA_DOCUWARE_REAUTHORIZE(name),
   clientRejected: (name) => new errors.DWA_DOCUWARE_CLIENT_REJECTED(name),
-  refreshFailed: (name, reason, options) => new errors.DWA_DOCUWARE_REFRESH_FAILED(name, reason, options),
+  refreshFailed: (name, reason, cause) => new errors.DWA_DOCUWARE_REFRESH_FAILED(name, reason, { cause }),
   invalidReturnTo: (problem) => new errors.DWA_DOCUWARE_INVALID_REQUEST(problem),
   badCallback: () => new errors.DWA_DOCUWARE_BAD_CALLBACK(),
   invalidState: () => new errors.DWA_DOCUWARE_INVALID_STATE(),
   denied: (reason) => new errors.DWA_DOCUWARE_DENIED(reason),
   foreignIssuer: () => new errors.DWA_DOCUWARE_FOREIGN_ISSUER(),
-  exchange: (reason, options) => new errors.DWA_DOCUWARE_EXCHANGE(reason, options)
+  exchange: (reason, cause) => new errors.DWA_DOCUWARE_EXCHANGE(reason, { cause })
 }
 
 /** Connections as grants: kept by the store, with endpoints that are discovered. */

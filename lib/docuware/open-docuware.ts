@@ -1,4 +1,4 @@
-import { ConfirmedCache } from '../store/confirmed-cache.js'
+import { OpenRecords } from '../store/open-records.js'
 import type { Logger } from '../store/logger.js'
 import type { Store } from '../store/store.js'
 import type { ErrorReporter } from '../telemetry/error-reporter.js'
@@ -15,8 +15,7 @@ import { Connections } from './connections.js'
 import { discover } from './discovery.js'
 import type { DocuwareOptions } from './docuware-options.js'
 import { IdentityService } from './identity-service.js'
-import type { OpenConnection } from './open-connection.js'
-import { OpenConnections } from './open-connections.js'
+import { openConnection, type OpenConnection } from './open-connection.js'
 import { openQueue } from './queue/open-queue.js'
 import { createRestClient } from './rest/create-rest-client.js'
 import type { DocuWareClient } from './rest/docuware-client.js'
@@ -51,11 +50,8 @@ export function openDocuware (options: DocuwareOptions, store: Store, logger: Lo
   const redirectUri = publicUrl === null ? null : `${publicUrl}${prefix}/oauth/callback`
   const states = new AuthorizationStates('connection', store.documents<AuthorizationStateDocument>('authorization_states', stateIndexes), keyRing, now)
 
-  const open = new OpenConnections(records, new ConfirmedCache({ changes, clock, maxStaleMs }))
+  const open = new OpenRecords({ records, open: openConnection, cache: { changes, clock, maxStaleMs } })
   const forget = (id: string): void => { open.forget(id, null) }
-  changes.subscribe(({ source, target }) => {
-    if (source !== undefined && target?.type === 'connection') open.forget(target.id, target.name ?? null) // an entry without a source says nothing of the record
-  })
 
   const identityOf = ({ fields: { platformUrl, clientId, scopes, discovered }, secrets: { clientSecret } }: OpenConnection): IdentityService => {
     if (discovered === undefined) throw new TypeError('the connection was never discovered')

@@ -21,9 +21,9 @@ export interface BindingCookie {
 
 export interface StartOptions {
   /** Where the browser goes in the end: a path on this site. */
-  readonly returnTo?: string
-  readonly actor?: Actor
-  readonly requestId?: string
+  readonly returnTo?: string | undefined
+  readonly actor?: Actor | undefined
+  readonly requestId?: string | undefined
   /** Whether whatever browser may end it. */
   readonly unbound: boolean
 }
@@ -122,7 +122,7 @@ export class Authorization<One extends Grant> {
       await this.#keep(grant, begun, answer, account, requestId)
     } catch (error) {
       if (!(error instanceof TokenFailure)) throw error
-      return this.#refuse(begun, 'exchange', requestId, withReturn(errors.exchange(error.message, { cause: error }), begun))
+      return this.#refuse(begun, 'exchange', requestId, withReturn(errors.exchange(error.message, error), begun))
     }
     return { grant: { id: grant.id, name: grant.fields.name }, returnTo: begun.returnTo }
   }
@@ -131,7 +131,7 @@ export class Authorization<One extends Grant> {
    * Tells the identity service (RFC 7009), then erases the tokens whatever it answered. What was discovered is kept.
    * @throws DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE
    */
-  async revoke (id: string, note: { readonly actor?: Actor, readonly requestId?: string } = {}): Promise<void> {
+  async revoke (id: string, note: { readonly actor?: Actor | undefined, readonly requestId?: string | undefined } = {}): Promise<void> {
     const { grants, exclusively } = this.#options
     const known = await openGrant(grants, id)
     await exclusively(id, known.fields.name, async () => {

@@ -85,13 +85,13 @@ export interface GrantErrors {
   readonly notAuthorized: (name: string) => Error
   readonly reauthorize: (name: string, hasRefreshToken: boolean) => Error
   readonly clientRejected: (name: string) => Error
-  readonly refreshFailed: (name: string, reason: string, options?: ErrorOptions) => Error
+  readonly refreshFailed: (name: string, reason: string, cause?: unknown) => Error
   readonly invalidReturnTo: (problem: string) => Error
   readonly badCallback: () => Error
   readonly invalidState: () => Error
   readonly denied: (reason: string) => Error
   readonly foreignIssuer: () => Error
-  readonly exchange: (reason: string, options: ErrorOptions) => Error
+  readonly exchange: (reason: string, cause: unknown) => Error
 }
 
 /** One kind of grants: where they are kept, whom they are from, and what they are called. */

@@ -205,7 +205,7 @@ export class TokenRefresh<One extends Grant> {
 
   /** A failure that may pass: the old token while it is valid, and no new try before a pause is over. */
   #later (grant: One, refused: string | null, failure: TokenFailure): BearerOf<One> {
-    const error = this.#options.grants.errors.refreshFailed(grant.fields.name, failure.message, { cause: failure })
+    const error = this.#options.grants.errors.refreshFailed(grant.fields.name, failure.message, failure)
     this.#report(grant, failure.message, this.#pauses.failed(grant, error))
     const old = this.#stillValid(grant, refused)
     if (old === null) throw error

@@ -12,7 +12,7 @@ export const clientSettings = {
   authorizationUrl: { ...url, description: 'The authorization endpoint.' },
   tokenUrl: { ...url, description: 'The token endpoint.' },
   revocationUrl: { ...url, description: 'The revocation endpoint (RFC 7009), if there is one.' },
-  issuer: { ...url, description: 'What a callback\'s `iss` must be (RFC 9207). Without it a callback with an `iss` is refused.' },
+  issuer: { ...url, description: 'What a callback\'s `iss` must be (RFC 9207). Without it `iss` is not looked at: give it when several connectors go to servers that do not trust each other.' },
   scopes: { type: 'array', items: { type: 'string', pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$' }, maxItems: 100, uniqueItems: true, description: 'Asked for with each authorization.' },
   clientAuthentication: { enum: ['post', 'basic'], description: 'How the secret is sent to the token endpoint. Default `post`.' }
 } as const

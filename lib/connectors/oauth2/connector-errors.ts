@@ -8,11 +8,11 @@ export const connectorErrors: GrantErrors = {
   notAuthorized: (name) => new errors.DWA_CONNECTOR_NOT_AUTHORIZED(name),
   reauthorize: (name, hasRefreshToken) => hasRefreshToken ? new errors.DWA_CONNECTOR_REAUTHORIZE(name) : new errors.DWA_CONNECTOR_NO_REFRESH_TOKEN(name),
   clientRejected: (name) => new errors.DWA_CONNECTOR_CLIENT_REJECTED(name),
-  refreshFailed: (name, reason, options) => new errors.DWA_CONNECTOR_REFRESH_FAILED(name, reason, options),
+  refreshFailed: (name, reason, cause) => new errors.DWA_CONNECTOR_REFRESH_FAILED(name, reason, { cause }),
   invalidReturnTo: (problem) => new errors.DWA_CONNECTOR_INVALID_REQUEST(problem),
   badCallback: () => new errors.DWA_CONNECTOR_BAD_CALLBACK(),
   invalidState: () => new errors.DWA_CONNECTOR_INVALID_STATE(),
   denied: (reason) => new errors.DWA_CONNECTOR_DENIED(reason),
   foreignIssuer: () => new errors.DWA_CONNECTOR_FOREIGN_ISSUER(),
-  exchange: (reason, options) => new errors.DWA_CONNECTOR_EXCHANGE(reason, options)
+  exchange: (reason, cause) => new errors.DWA_CONNECTOR_EXCHANGE(reason, { cause })
 }

@@ -82,7 +82,7 @@ export function oauth2 (options: OAuth2Options): OAuth2Strategy {
     withTokens: ({ fields, ...grant }, tokens) => connectorGrant({ ...grant, fields: fieldsWith(fields, tokens), secrets: tokens.secrets }),
     serverOf: () => server,
     isKnown: () => true,
-    isIssuer: (_grant, iss) => iss === options.issuer,
+    isIssuer: (_grant, iss) => options.issuer === undefined || iss === options.issuer,
     isGone: async () => false,
     rediscover: null,
     isDiscoveryFailure: () => false

@@ -32,7 +32,7 @@ class FileStream extends Readable {
 
   override _read (): void {
     const { signal } = this.#deadline
-    this.#pull().catch((error: unknown) => { this.destroy(signal.aborted ? asError(signal.reason) : unreachable(error, docuwareErrors)) })
+    this.#pull().catch((error: unknown) => { this.destroy(signal.aborted ? asError(signal.reason) : unreachable(error, docuwareErrors, [])) })
   }
 
   override _destroy (error: Error | null, done: (error: Error | null) => void): void {

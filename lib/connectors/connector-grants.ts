@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto'
+import { errors, isAuthError } from '../errors.js'
+import { noTokens, type Grants } from '../oauth-client/grant.js'
+import type { OAuthServer } from '../oauth-client/oauth-server.js'
+import type { OpenedRecord, RecordCollection, RecordKind } from '../store/record-collection.js'
+import { storedConnectorSchema, type StoredConnector } from './connector-schema.js'
+import { serverFor, type ClientSettings } from './oauth2/client-settings.js'
+import { connectorErrors } from './oauth2/connector-errors.js'
+import { connectorGrant, fieldsWith, type ConnectorGrant } from './oauth2/connector-grant.js'
+import { readCredentials } from './stored-connectors.js'
+
+const { status, statusMessage, configuration, accessToken, refreshToken, tokenType, expiresAt, refreshAt, account } = storedConnectorSchema.properties
+
+/** What a connector that is declared in code was granted: its settings are not kept, but a fingerprint of them. */
+export const declaredGrantKind: RecordKind = {
+  collection: 'connector_grants',
+  area: 'connector',
+  nameField: 'name',
+  secrets: ['accessToken', 'refreshToken'],
+  schema: {
+    type: 'object',
+    additionalProperties: false,
+    required: ['name', 'fingerprint', 'status', 'configuration'],
+    properties: { name: { type: 'string' }, fingerprint: { type: 'string' }, status, statusMessage, configuration, accessToken, refreshToken, tokenType, expiresAt, refreshAt, account }
+  }
+}
+
+export type DeclaredGrant = Pick<StoredConnector, 'name' | 'status' | 'statusMessage' | 'configuration' | 'accessToken' | 'refreshToken' | 'tokenType' | 'expiresAt' | 'refreshAt' | 'account'> & { readonly fingerprint: string }
+
+/** The grant of a connector, with the client it belongs to. */
+export interface OpenConnectorGrant extends ConnectorGrant {
+  readonly client: ClientSettings
+}
+
+export interface ConnectorGrantsOptions {
+  readonly stored: RecordCollection<StoredConnector>
+  readonly declaredGrants: RecordCollection<DeclaredGrant>
+  /** The clients of `oauth2` connectors in the options, by name. */
+  readonly declared: ReadonlyMap<string, ClientSettings>
+  /** Drops what is remembered of a connector's grant. */
+  readonly forget: (id: string) => void
+  /** Milliseconds for one exchange. */
+  readonly timeoutMs: number
+  readonly allowInsecure: boolean
+}
+
+/** What connectors were granted, stored and declared ones. */
+export class ConnectorGrants {
+  readonly #options: ConnectorGrantsOptions
+  /** Ids of records that belong to declared connectors. */
+  readonly #declaredIds = new Set<string>()
+
+  constructor (options: ConnectorGrantsOptions) {
+    this.#options = options
+  }
+
+  get grants (): Grants<OpenConnectorGrant> {
+    const { stored, declaredGrants, forget } = this.#options
+    return {
+      area: 'connector',
+      errors: connectorErrors,
+      open: async (id) => await this.#open(id),
+      update: async (id, version, patch, note) => this.#declaredIds.has(id) ? await declaredGrants.update(id, version, patch, note) : await stored.update(id, version, patch, note),
+      forget,
+      withTokens: ({ fields, ...grant }, tokens) => connectorGrant({ ...grant, fields: fieldsWith(fields, tokens), secrets: tokens.secrets }),
+      serverOf: (grant) => this.#server(grant),
+      isKnown: () => true,
+      isIssuer: ({ client: { issuer } }, iss) => issuer === undefined || iss === issuer,
+      isGone: async () => false,
+      rediscover: null,
+      isDiscoveryFailure: () => false
+    }
+  }
+
+  /** The id of a declared connector's grant, made when there is none; it holds nothing of another client. @throws DWA_STORE_UNAVAILABLE */
+  async idOfDeclared (name: string, client: ClientSettings): Promise<string> {
+    const { declaredGrants } = this.#options
+    const fingerprint = fingerprintOf(client)
+    const found = await declaredGrants.getByName(name) ?? await this.#create(name, fingerprint)
+    if (found.fields.fingerprint !== fingerprint) await this.#renew(found.id, fingerprint)
+    this.#declaredIds.add(found.id)
+    return found.id
+  }
+
+  async #create (name: string, fingerprint: string): Promise<{ readonly id: string, readonly fields: DeclaredGrant }> {
+    const { declaredGrants } = this.#options
+    try {
+      return await declaredGrants.create({ name, fingerprint, status: 'draft', configuration: 1 }, { actor: { type: 'app', id: null } })
+    } catch (error) {
+      const made = isAuthError(error, 'DWA_STORE_DUPLICATE') ? await declaredGrants.getByName(name) : null // by another process
+      if (made === null) throw error
+      return made
+    }
+  }
+
+  async #renew (id: string, fingerprint: string): Promise<void> {
+    const { declaredGrants, forget } = this.#options
+    const record = await declaredGrants.get(id)
+    if (record === null || record.fields.fingerprint === fingerprint) return
+    await declaredGrants.update(id, record.version, { ...noTokens, fingerprint, configuration: record.fields.configuration + 1 }, { actor: { type: 'app', id: null } })
+    forget(id)
+  }
+
+  async #open (id: string): Promise<OpenConnectorGrant | null> {
+    const { stored, declaredGrants } = this.#options
+    const record = this.#declaredIds.has(id) ? null : await stored.open(id)
+    if (record !== null) return storedGrant(record)
+    const grant = await declaredGrants.open(id)
+    return grant === null ? null : this.declaredGrant(grant)
+  }
+
+  /** What a declared connector was granted; null when the options do not have it any more, or have it with another client. */
+  declaredGrant (record: OpenedRecord<DeclaredGrant>): OpenConnectorGrant | null {
+    const { name, fingerprint } = record.fields
+    const client = this.#options.declared.get(name)
+    if (client === undefined || fingerprint !== fingerprintOf(client)) return null
+    this.#declaredIds.add(record.id)
+    return connectorGrant({ ...record, client })
+  }
+
+  #server ({ client }: OpenConnectorGrant): OAuthServer {
+    const { timeoutMs, allowInsecure } = this.#options
+    return serverFor(client, { timeoutMs, allowInsecure })
+  }
+}
+
+/** What a stored connector was granted: one of strategy `oauth2`. @throws DWA_CONNECTOR_NOT_OAUTH2 */
+export function storedGrant (record: OpenedRecord<StoredConnector>): OpenConnectorGrant {
+  const { fields: { name, type, settings }, secrets: { credentials, ...tokens } } = record
+  if (type !== 'oauth2') throw new errors.DWA_CONNECTOR_NOT_OAUTH2(name)
+  const { clientSecret } = readCredentials(credentials)
+  const client = { ...settings, ...(clientSecret === undefined ? {} : { clientSecret }) } as ClientSettings // which was checked before it was kept
+  return connectorGrant({ ...record, secrets: tokens, client })
+}
+
+/** Changes with whatever tokens rest on. */
+function fingerprintOf ({ clientId, authorizationUrl, tokenUrl }: ClientSettings): string {
+  return createHash('sha256').update(JSON.stringify([clientId, authorizationUrl, tokenUrl])).digest('base64url')
+}
