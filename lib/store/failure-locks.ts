@@ -97,10 +97,10 @@ export class FailureLocks<LimitName extends string> {
   }
 
   #locks (): ReadonlyMap<string, number> | Promise<ReadonlyMap<string, number>> {
-    return this.#options.cache.get('', async () => await this.#read())
+    return this.#options.cache.get('', this.#read)
   }
 
-  async #read (): Promise<ReadonlyMap<string, number>> {
+  readonly #read = async (): Promise<ReadonlyMap<string, number>> => {
     const now = new Date(this.#options.clock.now())
     const locked = await this.#options.documents.run(async (failures) => await failures.find({ lockedUntil: { $gt: now } }).sort({ lockedUntil: -1 }).limit(maxLocks).toArray())
     return new Map(locked.map(({ _id, lockedUntil }) => [_id, lockedUntil?.getTime() ?? 0]))

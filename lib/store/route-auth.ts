@@ -4,8 +4,10 @@ import { errors, isAuthError } from '../errors.js'
 /** Checks one request and calls `done`, with an error to refuse it. Never a promise: unprotected routes must not pay for protected ones. */
 export type RouteHook = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void
 
-/** Checks one request by its body before that is parsed, and calls `done` with an error or with the same bytes again. */
-export type BodyHook = (request: FastifyRequest, reply: FastifyReply, payload: RequestPayload, done: (error?: Error | null, payload?: RequestPayload) => void) => void
+/** Checks one request by its body, of `limit` bytes at most, before that is parsed, and calls `done` with an error or with the same bytes again. */
+export type BodyHook = (request: FastifyRequest, reply: FastifyReply, payload: RequestPayload, done: BodyDone, limit: number) => void
+
+type BodyDone = (error?: Error | null, payload?: RequestPayload) => void
 
 /** A plugin that serves some values of `config.auth` or `config.webhook`. */
 export interface RouteClaimant<Served> {
@@ -82,7 +84,7 @@ export class RouteAuth {
   #every: string | undefined
 
   /** @param options.verifyBodies adds the preParsing hook to the whole app: called when a plugin is there that needs it, so that nobody else pays for it */
-  constructor ({ afterSessions, verifyBodies }: { readonly afterSessions: boolean, readonly verifyBodies: (hook: BodyHook) => void }) {
+  constructor ({ afterSessions, verifyBodies }: { readonly afterSessions: boolean, readonly verifyBodies: (hook: RouteAuth['verify']) => void }) {
     this.afterSessions = afterSessions
     this.webhook = new RouteClaims<BodyHook>('webhook', () => { verifyBodies(this.verify) })
   }
@@ -138,10 +140,10 @@ export class RouteAuth {
   }
 
   /** The preParsing hook of the whole package. */
-  readonly verify: BodyHook = (request, reply, payload, done) => {
-    const { url = '', config: { webhook } } = request.routeOptions
+  readonly verify = (request: FastifyRequest, reply: FastifyReply, payload: RequestPayload, done: BodyDone): void => {
+    const { url = '', bodyLimit, config: { webhook } } = request.routeOptions
     if (webhook === undefined) return done()
-    this.webhook.find(webhook, url)(request, reply, payload, done)
+    this.webhook.find(webhook, url)(request, reply, payload, done, bodyLimit)
   }
 
   #enforce (value: unknown, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 
 /** The stream of a request's body. */
 export interface BodySource extends Readable {
@@ -15,34 +15,19 @@ export function readBody (payload: BodySource, declaredLength: string | undefine
   if (payload.destroyed) return done('aborted') // and nothing tells of it any more
   const chunks: Buffer[] = []
   let length = 0
-  const onData = (chunk: Buffer | string): void => {
-    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
-    length += bytes.length
-    if (length > limit) end('too_large')
-    else chunks.push(bytes)
-  }
-  const onEnd = (): void => { end(chunks) }
-  const onError = (): void => { end('aborted') }
+  let ended = false
   const end = (body: Buffer[] | UnreadBody): void => {
-    payload.off('data', onData).off('end', onEnd).off('error', onError)
+    if (ended) return
+    ended = true
     done(body)
   }
-  payload.on('data', onData).on('end', onEnd).on('error', onError)
-}
-
-/** The same bytes again, for the parser. */
-export class ReadBody extends Readable implements BodySource {
-  receivedEncodedLength?: number
-  readonly #chunks: readonly Buffer[]
-  #next = 0
-
-  constructor (chunks: readonly Buffer[], { receivedEncodedLength }: BodySource) {
-    super({ autoDestroy: false, emitClose: false })
-    this.#chunks = chunks
-    if (receivedEncodedLength !== undefined) this.receivedEncodedLength = receivedEncodedLength
-  }
-
-  override _read (): void {
-    this.push(this.#chunks[this.#next++] ?? null)
-  }
+  payload.on('data', (chunk: Buffer | string) => {
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+    length += bytes.length
+    if (length <= limit) return chunks.push(bytes)
+    chunks.length = 0
+    end('too_large')
+  })
+  payload.on('end', () => { end(chunks) })
+  payload.on('error', () => { end('aborted') })
 }

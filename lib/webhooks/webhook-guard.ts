@@ -7,7 +7,8 @@ import type { FailureLocks } from '../store/failure-locks.js'
 import type { BodyHook } from '../store/route-auth.js'
 import { reasonOf } from '../store/logger.js'
 import type { Deliveries, Turn } from './deliveries.js'
-import { ReadBody, readBody } from './request-body.js'
+import { ReadBody } from './read-body.js'
+import { readBody } from './request-body.js'
 import { secretsOf } from './secrets-of.js'
 import { isSigned } from './signature.js'
 import { readSignedHeaders, type RefusalReason, type SignedHeaders } from './signed-headers.js'
@@ -34,6 +35,8 @@ interface Attempt {
   readonly reply: FastifyReply
   readonly payload: RequestPayload
   readonly done: Parameters<BodyHook>[3]
+  /** Bytes of the body. */
+  readonly limit: number
 }
 
 interface Ready { readonly source: Source, readonly headers: SignedHeaders, readonly secrets: readonly string[] }
@@ -56,8 +59,8 @@ export class WebhookGuard {
 
   /** The preParsing hook of the routes that name this source. What is at hand is not waited for: most requests wait for their body alone. */
   hook (name: string): BodyHook {
-    return (request, reply, payload, done) => {
-      const attempt: Attempt = { name, request, reply, payload, done }
+    return (request, reply, payload, done, limit) => {
+      const attempt: Attempt = { name, request, reply, payload, done, limit }
       let prepared: Prepared | Promise<Prepared>
       try {
         prepared = this.#prepare(attempt)
@@ -95,8 +98,8 @@ export class WebhookGuard {
 
   #receive (attempt: Attempt, prepared: Prepared): void {
     if ('refused' in prepared) return this.#refuse(attempt, prepared.source, prepared.refused)
-    const { request, reply, payload } = attempt
-    readBody(payload, request.headers['content-length'], request.routeOptions.bodyLimit, (body) => {
+    const { request, reply, payload, limit } = attempt
+    readBody(payload, request.headers['content-length'], limit, (body) => {
       if (body === 'aborted') return fail(attempt, new errors.DWA_WEBHOOK_ABORTED())
       if (body !== 'too_large') return this.#verify(attempt, prepared, body)
       reply.header('connection', 'close') // there may be more to come
@@ -104,7 +107,7 @@ export class WebhookGuard {
     })
   }
 
-  #verify (attempt: Attempt, { source, headers, secrets }: Ready, body: readonly Buffer[]): void {
+  #verify (attempt: Attempt, { source, headers, secrets }: Ready, body: Buffer[]): void {
     if (!isSigned(source, headers, secrets, body)) return this.#refuse(attempt, source, 'signature_wrong')
     const { name, request, payload, done } = attempt
     const { timestamp, deliveryId } = headers

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import type { SigningFields } from './source-schema.js'
 import type { Secrets, SecretFinder } from './webhook-options.js'
 
@@ -50,6 +51,7 @@ export function problemOf ({ preset, header, idHeader, dedupeSeconds }: { readon
 export function compileSource<Request> (name: string, id: string | null, fields: SigningFields, secret: Secrets | SecretFinder<Request>): WebhookSource<Request> {
   const preset = fields.preset === undefined ? null : presets[fields.preset]
   const { header = preset?.header ?? '', algorithm = preset?.algorithm ?? 'sha256', encoding = preset?.encoding ?? 'hex', prefix = '', timestamp, idHeader, dedupeSeconds = defaultRemember } = fields
+  createHmac(algorithm, 'a try') // an OpenSSL that does not have it says so now, and not in the middle of a request
   const toleranceMs = (timestamp?.toleranceSeconds ?? 0) * 1000
   return {
     id,

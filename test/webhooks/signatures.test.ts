@@ -261,7 +261,7 @@ t.test('a sender who goes away, before the body is read or in the middle of it, 
     const gone = new Promise((resolve) => { incoming.once('close', resolve) })
     request.destroy()
     await gone
-    found(secret)
+    if (source === 'slow') found(secret)
     t.match(await failed, { code: 'DWA_WEBHOOK_ABORTED', statusCode: 400 }, source)
   }
   t.strictSame(handled, [])
