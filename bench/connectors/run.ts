@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { apiKey, createConnector } from 'fastify-docuware-auth/connectors'
 import { figure, Program } from '../auth/program.js'
 import { median, spread } from '../auth/spread.js'
+import { turned } from '../auth/throughput.js'
 
 const goal = 1.1
 const inFlight = 64
@@ -21,28 +22,36 @@ export async function runConnectors (given: string[], print: Print = console.log
     const connector = createConnector({ baseUrl, auth: apiKey({ key }), allowInsecure: true })
     const order = { order: 17, text: 'x'.repeat(970) }
     const headers = { accept: 'application/json', 'x-api-key': key }
-    await compare('GET', async () => await (await fetch(`${baseUrl}/orders/17`, { headers })).json(), async () => await connector.get('/orders/17'), { rounds, requests }, print)
     const post = { method: 'POST', headers: { ...headers, 'content-type': 'application/json' } }
-    await compare('POST of 1 KB', async () => await (await fetch(`${baseUrl}/orders`, { ...post, body: JSON.stringify(order) })).json(), async () => await connector.post('/orders', { json: order }), { rounds, requests }, print)
+    const get = async (init: RequestInit): Promise<unknown> => await (await fetch(`${baseUrl}/orders/17`, { headers, ...init })).json()
+    const create = async (init: RequestInit): Promise<unknown> => await (await fetch(`${baseUrl}/orders`, { ...post, body: JSON.stringify(order), ...init })).json()
+    const timed = (): RequestInit => ({ signal: AbortSignal.timeout(30_000) })
+    await compare('GET', { bare: () => get({}), timed: () => get(timed()), ours: () => connector.get('/orders/17') }, { rounds, requests }, print)
+    await compare('POST of 1 KB', { bare: () => create({}), timed: () => create(timed()), ours: () => connector.post('/orders', { json: order }) }, { rounds, requests }, print)
   } finally {
     await program.stop()
   }
 }
 
-async function compare (name: string, bare: () => Promise<unknown>, ours: () => Promise<unknown>, { rounds, requests }: { rounds: number, requests: number }, print: Print): Promise<void> {
-  const samples = { bare: [] as Sample[], ours: [] as Sample[] }
-  await measure(bare, requests)
-  await measure(ours, requests)
+const contestants = [['bare', 'bare fetch'], ['timed', 'fetch with AbortSignal.timeout'], ['ours', 'connector']] as const
+
+type Contestant = (typeof contestants)[number][0]
+
+async function compare (name: string, calls: Readonly<Record<Contestant, () => Promise<unknown>>>, { rounds, requests }: { rounds: number, requests: number }, print: Print): Promise<void> {
+  const samples: Record<Contestant, Sample[]> = { bare: [], timed: [], ours: [] }
+  for (const [contestant] of contestants) await measure(calls[contestant], requests)
   for (let round = 0; round < rounds; round++) {
-    const turns = [['bare', bare], ['ours', ours]] as const
-    for (const [whose, call] of round % 2 === 0 ? turns : turns.toReversed()) samples[whose].push(await measure(call, requests))
+    for (const [contestant] of turned(contestants, round)) samples[contestant].push(await measure(calls[contestant], requests))
   }
-  const time = { bare: median(samples.bare.map(({ milliseconds }) => milliseconds)), ours: median(samples.ours.map(({ milliseconds }) => milliseconds)) }
-  const cpu = { bare: median(samples.bare.map(({ cpuMicroseconds }) => cpuMicroseconds)), ours: median(samples.ours.map(({ cpuMicroseconds }) => cpuMicroseconds)) }
-  const { least, greatest } = spread(samples.ours.map(({ milliseconds }, round) => milliseconds / (samples.bare[round]?.milliseconds ?? NaN)))
-  const share = time.ours / time.bare
-  print(`${name}, connector against bare fetch, ${inFlight} in flight, ${rounds} rounds of ${requests}: time x ${share.toFixed(3)} (${least.toFixed(3)} – ${greatest.toFixed(3)}), CPU x ${(cpu.ours / cpu.bare).toFixed(3)}; ${share < goal ? 'pass' : 'miss'}: goal < ${goal}`)
-  print(`  bare fetch ${(requests / time.bare * 1000).toFixed(0)}/s, ${cpu.bare.toFixed(1)} µs CPU; connector ${(requests / time.ours * 1000).toFixed(0)}/s, ${cpu.ours.toFixed(1)} µs CPU`)
+  const time = (contestant: Contestant): number => median(samples[contestant].map(({ milliseconds }) => milliseconds))
+  const cpu = (contestant: Contestant): number => median(samples[contestant].map(({ cpuMicroseconds }) => cpuMicroseconds))
+  print(`${name}, ${inFlight} in flight, ${rounds} rounds of ${requests}`)
+  for (const [contestant, title] of contestants) {
+    const { least, greatest } = spread(samples[contestant].map(({ milliseconds }, round) => milliseconds / (samples.bare[round]?.milliseconds ?? NaN)))
+    const share = time(contestant) / time('bare')
+    const verdict = contestant === 'ours' ? `; ${share < goal ? 'pass' : 'miss'}: goal < ${goal}` : ''
+    print(`  ${title}: ${(requests / time(contestant) * 1000).toFixed(0)}/s, ${cpu(contestant).toFixed(1)} µs CPU; time x ${share.toFixed(3)} (${least.toFixed(3)} – ${greatest.toFixed(3)}), CPU x ${(cpu(contestant) / cpu('bare')).toFixed(3)} of bare fetch${verdict}`)
+  }
 }
 
 async function measure (call: () => Promise<unknown>, requests: number): Promise<Sample> {
