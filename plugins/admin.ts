@@ -32,7 +32,7 @@ const ownAuth = { auth: false } as const // `protect: { every }` is for the app'
 async function adminPlugin (app: FastifyInstance, options: AdminOptions): Promise<void> {
   checkOptions('admin', adminOptionsSchema, options)
   if (app.hasDecorator('admin')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
-  const { prefix = '/admin', requestsPerMinute = 600, streams = 500, openapi = 'admin' } = options
+  const { prefix = '/admin', console = true, requestsPerMinute = 600, streams = 500, openapi = 'admin' } = options
   const readers = new LogReaders({ auditLog: app.auditLog, clock: app.store.clock, logger: app.log, max: streams })
   const resources = resourcesOf({
     connections: app.hasDecorator('docuware') ? app.docuware.connections : undefined,
@@ -50,6 +50,9 @@ async function adminPlugin (app: FastifyInstance, options: AdminOptions): Promis
     app.store.clock.after(1000, () => { for (const response of sending) response.destroy() }) // those who do not read would keep the server open
   })
   await app.register(async (scope) => { await api(scope, resources, { requestsPerMinute, openapi, sending }) }, { prefix: `${prefix}/api` })
+  if (!console) return
+  const { consoleRoutes } = await import('./admin-console.js') // apps without a console do not load it
+  await app.register(async (scope) => { await consoleRoutes(scope, resources, { requestsPerMinute }) }, { prefix })
 }
 
 interface ApiOptions {

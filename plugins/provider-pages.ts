@@ -4,7 +4,7 @@ import { stringifySetCookie } from 'cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errors, isAuthError } from '../lib/errors.js'
 import { BrowserBinding, type BrowserCookie } from '../lib/http/browser-binding.js'
-import { isCrossSite } from '../lib/http/cookie-header.js'
+import { isForeignForm } from '../lib/http/cookie-header.js'
 import type { RenderedPage } from '../lib/http/page.js'
 import { chooseLanguage } from '../lib/http/page-language.js'
 import type { Authorize } from '../lib/provider/authorize.js'
@@ -53,9 +53,7 @@ async function routes (scope: FastifyInstance, { authorize, consents, clients, o
   scope.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer') // redirects as well
     const secFetchSite = [request.headers['sec-fetch-site'] ?? []].flat().at(0)
-    // Pages without a referrer send `Origin: null` (Fetch §3.2); where that is all a browser says, the form's cookie and token decide.
-    const origin = request.headers.origin === 'null' && secFetchSite === undefined ? undefined : request.headers.origin
-    if (isCrossSite({ method: request.method, origin, secFetchSite }, trusted)) throw new errors.DWA_CROSS_SITE()
+    if (isForeignForm({ method: request.method, origin: request.headers.origin, secFetchSite }, trusted)) throw new errors.DWA_CROSS_SITE()
   })
   scope.addHook('onSend', async (_request, reply) => { // the app's CORS, if it has some, is not for pages (security.md 11)
     for (const name of Object.keys(reply.getHeaders())) if (name.startsWith('access-control-')) reply.removeHeader(name)

@@ -2,8 +2,10 @@ import { prefixSchema } from '../options.js'
 
 /** Options of the `admin` plugin. */
 export interface AdminOptions {
-  /** The REST API is at `<prefix>/api`. Default `/admin`. */
+  /** The console is there, and the REST API at `<prefix>/api`. Default `/admin`. */
   readonly prefix?: string
+  /** Whether there is a console. Default true. */
+  readonly console?: boolean
   /** Requests that one address may send to the API in a minute, in one process. Default 600. */
   readonly requestsPerMinute?: number
   /** Streams and exports of the log that may be open at once, in one process. Default 500. */
@@ -17,6 +19,7 @@ export const adminOptionsSchema = {
   additionalProperties: false,
   properties: {
     prefix: prefixSchema,
+    console: { type: 'boolean' },
     requestsPerMinute: { type: 'integer', minimum: 1 },
     streams: { type: 'integer', minimum: 1, maximum: 10_000 },
     openapi: { type: 'string', minLength: 1 }

@@ -36,3 +36,11 @@ export function isCrossSite ({ method, secFetchSite, origin }: RequestOrigin, tr
 function isNamed (origin: string | undefined): boolean {
   return origin !== undefined && origin !== 'null'
 }
+
+/**
+ * `isCrossSite` for the forms of pages without a referrer, which send `Origin: null` (Fetch §3.2): where that is all a browser says, it is the form's cookie
+ * and token that decide.
+ */
+export function isForeignForm ({ method, secFetchSite, origin }: RequestOrigin, trusted: ReadonlySet<string>): boolean {
+  return isCrossSite({ method, secFetchSite, origin: origin === 'null' && secFetchSite === undefined ? undefined : origin }, trusted)
+}

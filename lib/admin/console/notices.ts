@@ -1,0 +1,13 @@
+import { html, type Html } from '../../http/page.js'
+import { doneOf, type Visit } from './console-route.js'
+
+/** Something that went well, or did not. */
+export function notice (kind: 'good' | 'bad' | 'plain', text: Html | string): Html {
+  return html`<div class="notice ${kind}" role="${kind === 'bad' ? 'alert' : 'status'}"><p>${text}</p></div>`
+}
+
+/** What was done before the browser came here. */
+export function noticeOf (visit: Pick<Visit, 'query' | 'texts'>): Html | null {
+  const done = doneOf(visit)
+  return done === null ? null : notice('good', done)
+}

@@ -1,0 +1,200 @@
+import { errors, isAuthError } from '../../errors.js'
+import { html, type Html } from '../../http/page.js'
+import { filtersOf, pageQuery, readPage } from '../pages.js'
+import { readQuery } from '../query.js'
+import type { Changed, RecordResource, View } from '../resource.js'
+import type { ConsolePage, ConsoleReply, ConsoleRoute, Visit } from './console-route.js'
+import { propertiesOf, type Field } from './fields.js'
+import { initialTexts, memberAt, textsOf, type FieldTexts } from './field-text.js'
+import { clearName, readChange, readNew, sentTexts } from './form-input.js'
+import type { FormState } from './form.js'
+import { formPage, readBefore, writeBefore } from './form-page.js'
+import { labelOf, titleOf } from './labels.js'
+import { givenIn, listPage } from './list-page.js'
+import { formProblemOf } from './problems.js'
+import { pathOf, recordPage, removePage, type RecordExtras } from './record-page.js'
+import { changeFields, nameOf, newFields, shapeOf, type RecordShape } from './record-shape.js'
+
+/** What the pages of a kind of record have beyond what its schemas say. */
+export interface RecordSpecial {
+  readonly columns?: readonly string[]
+  /** Of a new record, whose form may depend on what was chosen before, or of one that is there. */
+  readonly shape?: (plain: RecordShape, chosen: { readonly query: Visit['query'], readonly form: Visit['form'] } | { readonly record: View }) => RecordShape
+  /** In place of the form for a new record, as long as something has to be chosen first. */
+  readonly choose?: (visit: Visit) => ConsolePage | null
+  readonly extras?: (visit: Visit, record: View) => Promise<RecordExtras>
+  /** What is shown once of a new record; without it, its page follows. */
+  readonly created?: (visit: Visit, changed: Changed) => ConsolePage
+}
+
+/** The pages of a kind of record: list, new, one, change and removal. */
+export function recordRoutes (resource: RecordResource, { columns = columnsOf(resource), shape = (plain) => plain, choose, extras, created }: RecordSpecial = {}): ConsoleRoute[] {
+  const { name, role, records, filters } = resource
+  const roles = [role]
+  const plain = shapeOf(resource)
+
+  async function existing (key: string): Promise<View> {
+    const found = await records.get(key)
+    if (found === null) throw new errors.DWA_STORE_NOT_FOUND(`The ${resource.noun} "${key}"`)
+    return found
+  }
+
+  function newPage (visit: Visit, fields: readonly Field[], { fixed }: RecordShape, state: FormState, problem: string | null = null, status?: number): ConsolePage {
+    const { texts, language } = visit
+    return formPage(visit, { title: texts.newOf(titleOf(language, name)), resource: name, action: `/${name}/new`, back: `/${name}`, button: texts.create, fields, state, hidden: fixed, problem, ...(status === undefined ? {} : { status }) })
+  }
+
+  async function create (visit: Visit): Promise<ConsoleReply> {
+    const chosen = shape(plain, visit)
+    const fields = newFields(chosen)
+    const typed = sentTexts(fields, visit.form)
+    const { input, wrong } = readNew(fields, typed)
+    if (wrong.size > 0) return newPage(visit, fields, chosen, { texts: typed, errors: wrongTexts(visit, wrong) }, null, 400)
+    try {
+      const changed = await records.create(withFixed(input, chosen), visit.note)
+      return created?.(visit, changed) ?? { location: visit.link(`${pathOf(name, changed.view)}?done=created`) }
+    } catch (error) {
+      const problem = formProblemOf(error, fields, visit.texts)
+      return newPage(visit, fields, chosen, { texts: typed, errors: problem.fields }, problem.whole, problem.status)
+    }
+  }
+
+  function changePage (visit: Visit, record: View, fields: readonly Field[], state: Omit<FormState, 'stored'>, { before, problem = null, status, note }: { readonly before: FieldTexts, readonly problem?: string | null, readonly status?: number, readonly note?: Html }): ConsolePage {
+    const { texts } = visit
+    const { isStored, isSecret } = shape(plain, { record })
+    const stored = new Set(fields.map((field) => field.name).filter((field) => isSecret(field) && isStored(record, field)))
+    return formPage(visit, {
+      title: texts.editOf(nameOf(record)),
+      resource: name,
+      action: `${pathOf(name, record)}/edit`,
+      back: pathOf(name, record),
+      button: texts.save,
+      fields,
+      state: { ...state, stored },
+      hidden: { version: String(record.version), before: writeBefore(before) },
+      problem,
+      ...(note === undefined ? {} : { before: note }),
+      ...(status === undefined ? {} : { status })
+    })
+  }
+
+  async function change (visit: Visit): Promise<ConsoleReply> {
+    const { key, form, texts } = visit
+    const record = await existing(key)
+    const chosen = shape(plain, { record })
+    const fields = changeFields(chosen)
+    const typed = sentTexts(fields, form)
+    const before = readBefore(form.get('before') ?? '') ?? textsOf(fields, record)
+    const clears = new Set(fields.filter(({ name: field }) => form.get(clearName(field)) === 'on').map((field) => field.name))
+    const { input, wrong } = readChange(fields, typed, before, { merged: chosen.merged, clears })
+    if (wrong.size > 0) return changePage(visit, record, fields, { texts: typed, errors: wrongTexts(visit, wrong) }, { before, status: 400 })
+    const version = Number(form.get('version'))
+    try {
+      const changed = Object.keys(input).length === 0 && version === record.version ? record : await records.update(key, input, { ...visit.note, version })
+      return { location: visit.link(`${pathOf(name, changed)}?done=saved`) }
+    } catch (error) {
+      if (isAuthError(error, 'DWA_STORE_CONFLICT')) return await lostRace(visit, fields, typed, before)
+      const problem = formProblemOf(error, fields, texts)
+      return changePage(visit, record, fields, { texts: typed, errors: problem.fields }, { before, problem: problem.whole, status: problem.status })
+    }
+  }
+
+  /** What somebody else has changed is shown; what was typed stays, and stands against what is there now. */
+  async function lostRace (visit: Visit, fields: readonly Field[], typed: FieldTexts, before: FieldTexts): Promise<ConsolePage> {
+    const { texts, language } = visit
+    const record = await existing(visit.key)
+    const now = textsOf(fields, record)
+    const others = fields.filter(({ name: field }) => (before.get(field) ?? '') !== (now.get(field) ?? ''))
+    const isMine = (field: string): boolean => (typed.get(field) ?? '') !== (before.get(field) ?? '')
+    const merged = new Map(fields.map(({ name: field }) => [field, (isMine(field) ? typed : now).get(field) ?? '']))
+    const notes = new Map(others.filter(({ name: field }) => isMine(field)).map(({ name: field }) => [field, texts.conflictField(now.get(field) ?? '')]))
+    const note = others.length === 0
+      ? html``
+      : html`<section><h2>${texts.changedByOthers}</h2><table role="table"><thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">${texts.settings}</th><th role="columnheader" scope="col">${texts.before}</th><th role="columnheader" scope="col">${texts.now}</th></tr></thead><tbody role="rowgroup">${others.map(({ name: field }) => html`<tr role="row"><td role="cell" data-label="${texts.settings}">${labelOf(language, field)}</td><td role="cell" data-label="${texts.before}">${before.get(field) ?? ''}</td><td role="cell" data-label="${texts.now}">${now.get(field) ?? ''}</td></tr>`)}</tbody></table></section>`
+    return changePage(visit, record, fields, { texts: merged, notes }, { before: now, problem: texts.conflict, status: 409, note })
+  }
+
+  async function remove (visit: Visit): Promise<ConsoleReply> {
+    const record = await existing(visit.key)
+    try {
+      await records.remove(visit.key, { ...visit.note, version: Number(visit.form.get('version')) })
+    } catch (error) {
+      if (!isAuthError(error, 'DWA_STORE_CONFLICT')) throw error
+      return { ...removePage(visit, resource, record), status: 409 } // with the version that is there now
+    }
+    return { location: visit.link(`/${name}?done=removed`) }
+  }
+
+  return [
+    {
+      method: 'GET',
+      path: `/${name}`,
+      roles,
+      async run (visit) {
+        const query = readQuery({ ...pageQuery, ...filters }, givenIn(visit.query))
+        const { limit, after } = readPage(query)
+        const page = await records.page(limit, after, filtersOf(query))
+        return listPage(visit, { resource: name, page, columns, filters, canCreate: true, pathOf: (item) => isView(item) ? pathOf(name, item) : null })
+      }
+    },
+    {
+      method: 'GET',
+      path: `/${name}/new`,
+      roles,
+      async run (visit) {
+        const first = choose?.(visit) ?? null
+        if (first !== null) return first
+        const chosen = shape(plain, visit)
+        const fields = newFields(chosen)
+        return newPage(visit, fields, chosen, { texts: initialTexts(fields) })
+      }
+    },
+    { method: 'POST', path: `/${name}/new`, roles, run: create },
+    {
+      method: 'GET',
+      path: `/${name}/:id`,
+      roles,
+      async run (visit) {
+        const record = await existing(visit.key)
+        return recordPage(visit, resource, record, await extras?.(visit, record) ?? { sections: [], told: [] })
+      }
+    },
+    {
+      method: 'GET',
+      path: `/${name}/:id/edit`,
+      roles,
+      async run (visit) {
+        const record = await existing(visit.key)
+        const fields = changeFields(shape(plain, { record }))
+        const before = textsOf(fields, record)
+        return changePage(visit, record, fields, { texts: before }, { before })
+      }
+    },
+    { method: 'POST', path: `/${name}/:id/edit`, roles, run: change },
+    { method: 'GET', path: `/${name}/:id/delete`, roles, run: async (visit) => removePage(visit, resource, await existing(visit.key)) },
+    { method: 'POST', path: `/${name}/:id/delete`, roles, run: remove }
+  ]
+}
+
+/** A kind's first few plain fields, and when it was changed. */
+function columnsOf ({ view }: RecordResource): string[] {
+  const scalar = Object.entries(propertiesOf(view)).filter(([name, schema]) => !['id', 'version', 'createdAt', 'updatedAt'].includes(name) && typeof schema['type'] === 'string' && !['array', 'object'].includes(schema['type']))
+  return [...scalar.map(([name]) => name).slice(0, 4), 'updatedAt']
+}
+
+function withFixed (input: object, { fixed }: RecordShape): { readonly [name: string]: unknown } {
+  const all: Record<string, unknown> = { ...input }
+  for (const [path, value] of Object.entries(fixed)) {
+    const [group = '', name] = path.split('.')
+    all[group] = name === undefined ? value : { ...Object(memberAt(all, group)), [name]: value }
+  }
+  return all
+}
+
+function wrongTexts ({ texts }: Visit, wrong: ReadonlyMap<string, 'notJson' | 'notNumber'>): ReadonlyMap<string, string> {
+  return new Map([...wrong].map(([name, problem]) => [name, texts[problem]]))
+}
+
+function isView (item: object): item is View {
+  return 'id' in item && 'version' in item
+}

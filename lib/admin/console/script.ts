@@ -1,0 +1,105 @@
+/** What the pages get better by, where scripts run: copy buttons, what is new in the log, and a sync that is watched. Every page works without it. */
+export const consoleScript = `'use strict';
+(() => {
+  const texts = document.documentElement.dataset
+
+  function select (element) {
+    const range = document.createRange()
+    range.selectNodeContents(element)
+    getSelection().removeAllRanges()
+    getSelection().addRange(range)
+  }
+
+  async function copy (element, button) {
+    try {
+      await navigator.clipboard.writeText(element.textContent)
+    } catch { // no permission, or no secure context: it is selected, to be copied by hand
+      select(element)
+      return
+    }
+    button.textContent = texts.labelCopied
+    setTimeout(() => { button.textContent = texts.labelCopy }, 2000)
+  }
+
+  function addCopyButtons (root) {
+    for (const element of root.querySelectorAll('[data-copy]')) {
+      if (element.nextElementSibling?.matches('button.copy')) continue
+      const button = document.createElement('button')
+      button.type = 'button'
+      button.className = 'copy'
+      button.textContent = texts.labelCopy
+      button.setAttribute('aria-label', element.dataset.copy)
+      button.addEventListener('click', () => { copy(element, button) })
+      element.after(button)
+    }
+  }
+
+  /** Rows that are new come first, the others stay as they are; any other part is replaced. */
+  function renew (part, fresh) {
+    if ('rows' in part.dataset) {
+      for (const row of [...fresh.children].reverse()) if (!document.getElementById(row.id)) part.prepend(row)
+    } else if (part.innerHTML !== fresh.innerHTML) {
+      part.replaceChildren(...fresh.childNodes)
+    }
+    addCopyButtons(part)
+  }
+
+  async function read (answer) {
+    return new DOMParser().parseFromString(await answer.text(), 'text/html')
+  }
+
+  async function refresh () {
+    const answer = await fetch(location.href)
+    if (!answer.ok) return
+    const page = await read(answer)
+    for (const part of document.querySelectorAll('[data-part]')) {
+      const fresh = page.querySelector('[data-part="' + part.dataset.part + '"]')
+      if (fresh) renew(part, fresh)
+    }
+  }
+
+  let waiting = null
+  function refreshSoon () {
+    waiting ??= setTimeout(() => {
+      waiting = null
+      refresh().catch(() => {})
+    }, 300)
+  }
+
+  function watch (element) {
+    const source = new EventSource(element.dataset.live)
+    source.addEventListener('open', () => { for (const note of document.querySelectorAll('[data-live-note]')) note.hidden = false })
+    source.addEventListener('message', refreshSoon)
+    addEventListener('pagehide', () => { source.close() })
+  }
+
+  /** Sends a form that takes its time, shows that it does, and then what came of it. */
+  async function sendAside (form) {
+    const progress = form.querySelector('progress')
+    const button = form.querySelector('button')
+    progress.hidden = false
+    button.disabled = true
+    const answer = await fetch(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form)) })
+    const page = await read(answer)
+    const main = page.querySelector('main')
+    document.querySelector('main').replaceWith(main)
+    document.title = page.title
+    if (answer.ok) history.replaceState(null, '', answer.url)
+    start(main)
+    main.focus()
+  }
+
+  function start (root) {
+    addCopyButtons(root)
+    for (const form of root.querySelectorAll('form[data-aside]')) {
+      form.addEventListener('submit', (event) => {
+        event.preventDefault()
+        sendAside(form).catch(() => { location.reload() })
+      })
+    }
+  }
+
+  start(document)
+  for (const element of document.querySelectorAll('[data-live]')) watch(element)
+})()
+`

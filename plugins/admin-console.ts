@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto'
+import rateLimit from '@fastify/rate-limit'
+import { stringifySetCookie } from 'cookie'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { consoleOf, type Console } from '../lib/admin/console/console.js'
+import type { ConsolePage, ConsoleRoute, Visit } from '../lib/admin/console/console-route.js'
+import { readForm } from '../lib/admin/console/form-body.js'
+import { renderConsole, scriptPath } from '../lib/admin/console/layout.js'
+import { errorPage } from '../lib/admin/console/pages/error.js'
+import { consoleScript } from '../lib/admin/console/script.js'
+import { consoleTexts } from '../lib/admin/console/texts.js'
+import type { Resource } from '../lib/admin/resource.js'
+import { errors, isAuthError } from '../lib/errors.js'
+import { BrowserBinding, formToken, isFormToken } from '../lib/http/browser-binding.js'
+import { isForeignForm } from '../lib/http/cookie-header.js'
+import { chooseLanguage } from '../lib/http/page-language.js'
+import type { Caller } from '../lib/store/access.js'
+import '../types/docuware.js'
+import '../types/jwt.js'
+import '../types/provider.js'
+import '../types/sign-in.js'
+import '../types/telemetry.js'
+
+export interface ConsoleOptions {
+  readonly requestsPerMinute: number
+}
+
+interface ConsoleRequest { Params: { id?: string }, Querystring: Record<string, unknown> }
+
+const formType = 'application/x-www-form-urlencoded'
+const formBytes = 256 * 1024
+/** Of forms. */
+const purpose = 'console'
+
+/** The pages of the console, below the prefix that the scope has. */
+export async function consoleRoutes (scope: FastifyInstance, resources: readonly Resource[], { requestsPerMinute }: ConsoleOptions): Promise<void> {
+  const { publicUrl } = scope.store
+  const at = publicUrl === null ? null : new URL(publicUrl)
+  const outside = at === null ? '' : at.pathname.replace(/\/$/, '')
+  const browsers = new BrowserBinding('dwa_console', at?.protocol === 'https:', randomBytes)
+  const trusted = new Set(at === null ? [] : [at.origin])
+  const pages = consoleOf({
+    resources,
+    docuware: scope.hasDecorator('docuware') ? scope.docuware : undefined,
+    provider: scope.hasDecorator('oauthProvider') ? scope.oauthProvider : undefined,
+    validators: scope.hasDecorator('jwtValidators') ? scope.jwtValidators : undefined,
+    telemetry: scope.hasDecorator('telemetry') ? scope.telemetry : undefined,
+    auditLog: scope.auditLog,
+    clock: scope.store.clock,
+    logger: scope.log
+  })
+  const link = (path: string): string => outside + scope.prefix + path || '/'
+  const { send, fail } = sending(scope, pages, { link, outside })
+
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit: formBytes }, (_request, body, done) => { done(null, body) })
+  await scope.register(rateLimit, {
+    global: false,
+    max: requestsPerMinute,
+    timeWindow: 60_000,
+    errorResponseBuilder: (_request, { ttl }) => new errors.DWA_RATE_LIMITED(Math.ceil(ttl / 1000))
+  })
+  scope.addHook('onRequest', async ({ method, headers }, reply) => {
+    reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer').header('x-content-type-options', 'nosniff') // redirects as well
+    if (isForeignForm({ method, origin: headers.origin, secFetchSite: [headers['sec-fetch-site'] ?? []].flat().at(0) }, trusted)) throw new errors.DWA_CROSS_SITE()
+  })
+  scope.addHook('onSend', async (_request, reply) => { // the app's CORS, if it has some, is not for pages
+    for (const name of Object.keys(reply.getHeaders())) if (name.startsWith('access-control-')) reply.removeHeader(name)
+  })
+  scope.setErrorHandler(fail)
+  if (scope.prefix !== '') scope.setNotFoundHandler(async () => { throw new errors.DWA_ADMIN_UNKNOWN_ROUTE() })
+  const ownAuth = { auth: false } as const // `protect: { every }` is for the app's routes
+  const limited = scope.rateLimit()
+
+  scope.get(scriptPath, { config: ownAuth }, async (_request, reply) => await reply.type('text/javascript; charset=utf-8').header('cache-control', 'public, max-age=31536000, immutable').send(consoleScript))
+  for (const { method, path, roles, run } of pages.routes) {
+    scope.route<ConsoleRequest>({
+      method,
+      url: path,
+      config: ownAuth,
+      schema: { hide: true },
+      exposeHeadRoute: false,
+      onRequest: [limited, async (request) => { await admit(request, roles) }],
+      async handler (request, reply) {
+        const { browser, set } = browsers.ensure(request.headers.cookie)
+        const person = personOf(request)
+        const form = method === 'POST' ? readForm(String(request.body ?? '')) : new Map<string, string>()
+        if (method === 'POST' && !isFormToken(form.get('csrf') ?? '', purpose, browser, person.id)) throw new errors.DWA_ADMIN_FOREIGN_FORM()
+        if (set !== null) reply.header('set-cookie', stringifySetCookie({ ...set, path: '/', httpOnly: true, sameSite: 'lax' }))
+        const answer = await run(visitOf(request, reply, { person, form, csrf: formToken(purpose, browser, person.id) }))
+        return 'location' in answer ? await reply.redirect(answer.location, 303) : send(request, reply, answer)
+      }
+    })
+  }
+
+  async function admit (request: FastifyRequest, roles: ConsoleRoute['roles']): Promise<void> {
+    const caller = await scope.callers.find(request)
+    request.caller = caller // also of those who lack the role: their page says who they are
+    if (caller === null) throw new errors.DWA_ACCESS_UNAUTHENTICATED()
+    if (!roles.some((role) => caller.roles.includes(role))) throw new errors.DWA_ACCESS_FORBIDDEN(roles.join('" or "'))
+  }
+
+  function visitOf (request: FastifyRequest<ConsoleRequest>, reply: FastifyReply, { person, form, csrf }: Pick<Visit, 'person' | 'form' | 'csrf'>): Visit {
+    const language = chooseLanguage(request.headers['accept-language'])
+    const actor = { type: 'user', id: person.id }
+    return {
+      key: request.params.id ?? '',
+      query: request.query,
+      form,
+      person,
+      note: { actor, requestId: request.id },
+      language,
+      texts: consoleTexts[language],
+      csrf,
+      link,
+      authorizationUrl: async (id, returnTo) => await scope.docuware.authorizationUrl(id, { reply, returnTo: link(returnTo), actor, requestId: request.id }),
+      explainToken: async (validator, token) => await scope.jwtValidators.explain(validator, token, request)
+    }
+  }
+}
+
+interface Addresses {
+  readonly link: (path: string) => string
+  /** The path of the app itself, as browsers see it. */
+  readonly outside: string
+}
+
+/** How pages and errors are sent. */
+function sending (scope: FastifyInstance, pages: Console, { link, outside }: Addresses) {
+  function send (request: FastifyRequest, reply: FastifyReply, page: ConsolePage): FastifyReply {
+    const { caller } = request
+    const language = chooseLanguage(request.headers['accept-language'])
+    const signOut = caller !== null && scope.hasDecorator('signIn') ? { action: scope.signIn.logoutUrl, returnTo: link('') } : null
+    const { page: text, headers } = renderConsole(page, { language, texts: consoleTexts[language], link, menu: caller === null ? [] : pages.menuOf(caller.roles), person: caller === null ? null : caller.name ?? caller.id, signOut })
+    return reply.code(page.status ?? 200).headers(headers).send(text)
+  }
+
+  /** Somebody who is not signed in is led to where they can; whoever sent a form learns that it was for nothing. */
+  function fail (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const canSignIn = isAuthError(error, 'DWA_ACCESS_UNAUTHENTICATED') && scope.hasDecorator('signIn')
+    if (canSignIn && request.method === 'GET') return reply.redirect(scope.signIn.loginUrl(outside + request.url), 303)
+    if (isAuthError(error) && 'headers' in error && typeof error.headers === 'object') reply.headers({ ...error.headers })
+    const texts = consoleTexts[chooseLanguage(request.headers['accept-language'])]
+    const page = errorPage(error, request.id, texts, { back: request.caller === null ? null : link(''), loginUrl: canSignIn ? scope.signIn.loginUrl(link('')) : null })
+    if (page.status >= 500) {
+      request.log.error({ err: error }, 'a page of the console failed')
+      if (scope.hasDecorator('telemetry') && error instanceof Error) scope.telemetry.capture(error)
+    }
+    if (page.status === 401) reply.header('www-authenticate', 'Session') // as `requireRole` does
+    return send(request, reply, page)
+  }
+
+  return { send, fail }
+}
+
+function personOf ({ caller }: FastifyRequest): Caller {
+  if (caller === null) throw new errors.DWA_ACCESS_UNAUTHENTICATED()
+  return caller
+}

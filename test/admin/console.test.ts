@@ -1,0 +1,314 @@
+import t from 'tap'
+import { consoleTexts } from '../../lib/admin/console/texts.js'
+import { germanHelp } from '../../lib/admin/console/help-de.js'
+import { fieldsOf } from '../../lib/admin/console/fields.js'
+import { connectionSchema } from '../../lib/docuware/connection-schema.js'
+import { clientSchema } from '../../lib/provider/client-schema.js'
+import { scopeSchema } from '../../lib/provider/scope-schema.js'
+import { validatorSchema } from '../../lib/jwt/validator-schema.js'
+import { sourceSchema } from '../../lib/webhooks/source-schema.js'
+import { startTestMongo } from '../mongo.js'
+import { allRoles, consoleApp, fill, look, openForm, send } from './console-app.js'
+import { kinds, samples } from './admin-app.js'
+
+const hostile = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', '\'-alert(1)-\'', '</title><svg onload=alert(1)>', '</textarea><script>alert(1)</script>', '`${alert(1)}`', '&lt;b&gt;'] // eslint-disable-line no-template-curly-in-string
+
+/** The pages that need no record, and who may see them. */
+const pages = {
+  '': ['docuware', 'oauth_provider', 'system'],
+  '/connections': ['docuware'],
+  '/connections/new': ['docuware'],
+  '/clients': ['oauth_provider'],
+  '/clients/new': ['oauth_provider'],
+  '/scopes': ['oauth_provider'],
+  '/scopes/new': ['oauth_provider'],
+  '/consents': ['oauth_provider'],
+  '/keys': ['system'],
+  '/validators': ['system'],
+  '/validators/new': ['system'],
+  '/validators/declared': ['system'],
+  '/webhook-sources': ['system'],
+  '/webhook-sources/new': ['system'],
+  '/settings': ['system'],
+  '/log': ['docuware', 'oauth_provider', 'system'],
+  '/log/verify': ['system']
+} as const
+
+t.test('every page is for its roles: nobody is 401, another role 403, and what a role may not do is not offered', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  const posts = { '/connections/x/authorize': 'docuware', '/connections/x/sync': 'docuware', '/connections/x/revoke': 'docuware', '/connections/x/edit': 'docuware', '/connections/x/delete': 'docuware', '/clients/x/rotate-secret': 'oauth_provider', '/clients/x/drop-secret': 'oauth_provider', '/scopes/x/preview': 'oauth_provider', '/validators/x/try': 'system', '/consents/x/revoke': 'oauth_provider', '/keys/x/rotate': 'system', '/settings': 'system', '/settings/test': 'system', '/log/verify': 'system' } as const
+  for (const [path, allowed] of Object.entries(pages)) {
+    const nobody = await look(app, path, { as: null })
+    t.match(nobody, { status: 401, headers: { 'www-authenticate': 'Session' }, text: 'You are not signed in' }, path)
+    for (const role of ['docuware', 'oauth_provider', 'system', 'none']) {
+      const page = await look(app, path, { as: role })
+      t.equal(page.status, allowed.some((one) => one === role) ? 200 : 403, `${path} as ${role}`)
+      const offered = [...page.text.matchAll(/<li><a href="\/admin\/([a-z-]+)"/g)].map(([, name]) => name)
+      for (const name of offered) t.ok(Object.entries(pages).some(([one, roles]) => one === `/${name ?? ''}` && roles.some((of) => of === role)), `${role} is offered ${name ?? ''}`)
+    }
+  }
+  for (const [path, role] of Object.entries(posts)) {
+    t.equal((await send(app, path, { fields: {}, cookie: '' }, {}, { as: null })).status, 401, path)
+    for (const other of ['docuware', 'oauth_provider', 'system']) t.match(await send(app, path, { fields: {}, cookie: '' }, {}, { as: other }), { status: 403, text: other === role ? 'DWA_ADMIN_FOREIGN_FORM' : 'DWA_ACCESS_FORBIDDEN' }, `${path} as ${other}`)
+  }
+  t.match((await look(app, '', { as: 'docuware' })).text, /<nav[^]*Connections<[^]*Audit log<[^]*<\/nav>/)
+  t.notMatch((await look(app, '/log', { as: 'docuware' })).text, 'Verify the log')
+})
+
+t.test('security 12: pages let nothing in and are kept by nobody; the script is a file of our own', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  for (const path of ['', '/connections/new', '/nothing', '/log']) {
+    const { headers, text } = await look(app, path)
+    t.match(headers, {
+      'content-security-policy': /^default-src 'none'; style-src 'sha256-[^']+'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'$/,
+      'x-frame-options': 'DENY',
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'no-referrer',
+      'cache-control': 'no-store'
+    }, path)
+    t.notMatch(text, /<script(?! src="\/admin\/console-[\da-f]{16}\.js" defer>)|<[^>]+\s(on[a-z]+|style)=|(src|href|action)="https?:/, path)
+  }
+  const [, script = ''] = /<script src="\/admin([^"]+)"/.exec((await look(app, '')).text) ?? []
+  t.match(await look(app, script, { as: null }), { status: 200, headers: { 'content-type': 'text/javascript; charset=utf-8', 'cache-control': /immutable/, 'x-content-type-options': 'nosniff' } })
+})
+
+t.test('a record is created, shown, changed and deleted by forms made of its schema', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  t.match((await look(app, '/webhook-sources')).text, 'There is nothing here yet.')
+  const wrong = await fill(app, '/webhook-sources/new', '/webhook-sources/new', { name: 'shop', header: 'x-signature', algorithm: 'sha256', dedupeSeconds: '0', secret: 'planted-webhook-secret', 'timestamp.header': 'x-time' })
+  t.equal(wrong.status, 400)
+  t.match(wrong.text, /role="alert"[^]*href="#f-/, 'it says what is wrong')
+  t.match(wrong.text, /value="x-signature"[^]*<option value="sha256" selected>/, 'what was typed stays')
+  t.notMatch(wrong.text, 'planted-webhook-secret', 'a secret does not')
+  const made = await fill(app, '/webhook-sources/new', '/webhook-sources/new', { name: 'shop', header: 'x-signature', secret: 'planted-webhook-secret', 'timestamp.header': 'x-time', 'timestamp.toleranceSeconds': '300' })
+  t.equal(made.status, 303)
+  const source = await app.webhookSources.get('shop')
+  t.match(source, { header: 'x-signature', hasSecret: true, timestamp: { header: 'x-time', toleranceSeconds: 300 } })
+  const path = `/webhook-sources/${source?.id ?? ''}`
+  t.equal(made.headers['location'], `/admin${path}?done=created`)
+  t.match((await look(app, `${path}?done=created`)).text, /Created\.[^]*<h1>shop|<h1>shop<\/h1>[^]*Created\./)
+  t.match((await look(app, '/webhook-sources?name=shop')).text, `href="/admin${path}"`)
+  t.match((await look(app, '/webhook-sources?name=other')).text, 'Nothing fits the filter.')
+
+  t.equal((await fill(app, `${path}/edit`, `${path}/edit`, { name: 'shop', header: 'x-signature', encoding: 'base64' })).status, 303)
+  const changed = await app.webhookSources.get('shop')
+  t.match(changed, { encoding: 'base64', version: 2, hasSecret: true })
+  t.notOk(changed !== null && 'timestamp' in changed, 'a group of which nothing is left is cleared')
+  t.strictSame((await app.webhookSources.secrets('shop')).secret, ['planted-webhook-secret'], 'blank keeps what is stored')
+  t.equal((await fill(app, `${path}/edit`, `${path}/edit`, { name: 'shop', header: 'x-signature', encoding: 'base64' })).status, 303)
+  t.equal((await app.webhookSources.get('shop'))?.version, 2, 'a form that changes nothing changes nothing')
+  t.match(await fill(app, `${path}/edit`, `${path}/edit`, { name: '', header: 'x-signature', encoding: 'base64' }), { status: 400, text: /id="f-name-wrong">[^]*This is required\./ })
+
+  t.match((await look(app, `${path}/delete`)).text, /<h1>Delete shop\?<\/h1>[^]*This cannot be undone/)
+  const gone = await openForm(app, `${path}/delete`, `${path}/delete`)
+  await app.webhookSources.update('shop', { encoding: 'hex' })
+  t.equal((await send(app, `${path}/delete`, gone)).status, 409, 'not what was looked at')
+  t.match(await fill(app, `${path}/delete`, `${path}/delete`), { status: 303, headers: { location: '/admin/webhook-sources?done=removed' } })
+  t.equal(await app.webhookSources.get('shop'), null)
+  t.match(await look(app, path), { status: 404, text: 'There is nothing here' })
+  t.match((await look(app, '/validators/declared')).text, 'Declared in code')
+})
+
+t.test('a new resource of the table has its pages without more', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  const { resources } = app.admin
+  const { recordRoutes } = await import('../../lib/admin/console/record-routes.js')
+  const plain = resources.flatMap(({ records }) => records === undefined ? [] : [records])
+  t.strictSame(plain.map(({ name }) => name), ['connections', 'clients', 'scopes', 'validators', 'webhook-sources'])
+  for (const records of plain) t.equal(recordRoutes(records).length, 8, records.name)
+})
+
+t.test('the kinds of records: what each form asks for makes one, whose secrets are in no page', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const lines: string[] = []
+  const app = await consoleApp(t, { uri, onLine: (line) => { lines.push(line) } })
+  const planted = ['planted-connection-secret', 'planted-client-secret', 'planted-validator-secret', 'planted-cookie-secret']
+  for (const kind of kinds) {
+    const given = Object.fromEntries(Object.entries(samples[kind].input(`my_${kind}`)).map(([name, value]) => [name, Array.isArray(value) ? value.join('\n') : typeof value === 'boolean' ? (value ? 'on' : '') : String(value)]))
+    const made = await fill(app, `/${kind}/new`, `/${kind}/new`, given)
+    t.ok(made.status === 303 || kind === 'clients', `${kind}: ${made.status}`)
+    if (kind === 'clients') t.match(made, { status: 200, text: 'None' }, 'an imported secret is not shown')
+    const [, path = ''] = new RegExp(`href="/admin(/${kind}/[\\da-f]{24})"`).exec((await look(app, `/${kind}`)).text) ?? []
+    for (const page of [`/${kind}`, path, `${path}/edit`, `${path}/delete`, '/log', '']) {
+      const { status, text } = await look(app, page)
+      t.equal(status, 200, page)
+      for (const secret of planted) t.notOk(text.includes(secret), `${page}: ${secret}`)
+    }
+    t.notMatch((await look(app, `${path}/edit`)).text, /<input type="password"[^>]*value=/, 'no secret is filled in')
+  }
+  for (const secret of planted) t.notOk(lines.some((line) => line.includes(secret)), secret)
+})
+
+t.test('a secret that was stored is kept, replaced, or taken away by its box', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  const { id } = await app.docuware.connections.create({ name: 'acme', platformUrl: 'acme', clientId: 'client', clientSecret: 'the-first-secret' })
+  const path = `/connections/${id}/edit`
+  const shown = { name: 'acme', platformUrl: 'https://acme.docuware.cloud/DocuWare/Platform', clientId: 'client', scopes: 'docuware.platform\r\nopenid\r\ndwprofile\r\noffline_access' }
+  t.match((await look(app, path)).text, /Something is stored\.[^]*type="password"[^]*name="clear:clientSecret"/)
+  t.equal((await fill(app, path, path, { ...shown, clientId: 'other', clientSecret: '' })).status, 303)
+  t.equal((await app.docuware.connections.secrets(id)).clientSecret, 'the-first-secret')
+  t.equal((await fill(app, path, path, { ...shown, clientId: 'other', clientSecret: 'the-second-secret' })).status, 303)
+  t.equal((await app.docuware.connections.secrets(id)).clientSecret, 'the-second-secret')
+  t.equal((await fill(app, path, path, { ...shown, clientId: 'other', clientSecret: '', 'clear:clientSecret': 'on' })).status, 303)
+  t.equal((await app.docuware.connections.secrets(id)).clientSecret, null)
+  t.notMatch((await look(app, path)).text, 'clear:clientSecret')
+  t.match(await fill(app, path, path, { ...shown, clientId: 'other', scopes: '' }), { status: 400, text: /id="f-scopes-wrong">There must be at least one/ })
+})
+
+t.test('a lost race shows what changed, keeps what was typed, and is won by saving again', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  const { id } = await app.oauthProvider.scopes.create({ code: 'email', name: 'E-mail', description: 'as it was' })
+  const path = `/scopes/${id}/edit`
+  const form = await openForm(app, path, path)
+  await app.oauthProvider.scopes.update(id, { description: 'by <b>Bob</b>', name: 'Mail' })
+  const lost = await send(app, path, form, { code: 'email', name: 'E-mail', description: 'by Ann', model: '', filter: '', fields: '' })
+  t.equal(lost.status, 409)
+  t.match(lost.text, 'Somebody else has changed this in the meantime.')
+  t.match(lost.text, /as it was<\/td>[^]*by &#60;b&#62;Bob&#60;\/b&#62;<\/td>/, 'before and now')
+  t.match(lost.text, /Changed by somebody else to: by &#60;b&#62;Bob/, 'at the field that both changed')
+  t.match(lost.text, /name="description"[^>]*value="by Ann"/, 'what was typed')
+  t.match(lost.text, /name="name"[^>]*value="Mail"/, 'what only the other changed')
+  t.match(await app.oauthProvider.scopes.get(id), { description: 'by <b>Bob</b>', version: 2 }, 'nothing was written')
+  const again = Object.fromEntries([...lost.text.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)">/g)].map(([, name = '', value = '']) => [name, value.replace(/&#(\d+);/g, (_, code: string) => String.fromCharCode(Number(code)))]))
+  t.equal((await send(app, path, { fields: again, cookie: form.cookie }, { code: 'email', name: 'Mail', description: 'by Ann', model: '', filter: '', fields: '' })).status, 303)
+  t.match(await app.oauthProvider.scopes.get(id), { description: 'by Ann', name: 'Mail', version: 3 })
+
+  const late = await openForm(app, path, path)
+  await app.oauthProvider.scopes.remove(id)
+  t.equal((await send(app, path, late, { code: 'email', name: 'x' })).status, 404)
+})
+
+t.test('errors are at their fields, in the language of the page', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  const german = { headers: { 'accept-language': 'de' } }
+  const cases: Array<[path: string, typed: Record<string, string>, field: string, english: string, inGerman: string]> = [
+    ['/connections/new', { name: 'x' }, 'platformUrl', 'This is required.', 'Das ist erforderlich.'],
+    ['/connections/new', { name: ' x ', platformUrl: 'acme', clientId: 'c' }, 'name', 'characters that are not allowed', 'Zeichen, die hier nicht erlaubt sind'],
+    ['/scopes/new', { code: 'c', name: 'n', filter: '{' }, 'filter', 'This is no valid JSON.', 'Das ist kein gültiges JSON.'],
+    ['/scopes/new', { code: 'c', name: 'n', fields: 'a\na' }, 'fields', 'The same is there twice.', 'Dasselbe steht zweimal da.'],
+    ['/clients/new', { name: 'c', applicationType: 'web', 'lifetimes.code': 'soon' }, 'lifetimes-code', 'This is no number.', 'Das ist keine Zahl.'],
+    ['/clients/new', { name: 'c', applicationType: 'web', 'lifetimes.code': '601' }, 'lifetimes-code', 'It must be 600 or less.', 'Es darf höchstens 600 sein.'],
+    ['/clients/new', { name: 'c', applicationType: 'web', 'lifetimes.code': '0' }, 'lifetimes-code', 'It must be 1 or more.', 'Es muss mindestens 1 sein.'],
+    ['/clients/new', { name: 'c', applicationType: 'other' }, 'applicationType', 'It must be one of: web, mobile, legacy, backend.', 'Es muss eines davon sein: web'],
+    ['/clients/new', { name: 'c', applicationType: 'backend', clientSecret: 'short' }, 'clientSecret', 'It must have at least 8 characters.', 'Es muss mindestens 8 Zeichen haben.'],
+    ['/connections/new', { name: 'x'.repeat(101), platformUrl: 'acme', clientId: 'c' }, 'name', 'It must have at most 100 characters.', 'Es darf höchstens 100 Zeichen haben.']
+  ]
+  for (const [path, typed, field, english, inGerman] of cases) {
+    for (const [looks, text] of [[{}, english], [german, inGerman]] as const) {
+      const answer = await fill(app, path, path, typed, looks)
+      t.equal(answer.status, 400, `${path} ${field}`)
+      t.ok(answer.text.includes(`id="f-${field}"`) && answer.text.split(`id="f-${field}-wrong">`)[1]?.split('</p>')[0]?.includes(text), `${path} ${field}: ${text}`)
+      t.match(answer.text, 'aria-invalid="true"')
+    }
+  }
+  await app.docuware.connections.create({ name: 'taken', platformUrl: 'acme', clientId: 'c' })
+  t.match(await fill(app, '/connections/new', '/connections/new', { name: 'taken', platformUrl: 'acme', clientId: 'c' }), { status: 409, text: /id="f-name-wrong">This name is taken/ })
+  const { id } = await app.docuware.connections.create({ name: 'mine', platformUrl: 'acme', clientId: 'c' })
+  t.match(await fill(app, `/connections/${id}/edit`, `/connections/${id}/edit`, { name: 'taken', platformUrl: 'https://acme.docuware.cloud/DocuWare/Platform', clientId: 'c', scopes: 'openid' }), { status: 409, text: /id="f-name-wrong">This name is taken/ })
+  t.match(await fill(app, `/connections/${id}/edit`, `/connections/${id}/edit`, { name: 'mine', platformUrl: 'ftp://x', clientId: 'c', scopes: 'openid' }), { status: 400, text: /id="f-platformUrl-wrong"/ })
+})
+
+t.test('security 13: a form of another site, another browser or another person does nothing', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri, store: { access: ({ headers }) => typeof headers['x-user'] === 'string' ? { id: headers['x-user'], roles: ['docuware'] } : null } })
+  const as = (user: string, headers = {}) => ({ as: null, headers: { 'x-user': user, ...headers } })
+  const typed = { name: 'acme', platformUrl: 'acme', clientId: 'client' }
+  const form = await openForm(app, '/connections/new', '/connections/new', as('ann'))
+  const other = await openForm(app, '/connections/new', '/connections/new', as('ann'))
+  const refused: Array<[what: string, form: typeof form, looks: ReturnType<typeof as>]> = [
+    ['another person', form, as('bob')],
+    ['no cookie', { ...form, cookie: '' }, as('ann')],
+    ['another browser', { ...form, cookie: other.cookie }, as('ann')],
+    ['two cookies', { ...form, cookie: `${form.cookie}; ${other.cookie}` }, as('ann')],
+    ['no token', { ...form, fields: {} }, as('ann')],
+    ['a wrong token', { ...form, fields: { csrf: 'x'.repeat(43) } }, as('ann')],
+    ['another site', form, as('ann', { origin: 'https://evil.example' })],
+    ['another site, by its metadata', form, as('ann', { 'sec-fetch-site': 'cross-site' })],
+    ['a sandboxed page', form, as('ann', { 'sec-fetch-site': 'cross-site', origin: 'null' })]
+  ]
+  for (const [what, sent, looks] of refused) t.match(await send(app, '/connections/new', sent, typed, looks), { status: 403, text: /DWA_CROSS_SITE|DWA_ADMIN_FOREIGN_FORM/ }, what)
+  t.strictSame(await app.docuware.connections.list(), [])
+  const json = await app.inject({ method: 'POST', url: '/admin/connections/new', headers: { 'x-user': 'ann', 'content-type': 'application/json' }, payload: '{}' })
+  t.equal(json.statusCode, 415)
+  const twice = await app.inject({ method: 'POST', url: '/admin/connections/new', headers: { 'x-user': 'ann', 'content-type': 'application/x-www-form-urlencoded', cookie: form.cookie }, payload: `${new URLSearchParams({ ...form.fields, ...typed }).toString()}&name=x` })
+  t.equal(twice.statusCode, 400, 'nothing is there twice')
+  const large = await app.inject({ method: 'POST', url: '/admin/connections/new', headers: { 'x-user': 'ann', 'content-type': 'application/x-www-form-urlencoded', cookie: form.cookie }, payload: 'x'.repeat(300_000) })
+  t.equal(large.statusCode, 413)
+  for (const headers of [{}, { origin: 'null' }, { origin: 'null', 'sec-fetch-site': 'same-origin' }, { origin: 'http://127.0.0.1:3000' }]) {
+    t.equal((await send(app, '/connections/new', form, { ...typed, name: `acme ${Object.values(headers).join(' ')}`.trim() }, as('ann', headers))).status, 303, JSON.stringify(headers))
+  }
+  t.match(form.cookie, /^dwa_console=[\w-]{43}$/)
+  const https = await consoleApp(t, { uri: (await startTestMongo(t)).uri, publicUrl: 'https://app.example.com/base' })
+  const page = await look(https, '')
+  t.match(page.headers['set-cookie'], /^__Host-dwa_console=[\w-]{43}; Path=\/; HttpOnly; Secure; SameSite=Lax$/)
+  t.match(page.text, 'href="/base/admin/connections"', 'addresses as browsers see them')
+})
+
+t.test('security 12: hostile names, messages and queries are text', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  for (const [index, text] of hostile.entries()) {
+    const name = `${text} ${index}`
+    const connection = await app.docuware.connections.create({ name, platformUrl: 'acme', clientId: text.replace(/[^\x20-\x7e]/g, '') })
+    const { client } = await app.oauthProvider.clients.create({ name, applicationType: 'web', redirectUris: ['https://shop.example/cb'] })
+    const scope = await app.oauthProvider.scopes.create({ code: `s${index}`, name: text, description: text })
+    await app.auditLog.append('connection.tested', { target: { type: 'connection', id: text, name: text }, message: text, details: { [text]: text }, actor: { type: text, id: text } })
+    const query = encodeURIComponent(text)
+    for (const path of ['', '/connections', `/connections/${connection.id}`, `/connections/${connection.id}?error=${query}&done=${query}`, `/connections/${connection.id}/edit`, `/connections/${connection.id}/delete`, '/clients', `/clients/${client.id}`, '/scopes', `/scopes/${scope.id}`, `/scopes/${scope.id}/edit`, '/log', `/log?target=${query}&event=${query}`, `/connections?name=${query}`, `/connections?status=${query}`, `/log?from=${query}`, `/connections/${query}`, `/validators/${query}`, `/${query}`, `/connections?${query}=1`]) {
+      const page = await look(app, path)
+      t.notMatch(page.text, /<(script(?! src="\/admin\/console)|img|svg|b>)/, `${path}: ${text}`)
+      t.notOk(page.text.includes(text) && /[<>"'`]/.test(text), `${path}: it is nowhere as it was`)
+    }
+    const wrong = await fill(app, '/scopes/new', '/scopes/new', { code: text, name: text, description: text, filter: text, fields: text, model: text })
+    t.notMatch(wrong.text, /<(script(?! src="\/admin\/console)|img|svg|b>)/, text)
+  }
+})
+
+t.test('English and German say the same', async (t) => {
+  const shapeOf = (value: unknown): unknown => typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, shapeOf(inner)])) : typeof value
+  t.strictSame(shapeOf(consoleTexts.de), shapeOf(consoleTexts.en))
+  const schemas = { connections: connectionSchema, clients: clientSchema, scopes: scopeSchema, validators: validatorSchema, 'webhook-sources': sourceSchema }
+  for (const [kind, schema] of Object.entries(schemas)) {
+    for (const { name, description } of fieldsOf(schema, () => false)) if (description !== undefined) t.ok(`${kind}.${name}` in germanHelp, `${kind}.${name}`)
+  }
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  const german = { headers: { 'accept-language': 'de-AT, en;q=0.5' } }
+  for (const [path, texts] of [['', ['<html lang="de"', 'Übersicht', 'Letzte Einträge', 'Verbindungen']], ['/connections/new', ['Plattform-Adresse', 'Anlegen', 'Der App-Registrierung in DocuWare.']], ['/clients/new', ['Laufzeiten', 'Zugriffstokens, in Sekunden.', 'Standard']], ['/log', ['Protokoll', 'Ereignis', 'Protokoll prüfen']], ['/settings', ['Telemetrie ist aus']], ['/nothing', ['Hier ist nichts']]] as const) {
+    const { text } = await look(app, path, german)
+    for (const said of texts) t.ok(text.includes(said), `${path}: ${said}`)
+  }
+  t.match((await look(app, '', { as: null, ...german })).text, 'Sie sind nicht angemeldet')
+})
+
+t.test('lists go on page by page, with the same filters', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  for (let index = 0; index < 5; index++) await app.docuware.connections.create({ name: `c${index}`, platformUrl: 'acme', clientId: 'c' })
+  const names = (text: string): string[] => [...text.matchAll(/<bdi>(c\d)<\/bdi><\/a>/g)].map(([, name = '']) => name)
+  const first = await look(app, '/connections?limit=2&status=draft')
+  t.strictSame(names(first.text), ['c0', 'c1'])
+  const [, next = ''] = /href="\/admin(\/connections\?[^"]*after=[^"]*)">Next page/.exec(first.text) ?? []
+  t.match(next, 'status=draft')
+  const second = await look(app, next.replaceAll('&#38;', '&'))
+  t.strictSame(names(second.text), ['c2', 'c3', 'c4'], 'the limit is not kept')
+  t.match(second.text, /href="\/admin\/connections\?status=draft">First page/)
+  t.equal((await look(app, '/connections?after=x')).status, 400)
+  t.match((await look(app, '/validators?enabled=true&signatureType=secret')).text, /<option value="true" selected>Yes/)
+})
+
+t.test('a console can be left out; limits hold; a database that is away is said plainly', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const without = await consoleApp(t, { uri, admin: { console: false } })
+  t.equal((await without.inject({ url: '/admin', headers: { 'x-roles': allRoles } })).statusCode, 404)
+  t.equal((await without.inject({ url: '/admin/api/connections', headers: { 'x-roles': allRoles } })).statusCode, 200)
+  const few = await consoleApp(t, { uri, admin: { requestsPerMinute: 2 } })
+  t.strictSame([(await look(few, '')).status, (await look(few, '')).status, (await look(few, '')).status], [200, 200, 429])
+})
