@@ -17,7 +17,7 @@ async function connectorsPlugin (app: FastifyInstance, options: ConnectorsOption
   const { prefix = '/connectors', requestsPerMinute = 60 } = options
   const { openConnectors } = await import('../lib/connectors/open-connectors.js') // apps without connectors do not load them
   const opened = openConnectors({ ...options, prefix: app.prefix + prefix }, app.store, app.log)
-  const { connectors, use, authorization, grantOf } = opened
+  const { connectors, use, authorization, grantOf, redirectUri } = opened
   app.decorate('connectors', {
     create: async (input, note) => await connectors.create(input, note),
     get: async (idOrName) => await connectors.get(idOrName),
@@ -27,6 +27,7 @@ async function connectorsPlugin (app: FastifyInstance, options: ConnectorsOption
     remove: async (idOrName, update) => { await connectors.remove(idOrName, update) },
     secrets: async (idOrName, note) => await connectors.secrets(idOrName, note),
     use,
+    redirectUri,
     async authorizationUrl (name, { reply, unbound = false, ...start } = {}) {
       if (reply === undefined && !unbound) throw new errors.DWA_DOCUWARE_UNBOUND()
       const { url, cookie } = await authorization.start(await grantOf(name), { ...start, unbound })

@@ -6,6 +6,8 @@ import type { ChangeNote } from '../lib/store/managed-records.js'
 
 /** Connectors to other APIs, stored and declared. Decorated as `app.connectors`; every id may be a name as well. */
 export interface ConnectorsApi extends Pick<StoredConnectors, 'create' | 'get' | 'list' | 'page' | 'update' | 'remove' | 'secrets'> {
+  /** What to register at the authorization servers of `oauth2` connectors; null without a public URL, where none can be authorized. */
+  readonly redirectUri: string | null
   /** The connector of that name: makes no call, and does not look whether there is one. Requests throw DWA_STORE_NOT_FOUND, DWA_CONNECTOR_CONFIGURATION and what a connector throws. */
   use (name: string): Connector
   /**

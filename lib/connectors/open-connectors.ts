@@ -32,6 +32,8 @@ export interface OpenConnectors {
   /** The connector of that name, declared or stored. Makes no call, and does not look whether there is one. */
   readonly use: (name: string) => Connector
   readonly authorization: Authorization<OpenConnectorGrant>
+  /** Null without a public URL. */
+  readonly redirectUri: string | null
   /** The id of what an `oauth2` connector was granted. @throws DWA_STORE_NOT_FOUND, DWA_CONNECTOR_NOT_OAUTH2, DWA_CONNECTOR_CONFIGURATION, DWA_STORE_UNAVAILABLE */
   readonly grantOf: (name: string) => Promise<string>
   readonly close: () => Promise<void>
@@ -53,6 +55,7 @@ export function openConnectors (options: ConnectorsOptions, store: Store, logger
   const unsaved = new UnsavedTokens({ grants, auditLog, clock: serverClock, logger, refreshBefore })
   const lease = async (name: string, milliseconds: number): ReturnType<Store['lease']> => await store.lease(name, milliseconds)
   const refresh = new TokenRefresh({ grants, unsaved, auditLog, clock, now, logger, lease, prepare: loadEngine, timeoutMs, refreshBefore })
+  const redirectUri = publicUrl === null ? null : `${publicUrl}${prefix}/oauth/callback`
   const authorization = new Authorization({
     grants,
     states: new AuthorizationStates('connector', store.documents<AuthorizationStateDocument>('authorization_states', stateIndexes), keyRing, now),
@@ -60,7 +63,7 @@ export function openConnectors (options: ConnectorsOptions, store: Store, logger
     auditLog,
     logger,
     exclusively: async (id, name, operation) => await refresh.exclusively(id, name, operation),
-    redirectUri: publicUrl === null ? null : `${publicUrl}${prefix}/oauth/callback`
+    redirectUri
   })
 
   const usable = (record: OpenedRecord<StoredConnector>): Usable => {
@@ -125,6 +128,7 @@ export function openConnectors (options: ConnectorsOptions, store: Store, logger
     connectors: new StoredConnectors({ records, auditLog, allowInsecure, declared: new Map([...ready].map(([name, { view }]) => [name, view])), onChange: forget }),
     use,
     authorization,
+    redirectUri,
     async grantOf (name) {
       const found = await find(name)
       const client = clients.get(name)
