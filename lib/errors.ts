@@ -248,7 +248,7 @@ export const errors = {
   /** A connector declared in code was to be changed, or its secrets read, at run time. */
   DWA_CONNECTOR_READ_ONLY: createError<[name: string]>('DWA_CONNECTOR_READ_ONLY', 'Connector "%s" is declared in code and cannot be changed at run time', 409),
   /** An authorization of a connector whose strategy is not oauth2. */
-  DWA_CONNECTOR_NOT_OAUTH2: createError<[name: string]>('DWA_CONNECTOR_NOT_OAUTH2', 'Connector "%s" needs no authorization: its strategy is not oauth2', 409),
+  DWA_CONNECTOR_NOT_OAUTH: createError<[name: string]>('DWA_CONNECTOR_NOT_OAUTH', 'Connector "%s" needs no authorization: its strategy is not oauth2', 409),
   /** The name is both declared and stored, or a stored strategy cannot be read: the connector cannot be used. */
   DWA_CONNECTOR_CONFIGURATION: createError<[name: string, problem: string]>('DWA_CONNECTOR_CONFIGURATION', 'Connector "%s" cannot be used: %s', 500),
 

@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { adminOptionsSchema } from '../lib/admin/admin-options.js'
 import { connectorOptionsSchema } from '../lib/connectors/connector.js'
+import { connectorsOptionsSchema } from '../lib/connectors/connectors-options.js'
+import { strategyTypes } from '../lib/connectors/strategy-types.js'
 import { apiKeySchema } from '../lib/connectors/strategies/api-key.js'
 import { basicSchema } from '../lib/connectors/strategies/basic.js'
 import { hmacSchema } from '../lib/connectors/strategies/hmac.js'
@@ -48,6 +50,8 @@ t.test('the tables of options are what the schemas say (npm run docs writes them
     ['README.md', 'webhooks options', tableOf(webhooksOptionsSchema, webhooksDocs)],
     ['docs/webhooks.md', 'webhook source', tableOf(sourceSchema)],
     ['docs/connectors.md', 'connector options', tableOf(connectorOptionsSchema, await docstringsOf('lib/connectors/connector.ts', 'ConnectorOptions'))],
+    ['docs/connectors.md', 'oauth2 settings', tableOf(strategyTypes.oauth2.schema)],
+    ['README.md', 'connectors options', tableOf(connectorsOptionsSchema, await docstringsOf('lib/connectors/connectors-options.ts', 'ConnectorsOptions'))],
     ['docs/jwt.md', 'validator', tableOf(validatorSchema)]
   ] as const
   for (const [name, table, text] of cases) {

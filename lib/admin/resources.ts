@@ -3,6 +3,7 @@ import type { JwtValidators } from '../../types/jwt.js'
 import type { OAuthProvider } from '../../types/provider.js'
 import type { Telemetry } from '../../types/telemetry.js'
 import { sourceSchema } from '../webhooks/source-schema.js'
+import { connectorPatchSchema, connectorSchema, connectorStateSchema } from '../connectors/connector-schema.js'
 import type { Resource } from './resource.js'
 import { clientsResource } from './resources/clients.js'
 import { connectionsResource } from './resources/connections.js'
@@ -45,7 +46,11 @@ const table: readonly Entry[] = [
   of(({ provider }) => provider?.consents, consentsResource),
   of(({ provider }) => provider?.keys, keysResource),
   of(({ validators }) => validators, validatorsResource),
-  of(({ connectors }) => connectors, namedRecordsResource('connectors', 'connector')),
+  of(({ connectors }) => connectors, namedRecordsResource('connectors', 'connector', {
+    input: connectorSchema,
+    patch: connectorPatchSchema,
+    view: viewSchema(connectorSchema.properties, { more: connectorStateSchema, declared: true })
+  })),
   of(({ webhookSources }) => webhookSources, namedRecordsResource('webhook-sources', 'webhook source', {
     input: sourceSchema,
     patch: patchSchema(sourceSchema),

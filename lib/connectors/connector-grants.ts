@@ -124,10 +124,10 @@ export class ConnectorGrants {
   }
 }
 
-/** What a stored connector was granted: one of strategy `oauth2`. @throws DWA_CONNECTOR_NOT_OAUTH2 */
+/** What a stored connector was granted: one of strategy `oauth2`. @throws DWA_CONNECTOR_NOT_OAUTH */
 export function storedGrant (record: OpenedRecord<StoredConnector>): OpenConnectorGrant {
   const { fields: { name, type, settings }, secrets: { credentials, ...tokens } } = record
-  if (type !== 'oauth2') throw new errors.DWA_CONNECTOR_NOT_OAUTH2(name)
+  if (type !== 'oauth2') throw new errors.DWA_CONNECTOR_NOT_OAUTH(name)
   const { clientSecret } = readCredentials(credentials)
   const client = { ...settings, ...(clientSecret === undefined ? {} : { clientSecret }) } as ClientSettings // which was checked before it was kept
   return connectorGrant({ ...record, secrets: tokens, client })

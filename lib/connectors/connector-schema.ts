@@ -64,6 +64,18 @@ export function settingsPatchSchema (type: StrategyName): object {
   return { type: 'object', additionalProperties: false, properties: Object.fromEntries(Object.entries(schema.properties).map(([name, property]) => [name, nullable(property)])) }
 }
 
+const timeOrNull = { anyOf: [{ type: 'string', format: 'date-time' }, { type: 'null' }] } as const
+
+/** What is shown of a connector beside what it was given. */
+export const connectorStateSchema = {
+  hasCredentials: { type: 'boolean', description: 'Whether the secrets of its strategy are there.' },
+  status: { type: ['string', 'null'], enum: ['draft', 'authorized', 'reauthorize', 'error', null], description: 'Of an `oauth2` connector; null for any other.' },
+  statusMessage: { type: ['string', 'null'], description: 'Why it is not `authorized`.' },
+  hasAccessToken: { type: 'boolean' },
+  hasRefreshToken: { type: 'boolean' },
+  expiresAt: { ...timeOrNull, description: 'When the access token ends.' }
+} as const
+
 const text = { type: 'string' } as const
 const time = { type: 'integer' } as const
 

@@ -34,7 +34,7 @@ export interface OpenConnectors {
   readonly authorization: Authorization<OpenConnectorGrant>
   /** Null without a public URL. */
   readonly redirectUri: string | null
-  /** The id of what an `oauth2` connector was granted. @throws DWA_STORE_NOT_FOUND, DWA_CONNECTOR_NOT_OAUTH2, DWA_CONNECTOR_CONFIGURATION, DWA_STORE_UNAVAILABLE */
+  /** The id of what an `oauth2` connector was granted. @throws DWA_STORE_NOT_FOUND, DWA_CONNECTOR_NOT_OAUTH, DWA_CONNECTOR_CONFIGURATION, DWA_STORE_UNAVAILABLE */
   readonly grantOf: (name: string) => Promise<string>
   readonly close: () => Promise<void>
 }
@@ -141,8 +141,8 @@ export function openConnectors (options: ConnectorsOptions, store: Store, logger
   }
 }
 
-/** @throws DWA_CONNECTOR_NOT_OAUTH2 */
+/** @throws DWA_CONNECTOR_NOT_OAUTH */
 function granting (name: string, grant: OpenConnectorGrant | null): OpenConnectorGrant {
-  if (grant === null) throw new errors.DWA_CONNECTOR_NOT_OAUTH2(name)
+  if (grant === null) throw new errors.DWA_CONNECTOR_NOT_OAUTH(name)
   return grant
 }

@@ -6,6 +6,7 @@ import { jwt } from '../../plugins/jwt.js'
 import { provider } from '../../plugins/provider.js'
 import { store, type StoreOptions } from '../../plugins/store.js'
 import { telemetry } from '../../plugins/telemetry.js'
+import { connectors } from '../../plugins/connectors.js'
 import { webhooks } from '../../plugins/webhooks.js'
 import { masterKey, validator } from '../app.js'
 import { publicUrl, rolesOf } from '../docuware/caller.js'
@@ -41,8 +42,9 @@ export async function adminApp (t: Teardown, { uri, admin: options = {}, store: 
   await app.register(provider, { issuer, owner: { current: ({ headers }) => signedIn ? people.find(({ id }) => id === headers['x-user']) ?? null : null, loginUrl: () => '/login', find: (id) => people.find((person) => person.id === id) ?? null } })
   await app.register(jwt, { validators: [validator('declared')] })
   if (withWebhooks) await app.register(webhooks, { sources: {} })
+  if (withWebhooks) await app.register(connectors)
   await app.register(telemetry)
-  await app.register(admin, options)
+  await app.register(admin, { requestsPerMinute: 100_000, ...options })
   await app.ready()
   return app
 }
@@ -79,8 +81,9 @@ export const samples = {
   clients: { role: 'oauth_provider', input: (key: string) => ({ name: key, applicationType: 'backend', scopes: [], clientSecret: 'planted-client-secret' }), patch: { skipAuthorization: true } },
   scopes: { role: 'oauth_provider', input: (key: string) => ({ code: key, name: 'A scope' }), patch: { description: 'changed' } },
   validators: { role: 'system', input: (key: string) => ({ ...validator(key, { secretKey: 'planted-validator-secret-of-32-bytes' }), cookieSecret: 'planted-cookie-secret-of-32-bytes-or-more', cookieEnabled: true }), patch: { issuer: 'https://another.example' } },
+  connectors: { role: 'system', input: (key: string) => ({ name: key, baseUrl: 'https://api.example', auth: { type: 'apiKey', key: 'planted-connector-key' } }), patch: { retries: 1 } },
   'webhook-sources': { role: 'system', input: (key: string) => ({ name: key, header: 'x-signature', secret: 'planted-webhook-secret' }), patch: { encoding: 'base64' } }
 } as const
 
 export type Kind = keyof typeof samples
-export const kinds = ['connections', 'clients', 'scopes', 'validators', 'webhook-sources'] as const satisfies readonly Kind[]
+export const kinds = ['connections', 'clients', 'scopes', 'validators', 'connectors', 'webhook-sources'] as const satisfies readonly Kind[]

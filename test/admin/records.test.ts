@@ -18,7 +18,7 @@ t.test('every route takes its role and no other', async (t) => {
   const table: ReadonlyArray<readonly [method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, roles: readonly string[]]> = kinds.flatMap((kind) => {
     const { role } = samples[kind]
     const actions = kind === 'clients' ? [['POST', '/clients/x/rotate-secret', [role]], ['POST', '/clients/x/drop-secret', [role]]] as const : []
-    const secrets = kind === 'connections' || kind === 'validators' || kind === 'webhook-sources' ? [['GET', `/${kind}/x/secrets`, ['system']]] as const : []
+    const secrets = kind !== 'clients' && kind !== 'scopes' ? [['GET', `/${kind}/x/secrets`, ['system']]] as const : []
     return [['GET', `/${kind}`, [role]], ['POST', `/${kind}`, [role]], ['GET', `/${kind}/x`, [role]], ['PATCH', `/${kind}/x`, [role]], ['DELETE', `/${kind}/x`, [role]], ...secrets, ...actions] as const
   })
   for (const [method, path, allowed] of table) {

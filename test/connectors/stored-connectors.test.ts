@@ -192,7 +192,7 @@ t.test('who is not of the role `system` begins nothing, and a callback that is w
     for (const [roles, status] of [[undefined, 401], ['docuware', 403], ['oauth_provider', 403]] as const) {
       t.equal((await app.inject({ method, url: `/connectors/dw/${action}`, headers: roles === undefined ? {} : { 'x-roles': roles } })).statusCode, status, `${method} ${action} by ${roles}`)
     }
-    t.match((await app.inject({ method, url: `/connectors/plain/${action}`, headers: asSystem })).json(), { code: 'DWA_CONNECTOR_NOT_OAUTH2' })
+    t.match((await app.inject({ method, url: `/connectors/plain/${action}`, headers: asSystem })).json(), { code: 'DWA_CONNECTOR_NOT_OAUTH' })
     t.equal((await app.inject({ method, url: `/connectors/nobody/${action}`, headers: asSystem })).statusCode, 404)
   }
   t.equal((await app.inject({ method: 'POST', url: '/connectors/dw/authorize', headers: { ...asSystem, 'sec-fetch-site': 'cross-site' } })).statusCode, 403)
@@ -242,7 +242,7 @@ t.test('connectors declared in code: strategies as they are made, settings as st
   t.notMatch(JSON.stringify(await app.connectors.list()), /declared-(key|token)/)
   for (const attempt of [async () => { await app.connectors.update('shop', {}) }, async () => { await app.connectors.remove('shop') }, async () => { await app.connectors.secrets('shop') }]) await t.rejects(attempt(), { code: 'DWA_CONNECTOR_READ_ONLY', statusCode: 409 })
   await t.rejects(app.connectors.create({ name: 'shop', baseUrl: 'https://x.example', auth: { type: 'bearer', token: 'x' } }), { code: 'DWA_STORE_DUPLICATE' })
-  await t.rejects(app.connectors.authorizationUrl('shop', { unbound: true }), { code: 'DWA_CONNECTOR_NOT_OAUTH2' })
+  await t.rejects(app.connectors.authorizationUrl('shop', { unbound: true }), { code: 'DWA_CONNECTOR_NOT_OAUTH' })
   await t.rejects(app.connectors.authorizationUrl('dw'), { code: 'DWA_DOCUWARE_UNBOUND' })
 
   await t.rejects(app.connectors.use('dw').get('/Organizations'), { code: 'DWA_CONNECTOR_NOT_AUTHORIZED' })
