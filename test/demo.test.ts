@@ -37,7 +37,7 @@ t.test('the check counts and names the steps that fail', async (t) => {
 t.test('every printed curl line works as it stands', async (t) => {
   const demo = await demoFor(t)
   const lines = (await introduction(demo)).split('\n').filter((line) => line.startsWith('  curl '))
-  t.equal(lines.length, 22)
+  t.equal(lines.length, 31)
   for (const line of lines) {
     const answer = await curl(line)
     t.equal(answer.status, line.endsWith('/auth_jwt_demo/whoami') ? 401 : 200, `${line.slice(0, 60)}…`)
@@ -98,7 +98,7 @@ t.test('the command', async (t) => {
     const { ended, output } = start('--check')
     t.same(await ended, [0, null])
     const lines = output().trim().split('\n')
-    t.ok(lines.length > 60)
+    t.ok(lines.length > 80)
     t.same(lines.filter((line) => !line.startsWith('ok   ')), [])
   })
 
@@ -193,6 +193,24 @@ t.test('the page', async (t) => {
     t.same([foreign, complaints], [[], []])
   })
 
+  t.test('of the console knows Ann by the identity server, and so does the page that authorizes a connector', async (t) => {
+    const { page, foreign, complaints } = await open(t, browser, demo)
+    await page.goto(`${demo.url}/admin`)
+    await fillIn(page, demoUser.password)
+    await page.getByText('Ann Archer').waitFor()
+    t.equal(page.url(), `${demo.url}/admin`)
+    await isAccessible(t, page, 'the console\'s start page')
+    t.same([foreign, complaints], [[], []])
+
+    await page.goto(demo.url + demo.app.signIn.loginUrl('/connectors/oauth2/authorize?returnTo=/connectors_demo/oauth2'))
+    await page.getByRole('button').click()
+    await page.locator('[name=username]').fill(demo.docuWare.user.username)
+    await page.locator('[name=password]').fill(demo.docuWare.user.password)
+    await page.locator('button').first().click()
+    await page.waitForURL(`${demo.url}/connectors_demo/oauth2`)
+    t.match(await page.locator('body').textContent(), '"kind":"oauth2"')
+  })
+
   t.test('says when the password is wrong', async (t) => {
     const { page } = await open(t, browser, demo)
     await page.getByRole('button', { name: 'Sign in' }).click()
@@ -264,6 +282,7 @@ async function curl (line: string): Promise<Response> {
   const [, url = '', ...rest] = line.trim().replace(' -i ', ' ').match(/'[^']*'|\S+/g)?.map((word) => word.replaceAll('\'', '')) ?? []
   const headers = new Headers()
   const body = new URLSearchParams()
+  let raw: string | null = null
   let method = 'GET'
   for (let at = 0; at < rest.length; at += 2) {
     const value = rest[at + 1] ?? ''
@@ -272,8 +291,9 @@ async function curl (line: string): Promise<Response> {
     else if (rest[at] === '-X') method = value
     else if (rest[at] === '-b') headers.set('cookie', value)
     else if (rest[at] === '-u') headers.set('authorization', `Basic ${Buffer.from(value).toString('base64')}`)
+    else if (rest[at] === '--data-raw') raw = value
     else if (rest[at] === '-d') body.append(name, more.join('='))
     else throw new Error(`curl option ${rest[at]} is not known here`)
   }
-  return await fetch(url, body.size > 0 ? { method: 'POST', headers, body } : { method, headers })
+  return await fetch(url, raw !== null ? { method: 'POST', headers, body: raw } : body.size > 0 ? { method: 'POST', headers, body } : { method, headers })
 }

@@ -1,9 +1,12 @@
 import cors from '@fastify/cors'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import docuwareAuth from 'fastify-docuware-auth'
+import type { DocuWare } from 'fastify-docuware-auth/testing'
 import type { Connection } from 'mongoose'
+import { addConnectorRoutes, connectorsOptions } from './connectors.js'
 import { addDemoPage } from './demo-page.js'
 import { addDocuwareRoutes, adminAccess } from './docuware.js'
+import type { EchoApi } from './echo-api.js'
 import type { IdentityServer } from './identity-server.js'
 import { createOrders } from './orders.js'
 import type { People } from './people.js'
@@ -11,12 +14,16 @@ import { addProviderRoutes, providerOptions } from './provider.js'
 import { addRoutes } from './routes.js'
 import { freshSecret } from './secrets.js'
 import { addSessionRoutes, Sessions } from './sessions.js'
+import { staffSignIn } from './staff.js'
 import { declaredValidators } from './validators.js'
+import { addWebhookRoutes, webhooksOptions } from './webhooks.js'
 
 export interface AppParts {
   readonly connection: Connection
   readonly people: People
   readonly identityServer: IdentityServer
+  readonly docuWare: DocuWare
+  readonly echo: EchoApi
   /** Where the app is reached. */
   readonly url: string
   /** Where the provider's client apps are reached. */
@@ -29,7 +36,7 @@ export interface AppParts {
 }
 
 /** The demo's app: what a team's own app looks like with this package. */
-export async function buildApp ({ connection, people, identityServer, url, clientUrls, secretKey, adminKey, logger = false }: AppParts): Promise<FastifyInstance> {
+export async function buildApp ({ connection, people, identityServer, docuWare, echo, url, clientUrls, secretKey, adminKey, logger = false }: AppParts): Promise<FastifyInstance> {
   const app = Fastify({ logger })
   const orders = await createOrders(connection, people)
   const sessions = new Sessions()
@@ -45,11 +52,17 @@ export async function buildApp ({ connection, people, identityServer, url, clien
       validators: declaredValidators(secretKey, identityServer, url),
       partners: { model: people, emailField: 'email' },
       allowInsecure: true // the identity server is http on loopback
-    }
+    },
+    connectors: connectorsOptions(echo),
+    webhooks: webhooksOptions(docuWare),
+    signIn: staffSignIn(identityServer),
+    admin: {}
   })
   addRoutes(app, people, secretKey)
   addDocuwareRoutes(app, adminKey)
   addProviderRoutes(app)
+  addConnectorRoutes(app)
+  addWebhookRoutes(app)
   await addSessionRoutes(app, sessions, { url, clientUrls })
   addDemoPage(app, identityServer)
   return app

@@ -1,4 +1,6 @@
+import { adminSteps } from './check/admin.js'
 import { auditLogSteps } from './check/audit-log.js'
+import { connectorSteps } from './check/connectors.js'
 import { cookieSteps } from './check/cookie-mode.js'
 import { docuwareSteps } from './check/docuware.js'
 import { identityServerSteps } from './check/identity-server.js'
@@ -7,6 +9,7 @@ import { providerGrantSteps } from './check/provider-grants.js'
 import { providerSignInSteps } from './check/provider-sign-in.js'
 import type { Step } from './check/step.js'
 import { storedValidatorSteps } from './check/stored-validator.js'
+import { webhookSteps } from './check/webhooks.js'
 import type { Demo } from './demo.js'
 
 /** The demo's whole story, in order: later steps build on earlier ones. It needs a demo that has just been started. */
@@ -19,6 +22,9 @@ export function checkSteps (demo: Demo): Step[] {
     ...docuwareSteps(demo),
     ...providerSignInSteps(demo),
     ...providerGrantSteps(demo),
+    ...connectorSteps(demo),
+    ...webhookSteps(demo),
+    ...adminSteps(demo),
     ...auditLogSteps(demo)
   ]
 }

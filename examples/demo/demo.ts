@@ -3,13 +3,16 @@ import { signToken, startDocuWare, startEmbeddedMongo, type DocuWare } from 'fas
 import { createConnection } from 'mongoose'
 import { buildApp } from './app.js'
 import { createClients, type DemoClients } from './clients.js'
+import { connectorsCallback, createConnectors } from './connectors.js'
 import { connectionName } from './docuware.js'
+import { startEchoApi, type EchoApi } from './echo-api.js'
 import { freePort } from './free-port.js'
 import { startIdentityServer, type IdentityServer } from './identity-server.js'
 import { buildOdooShaped } from './odoo-shaped.js'
 import { createPeople } from './people.js'
 import { freshSecret } from './secrets.js'
 import { buildShop } from './shop.js'
+import { staffCallback } from './staff.js'
 import { audience, issuer, storedValidator, type NewValidator } from './validators.js'
 
 export interface DemoOptions {
@@ -25,6 +28,8 @@ export interface Demo {
   readonly identityServer: IdentityServer
   /** The simulated DocuWare organization that the connection leads to. */
   readonly docuWare: DocuWare
+  /** Somebody else's API, which the connectors call. */
+  readonly echo: EchoApi
   /** The provider's clients. */
   readonly clients: DemoClients
   /** The client app that signs people in by authorization code and PKCE. */
@@ -40,7 +45,7 @@ export interface Demo {
   readonly close: () => Promise<void>
 }
 
-/** Starts MongoDB, the identity server, a simulated DocuWare, the app and the client apps of its provider, all on loopback and in memory. */
+/** Starts MongoDB, the identity server, a simulated DocuWare, an API to call, the app and the client apps of its provider, all on loopback and in memory. */
 export async function startDemo ({ port, logger }: DemoOptions = {}): Promise<Demo> {
   const closing: Array<() => Promise<unknown>> = []
   const close = async (): Promise<void> => {
@@ -54,18 +59,21 @@ export async function startDemo ({ port, logger }: DemoOptions = {}): Promise<De
 
     const appPort = port ?? await freePort()
     const url = `http://127.0.0.1:${appPort}`
-    const identityServer = await startIdentityServer({ appUrl: url, audience })
+    const identityServer = await startIdentityServer({ appUrl: url, audience, staffCallback: url + staffCallback })
     closing.push(() => identityServer.close())
 
-    const docuWare = await startDocuWare({ redirectUris: [`${url}/docuware/oauth/callback`] })
+    const docuWare = await startDocuWare({ redirectUris: [`${url}/docuware/oauth/callback`, url + connectorsCallback] })
     closing.push(() => docuWare.stop())
+
+    const echo = await startEchoApi({ docuWare, logger })
+    closing.push(() => echo.close())
 
     const secretKey = freshSecret()
     const adminKey = freshSecret()
     const people = await createPeople(connection)
     const [shopPort, odooPort] = [await freePort(), await freePort()]
     const [shopUrl, odooUrl] = [`http://127.0.0.1:${shopPort}`, `http://127.0.0.1:${odooPort}`]
-    const app = await buildApp({ connection, people, identityServer, url, clientUrls: [shopUrl, odooUrl], secretKey, adminKey, logger })
+    const app = await buildApp({ connection, people, identityServer, docuWare, echo, url, clientUrls: [shopUrl, odooUrl], secretKey, adminKey, logger })
     closing.push(() => app.close())
     await app.listen({ host: '127.0.0.1', port: appPort })
 
@@ -73,6 +81,7 @@ export async function startDemo ({ port, logger }: DemoOptions = {}): Promise<De
     await app.jwtValidators.create(stored)
     const { platformUrl, clientId, clientSecret } = docuWare
     await app.docuware.connections.create({ name: connectionName, platformUrl, clientId, clientSecret: clientSecret ?? '' })
+    await createConnectors(app, echo, docuWare)
 
     const clients = await createClients(app, { people, shopCallback: `${shopUrl}/cb`, odooCallback: `${odooUrl}/auth_oauth/signin` })
     const shop = await buildShop({ url: shopUrl, provider: url, client: clients.shop, logger })
@@ -83,7 +92,7 @@ export async function startDemo ({ port, logger }: DemoOptions = {}): Promise<De
     await odoo.listen({ host: '127.0.0.1', port: odooPort })
 
     const token = (claims: { readonly [name: string]: unknown } = {}) => signToken({ iss: issuer, aud: audience, email: 'ann@example.com', ...claims }, { secret: secretKey })
-    return { app, url, identityServer, docuWare, clients, shopUrl, odooUrl, adminKey, stored, token, close }
+    return { app, url, identityServer, docuWare, echo, clients, shopUrl, odooUrl, adminKey, stored, token, close }
   } catch (error) {
     await close()
     throw error

@@ -1,7 +1,7 @@
-import { timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { Caller } from 'fastify-docuware-auth'
 import { cookieOf } from './cookies.js'
+import { isSame } from './same-text.js'
 
 /** The name of the demo's one connection. */
 export const connectionName = 'acme'
@@ -36,9 +36,4 @@ export function addDocuwareRoutes (app: FastifyInstance, adminKey: string): void
     const entries = await app.auditLog.find({ event: 'connection.*', limit: 20 })
     return entries.map(({ at, event, actor, message }) => ({ at, event, actor: actor?.id ?? null, message }))
   })
-}
-
-function isSame (given: string, expected: string): boolean {
-  const [one, other] = [Buffer.from(given), Buffer.from(expected)]
-  return one.length === other.length && timingSafeEqual(one, other)
 }

@@ -11,7 +11,12 @@ export interface IdentityServerOptions {
   readonly appUrl: string
   /** The `aud` of its access tokens. */
   readonly audience: string
+  /** Where those who administer the app come back to. */
+  readonly staffCallback: string
 }
+
+/** The app's registration for its `signIn` plugin. */
+export interface StaffClient { readonly id: string, readonly secret: string }
 
 /** A real OpenID Connect identity server, in memory. */
 export interface IdentityServer {
@@ -22,13 +27,15 @@ export interface IdentityServer {
   readonly pageClient: { readonly id: string, readonly redirectUri: string }
   /** A program: a confidential client that gets tokens by client_credentials. */
   readonly serviceClient: { readonly id: string, readonly secret: string }
+  /** The app itself, for those who administer it: a confidential client that is told who signed in. */
+  readonly staffClient: StaffClient
   /** How often the key set was asked for. */
   readonly keySetRequests: () => number
   readonly close: () => Promise<void>
 }
 
 /** Starts the identity server on a free loopback port. Its access tokens are RS256 JWTs. */
-export async function startIdentityServer ({ appUrl, audience }: IdentityServerOptions): Promise<IdentityServer> {
+export async function startIdentityServer ({ appUrl, audience, staffCallback }: IdentityServerOptions): Promise<IdentityServer> {
   const server = createServer()
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -38,12 +45,14 @@ export async function startIdentityServer ({ appUrl, audience }: IdentityServerO
   const issuer = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
   const pageClient = { id: 'demo-page', redirectUri: `${appUrl}/` }
   const serviceClient = { id: 'demo-service', secret: freshSecret() }
+  const staffClient = { id: staffClientId, secret: freshSecret() }
 
   const provider = new Provider(issuer, {
     ...await configure(audience),
     clients: [
       { client_id: pageClient.id, redirect_uris: [pageClient.redirectUri], token_endpoint_auth_method: 'none' },
-      { client_id: serviceClient.id, client_secret: serviceClient.secret, grant_types: ['client_credentials'], response_types: [], redirect_uris: [] }
+      { client_id: serviceClient.id, client_secret: serviceClient.secret, grant_types: ['client_credentials'], response_types: [], redirect_uris: [] },
+      { client_id: staffClient.id, client_secret: staffClient.secret, redirect_uris: [staffCallback] }
     ],
     clientBasedCORS: (_context: unknown, origin: string) => origin === appUrl
   })
@@ -61,6 +70,7 @@ export async function startIdentityServer ({ appUrl, audience }: IdentityServerO
     tokenUrl: `${issuer}/token`,
     pageClient,
     serviceClient,
+    staffClient,
     keySetRequests: () => keySetRequests,
     async close () {
       server.closeAllConnections()
@@ -69,7 +79,9 @@ export async function startIdentityServer ({ appUrl, audience }: IdentityServerO
   }
 }
 
-/** The API as the identity server knows it (RFC 8707): all access tokens are for it. */
+const staffClientId = 'demo-staff'
+
+/** The API as the identity server knows it (RFC 8707): all access tokens are for it, but those that only ask who signed in. */
 const resource = { indicator: 'urn:demo:api', scope: 'whoami' } as const
 
 async function configure (audience: string): Promise<object> {
@@ -87,7 +99,7 @@ async function configure (audience: string): Promise<object> {
       clientCredentials: { enabled: true },
       resourceIndicators: {
         enabled: true,
-        defaultResource: () => resource.indicator,
+        defaultResource: (_context: unknown, { clientId }: { clientId: string }) => clientId === staffClientId ? undefined : resource.indicator,
         useGrantedResource: () => true,
         getResourceServerInfo: () => ({ scope: resource.scope, audience, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } })
       }

@@ -1,11 +1,14 @@
+import { createHmac } from 'node:crypto'
 import { demoUser } from './accounts.js'
 import type { ClientLogin } from './clients.js'
 import type { Demo } from './demo.js'
+import { connectorKinds } from './connectors.js'
 import { connectionName } from './docuware.js'
+import { webhookPath } from './webhooks.js'
 import { readAccessToken, serviceToken } from './service-token.js'
 
 /** What the demo says when it has started: addresses, the login, and commands that work as they stand for an hour. */
-export async function introduction ({ url, identityServer, docuWare, adminKey, token, clients: { nightShift, legacy }, shopUrl, odooUrl }: Demo): Promise<string> {
+export async function introduction ({ app, url, identityServer, docuWare, adminKey, token, clients: { nightShift, legacy }, shopUrl, odooUrl }: Demo): Promise<string> {
   const own = token({ exp: Math.floor(Date.now() / 1000) + 3600 })
   const service = await serviceToken(identityServer)
   const answer = await fetch(`${url}/auth_jwt_demo_cookie/whoami`, { headers: bearer(own) })
@@ -13,6 +16,8 @@ export async function introduction ({ url, identityServer, docuWare, adminKey, t
   const cookie = answer.headers.getSetCookie().at(0)?.split(';', 1).at(0) ?? ''
   const { id, secret } = identityServer.serviceClient
   const programs = await clientToken(url, nightShift, { grant_type: 'client_credentials' })
+  const delivery = '{"Event":"DocumentStored"}'
+  const signature = createHmac('sha512', docuWare.passphrase).update(delivery).digest('hex')
   const anns = await clientToken(url, legacy, { grant_type: 'password', username: demoUser.email, password: demoUser.password })
   return `
 The demo is running. Ctrl+C ends it, and everything it kept is gone.
@@ -88,6 +93,27 @@ Ann's token, by an old client that asks for her password:
   curl ${url}/oauth2/userinfo -H 'Authorization: Bearer ${anns}'
   curl ${url}/oauth2/introspect -u '${legacy.id}:${legacy.secret}' -d token=${anns}
   curl ${url}/oauth2/revoke -u '${legacy.id}:${legacy.secret}' -d token=${anns}
+
+The administration: a console, and a REST API for programs:
+
+  open              ${url}/admin
+  sign in as        ${demoUser.email}
+  password          ${demoUser.password}
+
+  curl ${url}/admin/api/connections -H 'X-Demo-Admin: ${adminKey}'
+  curl '${url}/admin/api/log?event=webhook.*' -H 'X-Demo-Admin: ${adminKey}'
+
+Connectors to an API that looks at what proves the caller, one of each kind:
+
+${connectorKinds.filter((kind) => kind !== 'oauth2').map((kind) => `  curl ${url}/connectors_demo/${kind} -H 'X-Demo-Admin: ${adminKey}'`).join('\n')}
+
+The one of the kind oauth2 wants to be authorized first. Sign in as for the console, and then at the simulated DocuWare as above:
+
+  open              ${url}${app.signIn.loginUrl('/connectors/oauth2/authorize?returnTo=/connectors_demo/oauth2')}
+
+A webhook, signed as DocuWare signs it; with any other signature it is refused:
+
+  curl ${url}${webhookPath} -H 'Content-Type: application/json' -H 'X-DocuWare-Signature: ${signature}' --data-raw '${delivery}'
 `
 }
 
