@@ -7,9 +7,9 @@ import type { KeyRing } from '../store/key-ring.js'
 export interface AuthorizationStateDocument {
   /** SHA-256 of the state, base64url. */
   _id: string
-  /** What kind of grant it is for. */
+  /** What kind of grant it is for, or `sign_in`. */
   area: string
-  /** Id of the grant's record. */
+  /** Id of the grant's record; empty for a sign-in. */
   grant: string
   /** The grant's `configuration` when it was begun. */
   configuration: number
@@ -104,8 +104,8 @@ export function isBoundTo (binding: string, cookies: readonly string[]): boolean
 }
 
 /** The name of the cookie that binds a state to a browser: one for each state, so that two authorizations can be under way. */
-export function bindingCookieName (state: string, secure: boolean): string {
-  return `${secure ? '__Host-' : ''}dwa_authorize_${hashOf(`cookie name of ${state}`).slice(0, 16)}`
+export function bindingCookieName (state: string, secure: boolean, purpose: 'authorize' | 'sign_in' = 'authorize'): string {
+  return `${secure ? '__Host-' : ''}dwa_${purpose}_${hashOf(`cookie name of ${state}`).slice(0, 16)}`
 }
 
 function hashOf (text: string): string {

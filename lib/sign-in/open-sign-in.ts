@@ -1,5 +1,6 @@
 import { errors } from '../errors.js'
 import { isLocalPath } from '../http/local-path.js'
+import { AuthorizationStates, stateIndexes, type AuthorizationStateDocument } from '../oauth-client/authorization-state.js'
 import type { Store } from '../store/store.js'
 import type { CodeFlow } from './code-flow.js'
 import { IdentityProvider } from './identity-provider.js'
@@ -8,7 +9,6 @@ import { SessionCookie } from './session-cookie.js'
 import { sessionIndexes, Sessions, type SessionDocument } from './sessions.js'
 import { SignInFlow } from './sign-in.js'
 import type { SignInOptions } from './sign-in-options.js'
-import { signInStateIndexes, SignInStates, type SignInStateDocument } from './sign-in-states.js'
 
 /** The parts of the plugin, wired. */
 export interface OpenSignIn {
@@ -44,7 +44,7 @@ export function openSignIn (options: SignInOptions & { readonly prefix: string }
   const provider = new IdentityProvider({ ...options, now: () => clock.now() })
   const codeFlow = openFlow({ clientId, clientSecret, scopes, redirectUri: `${publicUrl}${prefix}/callback`, ...(parameters === undefined ? {} : { parameters }) })
   const sessions = new Sessions({ documents: store.auditedDocuments<SessionDocument>('sessions', sessionIndexes), clock: serverClock, lifetime, idle, onSecret })
-  const states = new SignInStates(store.documents<SignInStateDocument>('sign_in_states', signInStateIndexes), keyRing, () => serverClock.now())
+  const states = new AuthorizationStates('sign_in', store.documents<AuthorizationStateDocument>('authorization_states', stateIndexes), keyRing, () => serverClock.now())
   const flow = new SignInFlow({ provider, flow: codeFlow, states, sessions, personOf: async (claims) => await personOf(claims, options), auditLog: log, secure, onSecret })
   return {
     flow,

@@ -2,12 +2,12 @@ import { randomBytes as cryptoRandomBytes } from 'node:crypto'
 import { errors, isAuthError, type AuthError } from '../errors.js'
 import { isLocalPath } from '../http/local-path.js'
 import type { AuditLog } from '../log/audit-log.js'
+import { bindingCookieName, isBoundTo, stateLifetime, type BegunAuthorizations } from '../oauth-client/authorization-state.js'
 import type { Caller } from '../store/access.js'
 import type { CodeFlow } from './code-flow.js'
 import type { Endpoints, IdentityProvider } from './identity-provider.js'
 import type { Claims } from './person.js'
 import type { SessionNote, Sessions, StartedSession } from './sessions.js'
-import { signInCookieName, signInLifetime, type SignInStates } from './sign-in-states.js'
 
 /** A cookie that binds a sign-in to a browser. */
 export interface SignInCookie {
@@ -36,7 +36,7 @@ export interface Callback {
 export interface SignInParts {
   readonly provider: IdentityProvider
   readonly flow: CodeFlow
-  readonly states: SignInStates
+  readonly states: BegunAuthorizations
   readonly sessions: Sessions
   readonly personOf: (claims: Claims) => Promise<Caller>
   readonly auditLog: Pick<AuditLog, 'sample'>
@@ -60,18 +60,18 @@ export class SignInFlow {
 
   /** @throws DWA_SIGN_IN_INVALID_REQUEST for a `returnTo` that is no local path, DWA_SIGN_IN_PROVIDER, DWA_STORE_UNAVAILABLE */
   async start (returnTo: string | null): Promise<{ readonly url: string, readonly cookie: SignInCookie }> {
-    const { provider, flow, states, secure, onSecret, randomBytes = cryptoRandomBytes } = this.#parts
+    const { provider, flow, states, onSecret, randomBytes = cryptoRandomBytes } = this.#parts
     if (returnTo !== null && !isLocalPath(returnTo)) throw new errors.DWA_SIGN_IN_INVALID_REQUEST('returnTo must be a path on this site')
     const { url, state, codeVerifier } = await flow.begin(await provider.endpoints())
     onSecret(codeVerifier)
     const browser = randomBytes(32).toString('base64url')
-    await states.remember({ state, codeVerifier, returnTo, browser })
-    return { url, cookie: { name: signInCookieName(state, secure), value: browser, maxAge: signInLifetime } }
+    await states.remember({ state, codeVerifier, returnTo, browser, grant: '', configuration: 0, actor: null })
+    return { url, cookie: { name: this.cookieName(state), value: browser, maxAge: stateLifetime } }
   }
 
   /** The name of the cookie that a callback with this state must bring. */
   cookieName (state: string): string {
-    return signInCookieName(state, this.#parts.secure)
+    return bindingCookieName(state, this.#parts.secure, 'sign_in')
   }
 
   /**
@@ -85,7 +85,7 @@ export class SignInFlow {
     const { state, code, iss, denial } = readCallback(query)
     const begun = await states.consume(state)
     if (begun === null) return this.#refuse('state', note, new errors.DWA_SIGN_IN_INVALID_STATE())
-    if (!begun.isOf(cookies)) return this.#refuse('browser', note, new errors.DWA_SIGN_IN_INVALID_STATE())
+    if (begun.binding === null || !isBoundTo(begun.binding, cookies)) return this.#refuse('browser', note, new errors.DWA_SIGN_IN_INVALID_STATE())
     try {
       const endpoints = await provider.endpoints()
       if (!isIssuer(iss, endpoints)) throw new errors.DWA_SIGN_IN_FOREIGN_ISSUER()

@@ -6,7 +6,6 @@ import { interactionIndexes } from '../../provider/interactions.js'
 import { familyIndexes } from '../../provider/token-families.js'
 import { recordKinds } from '../../record-kinds.js'
 import { sessionIndexes } from '../../sign-in/sessions.js'
-import { signInStateIndexes } from '../../sign-in/sign-in-states.js'
 import type { DocumentIndex } from '../../store/document-collection.js'
 import { failureIndexes } from '../../store/failure-locks.js'
 import { outboxIndex } from '../../store/outbox.js'
@@ -21,8 +20,7 @@ const documents: ReadonlyMap<string, readonly DocumentIndex[]> = new Map([
   ['sessions', [...sessionIndexes, { keys: outboxIndex }]],
   ['interactions', interactionIndexes],
   ['failures', failureIndexes],
-  ['authorization_states', stateIndexes],
-  ['sign_in_states', signInStateIndexes]
+  ['authorization_states', stateIndexes]
 ])
 
 const mebibyte = 1024 * 1024
