@@ -15,6 +15,7 @@ import { BrowserBinding, formToken, isFormToken } from '../lib/http/browser-bind
 import { isForeignForm } from '../lib/http/cookie-header.js'
 import { chooseLanguage } from '../lib/http/page-language.js'
 import type { Caller } from '../lib/store/access.js'
+import '../types/connectors.js'
 import '../types/docuware.js'
 import '../types/jwt.js'
 import '../types/provider.js'
@@ -43,6 +44,7 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
     resources,
     docuware: scope.hasDecorator('docuware') ? scope.docuware : undefined,
     provider: scope.hasDecorator('oauthProvider') ? scope.oauthProvider : undefined,
+    connectors: scope.hasDecorator('connectors') ? scope.connectors : undefined,
     validators: scope.hasDecorator('jwtValidators') ? scope.jwtValidators : undefined,
     telemetry: scope.hasDecorator('telemetry') ? scope.telemetry : undefined,
     auditLog: scope.auditLog,
@@ -113,7 +115,7 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
       texts: consoleTexts[language],
       csrf,
       link,
-      authorizationUrl: async (id, returnTo) => await scope.docuware.authorizationUrl(id, { reply, returnTo: link(returnTo), actor, requestId: request.id }),
+      authorizationUrl: async (kind, id, returnTo) => await (kind === 'connections' ? scope.docuware : scope.connectors).authorizationUrl(id, { reply, returnTo: link(returnTo), actor, requestId: request.id }),
       explainToken: async (validator, token) => await scope.jwtValidators.explain(validator, token, request)
     }
   }

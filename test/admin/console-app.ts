@@ -1,6 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import mongoose from 'mongoose'
 import { admin, type AdminOptions } from '../../plugins/admin.js'
+import { connectors } from '../../plugins/connectors.js'
 import { docuware, type DocuwareOptions } from '../../plugins/docuware.js'
 import { jwt } from '../../plugins/jwt.js'
 import { provider } from '../../plugins/provider.js'
@@ -14,7 +15,10 @@ import { people } from '../provider/provider-app.js'
 
 export interface ConsoleAppOptions {
   readonly uri: string
-  readonly publicUrl?: string
+  /** Null: none. */
+  readonly publicUrl?: string | null
+  /** So many more people. */
+  readonly people?: number
   readonly admin?: AdminOptions
   readonly docuware?: DocuwareOptions
   readonly store?: Partial<StoreOptions>
@@ -27,25 +31,26 @@ export interface ConsoleAppOptions {
 }
 
 /** An app with a console for everything; who calls is said by the header `x-roles`. Its people are those of the provider's tests. Closed with the test. */
-export async function consoleApp (t: Teardown, { uri, publicUrl = 'http://127.0.0.1:3000', admin: options = {}, docuware: docuwareOptions = {}, store: storeOptions = {}, onLine, before, beforeAdmin }: ConsoleAppOptions): Promise<FastifyInstance> {
+export async function consoleApp (t: Teardown, { uri, publicUrl = 'http://127.0.0.1:3000', people: more = 0, admin: options = {}, docuware: docuwareOptions = {}, store: storeOptions = {}, onLine, before, beforeAdmin }: ConsoleAppOptions): Promise<FastifyInstance> {
   const connection = await mongoose.createConnection(uri).asPromise()
   const UserModel = connection.model('User', new mongoose.Schema({ _id: String, name: String, email: String }, { collection: 'users' }))
-  if (await UserModel.countDocuments() === 0) await UserModel.create(people.map(({ id, name, email }) => ({ _id: id, name, email })))
+  if (await UserModel.countDocuments() === 0) await UserModel.create([...people.map(({ id, name, email }) => ({ _id: id, name, email })), ...Array.from({ length: more }, (_, index) => ({ _id: `p${index}`, name: `Person ${index}` }))])
   const app = Fastify({ logger: onLine === undefined ? false : { level: 'trace', stream: { write: onLine } } })
   t.teardown(async () => {
     await app.close()
     await connection.close()
   })
   await before?.(app)
-  await app.register(store, { uri, secretKeys: [masterKey], publicUrl, access: rolesOf, ...storeOptions })
+  await app.register(store, { uri, secretKeys: [masterKey], ...(publicUrl === null ? {} : { publicUrl }), access: rolesOf, ...storeOptions })
   await app.register(docuware, { allowInsecure: true, ...docuwareOptions })
   await app.register(provider, {
-    issuer: publicUrl,
+    issuer: publicUrl ?? 'http://127.0.0.1:3000',
     allowInsecure: true,
     owner: { current: () => null, loginUrl: () => '/login', find: (id) => people.find((person) => person.id === id) ?? null },
     resources: { users: { model: UserModel, user: true } }
   })
   await app.register(jwt, { validators: [validator('declared')], allowInsecure: true })
+  await app.register(connectors, { allowInsecure: true })
   await app.register(webhooks)
   await app.register(telemetry)
   await beforeAdmin?.(app)

@@ -9,7 +9,7 @@ import { validatorSchema } from '../../lib/jwt/validator-schema.js'
 import { sourceSchema } from '../../lib/webhooks/source-schema.js'
 import { startTestMongo } from '../mongo.js'
 import { allRoles, consoleApp, fill, look, openForm, send } from './console-app.js'
-import { kinds, samples } from './admin-app.js'
+import { samples } from './admin-app.js'
 
 const hostile = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', '\'-alert(1)-\'', '</title><svg onload=alert(1)>', '</textarea><script>alert(1)</script>', '`${alert(1)}`', '&lt;b&gt;'] // eslint-disable-line no-template-curly-in-string
 
@@ -27,6 +27,9 @@ const pages = {
   '/validators': ['system'],
   '/validators/new': ['system'],
   '/validators/declared': ['system'],
+  '/connectors': ['system'],
+  '/connectors/new': ['system'],
+  '/connectors/new?type=oauth2': ['system'],
   '/webhook-sources': ['system'],
   '/webhook-sources/new': ['system'],
   '/settings': ['system'],
@@ -37,7 +40,7 @@ const pages = {
 t.test('every page is for its roles: nobody is 401, another role 403, and what a role may not do is not offered', async (t) => {
   const { uri } = await startTestMongo(t)
   const app = await consoleApp(t, { uri })
-  const posts = { '/connections/x/authorize': 'docuware', '/connections/x/sync': 'docuware', '/connections/x/revoke': 'docuware', '/connections/x/edit': 'docuware', '/connections/x/delete': 'docuware', '/clients/x/rotate-secret': 'oauth_provider', '/clients/x/drop-secret': 'oauth_provider', '/scopes/x/preview': 'oauth_provider', '/validators/x/try': 'system', '/consents/x/revoke': 'oauth_provider', '/keys/x/rotate': 'system', '/settings': 'system', '/settings/test': 'system', '/log/verify': 'system' } as const
+  const posts = { '/connections/x/authorize': 'docuware', '/connections/x/sync': 'docuware', '/connections/x/revoke': 'docuware', '/connections/x/edit': 'docuware', '/connections/x/delete': 'docuware', '/clients/x/rotate-secret': 'oauth_provider', '/clients/x/drop-secret': 'oauth_provider', '/scopes/x/preview': 'oauth_provider', '/validators/x/try': 'system', '/connectors/x/authorize': 'system', '/connectors/x/revoke': 'system', '/consents/x/revoke': 'oauth_provider', '/keys/x/rotate': 'system', '/settings': 'system', '/settings/test': 'system', '/log/verify': 'system' } as const
   for (const [path, allowed] of Object.entries(pages)) {
     const nobody = await look(app, path, { as: null })
     t.match(nobody, { status: 401, headers: { 'www-authenticate': 'Session' }, text: 'You are not signed in' }, path)
@@ -118,7 +121,7 @@ t.test('a new resource of the table has its pages without more', async (t) => {
   const { resources } = app.admin
   const { recordRoutes } = await import('../../lib/admin/console/record-routes.js')
   const plain = resources.flatMap(({ records }) => records === undefined ? [] : [records])
-  t.strictSame(plain.map(({ name }) => name), ['connections', 'clients', 'scopes', 'validators', 'webhook-sources'])
+  t.strictSame(plain.map(({ name }) => name), ['connections', 'clients', 'scopes', 'validators', 'connectors', 'webhook-sources'])
   for (const records of plain) t.equal(recordRoutes(records).length, 8, records.name)
 })
 
@@ -127,7 +130,7 @@ t.test('the kinds of records: what each form asks for makes one, whose secrets a
   const lines: string[] = []
   const app = await consoleApp(t, { uri, onLine: (line) => { lines.push(line) } })
   const planted = ['planted-connection-secret', 'planted-client-secret', 'planted-validator-secret', 'planted-cookie-secret']
-  for (const kind of kinds) {
+  for (const kind of ['connections', 'clients', 'scopes', 'validators'] as const) {
     const given = Object.fromEntries(Object.entries(samples[kind].input(`my_${kind}`)).map(([name, value]) => [name, Array.isArray(value) ? value.join('\n') : typeof value === 'boolean' ? (value ? 'on' : '') : String(value)]))
     const made = await fill(app, `/${kind}/new`, `/${kind}/new`, given)
     t.ok(made.status === 303 || kind === 'clients', `${kind}: ${made.status}`)

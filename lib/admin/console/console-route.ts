@@ -21,8 +21,8 @@ export interface Visit {
   readonly csrf: string
   /** The address of a path of the console, as browsers see it. */
   readonly link: (path: string) => string
-  /** Where this browser authorizes a connection, whence it comes back to that path of the console. */
-  readonly authorizationUrl: (id: string, returnTo: string) => Promise<string>
+  /** Where this browser authorizes a record, whence it comes back to that path of the console. */
+  readonly authorizationUrl: (kind: 'connections' | 'connectors', id: string, returnTo: string) => Promise<string>
   readonly explainToken: (validator: string, token: string) => Promise<TokenExplanation>
 }
 

@@ -1,3 +1,4 @@
+import type { ConnectorsApi } from '../../../types/connectors.js'
 import type { OAuthProvider } from '../../../types/provider.js'
 import type { JwtValidators } from '../../../types/jwt.js'
 import type { Telemetry } from '../../../types/telemetry.js'
@@ -9,6 +10,7 @@ import type { Logger } from '../../store/logger.js'
 import type { Resource } from '../resource.js'
 import type { ConsoleRoute } from './console-route.js'
 import { clientRoutes, clientSpecial } from './pages/clients.js'
+import { connectorRoutes, connectorSpecial } from './pages/connectors.js'
 import { connectionRoutes, connectionSpecial } from './pages/connections.js'
 import { logRoutes } from './pages/log.js'
 import { overviewRoute } from './pages/overview.js'
@@ -23,6 +25,7 @@ export interface ConsoleParts {
   readonly resources: readonly Resource[]
   readonly docuware: { readonly connections: Connections, readonly redirectUri: string | null, sync (id: string, request: SyncRequest): Promise<SyncAnswer>, revoke (id: string, request: SyncRequest): Promise<void> } | undefined
   readonly provider: OAuthProvider | undefined
+  readonly connectors: Pick<ConnectorsApi, 'redirectUri' | 'get' | 'revoke'> | undefined
   readonly validators: Pick<JwtValidators, 'list'> | undefined
   readonly telemetry: Telemetry | undefined
   readonly auditLog: AuditLog
@@ -53,7 +56,7 @@ export function consoleOf (parts: ConsoleParts): Console {
   return { routes: [overviewRoute({ connections: parts.docuware?.connections ?? null, auditLog: parts.auditLog, menuOf }), ...routes], menuOf }
 }
 
-function pagesOf (resource: Resource, { docuware, provider, validators, telemetry, auditLog, clock, logger }: ConsoleParts): Pages {
+function pagesOf (resource: Resource, { docuware, provider, connectors, validators, telemetry, auditLog, clock, logger }: ConsoleParts): Pages {
   switch (resource.name) {
     case 'connections': {
       if (docuware === undefined) break
@@ -74,6 +77,11 @@ function pagesOf (resource: Resource, { docuware, provider, validators, telemetr
     case 'validators':
       if (validators === undefined) break
       return { special: validatorSpecial(), routes: validatorRoutes({ validators, auditLog, clock }) }
+    case 'connectors': {
+      if (connectors === undefined) break
+      const own = { redirectUri: connectors.redirectUri, get: connectors.get.bind(connectors), revoke: connectors.revoke.bind(connectors) }
+      return { special: connectorSpecial(own), routes: connectorRoutes(own) }
+    }
     case 'consents': return { routes: consentRoutes(resource) }
     case 'keys': return { routes: keyRoutes(resource) }
     case 'settings':

@@ -11,3 +11,9 @@ export function noticeOf (visit: Pick<Visit, 'query' | 'texts'>): Html | null {
   const done = doneOf(visit)
   return done === null ? null : notice('good', done)
 }
+
+/** The browser comes back from an authorization that failed with `error=…` in the address. */
+export function failureOf ({ query, texts }: Pick<Visit, 'query' | 'texts'>): Html {
+  const { error } = query
+  return typeof error === 'string' && error !== '' ? notice('bad', html`${texts.authorizeFailed} <code>${error.slice(0, 100)}</code>`) : html``
+}

@@ -58,6 +58,7 @@ export const german: ConsoleTexts = {
     saved: 'Gespeichert.',
     removed: 'Gelöscht.',
     authorized: 'DocuWare ist autorisiert.',
+    granted: 'Es ist autorisiert.',
     synced: 'Der Abgleich ist beendet.',
     syncing: 'Der Abgleich läuft.',
     revoked: 'Widerrufen.',

@@ -59,6 +59,7 @@ const english = {
     saved: 'Saved.',
     removed: 'Deleted.',
     authorized: 'DocuWare has been authorized.',
+    granted: 'It has been authorized.',
     synced: 'The sync has ended.',
     syncing: 'The sync is running.',
     revoked: 'Revoked.',

@@ -7,7 +7,7 @@ import { reasonOf, type Logger } from '../../../store/logger.js'
 import type { ConsoleReply, ConsoleRoute, Visit } from '../console-route.js'
 import { hiddenFields } from '../form.js'
 import { labelOf } from '../labels.js'
-import { notice } from '../notices.js'
+import { failureOf } from '../notices.js'
 import { pathOf } from '../record-page.js'
 import type { RecordSpecial } from '../record-routes.js'
 import { Show } from '../show.js'
@@ -49,10 +49,10 @@ export function connectionRoutes ({ sync, revoke, clock, logger }: ConnectionPar
   const page = ({ link, key }: Visit, done: string): ConsoleReply => ({ location: link(`/connections/${encodeURIComponent(key)}?done=${done}`) })
 
   return [
-    route('authorize', async (visit) => ({ location: await visit.authorizationUrl(visit.key, `/connections/${encodeURIComponent(visit.key)}?done=authorized`) })),
+    route('authorize', async (visit) => ({ location: await visit.authorizationUrl('connections', visit.key, `/connections/${encodeURIComponent(visit.key)}?done=authorized`) })),
     route('sync', async (visit) => {
       const asked = sync(visit.key, noteOf(visit))
-      const answer = await Promise.race([asked, patienceOf(clock)])
+      const answer = await soon(asked, clock)
       if (answer !== null) return page(visit, answer.queued ? 'syncing' : 'synced')
       asked.catch((error: unknown) => { logger.error({ connection: visit.key, reason: reasonOf(error) }, 'a sync that was begun in the console could not be ended') })
       return page(visit, 'syncing')
@@ -64,18 +64,19 @@ export function connectionRoutes ({ sync, revoke, clock, logger }: ConnectionPar
   ]
 }
 
-async function patienceOf (clock: Clock): Promise<null> {
-  return await new Promise((resolve) => { clock.after(patience, () => { resolve(null) }) })
+/** What somebody may wait for; null when it takes longer. */
+async function soon<Answer> (asked: Promise<Answer>, clock: Clock): Promise<Answer | null> {
+  let cancel = (): void => {}
+  const late = new Promise<null>((resolve) => { cancel = clock.after(patience, () => { resolve(null) }) })
+  try {
+    return await Promise.race([asked, late])
+  } finally {
+    cancel()
+  }
 }
 
 function noteOf ({ note: { actor, requestId } }: Visit): SyncRequest {
   return { ...(actor === undefined ? {} : { actor }), ...(requestId === undefined ? {} : { requestId }) }
-}
-
-/** The browser comes back from an authorization that failed with `error=…` in the address. */
-function failureOf ({ query, texts }: Visit): Html {
-  const { error } = query
-  return typeof error === 'string' && error !== '' ? notice('bad', html`${texts.authorizeFailed} <code>${error.slice(0, 100)}</code>`) : html``
 }
 
 function stateSection (visit: Visit, connection: ConnectionView): Html {
