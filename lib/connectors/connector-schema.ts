@@ -7,7 +7,7 @@ const header = { type: 'string', maxLength: 8192, pattern: '^[\\x20-\\x7e]*$' } 
 export const plainFields = {
   name: { type: 'string', minLength: 1, maxLength: 100, pattern: '^\\S(.*\\S)?$', description: 'Unique, for people and for `app.connectors.use`.' },
   baseUrl: { type: 'string', minLength: 1, maxLength: 2000, description: 'https; paths are taken below it.' },
-  headers: { type: 'object', additionalProperties: header, maxProperties: 50, description: 'Sent with every request. Not the place for credentials: they are shown.' },
+  headers: { type: 'object', additionalProperties: header, propertyNames: { type: 'string', pattern: '^[A-Za-z0-9!#%&\'*+^_`|~-]{1,100}$' }, maxProperties: 50, description: 'Sent with every request. Not the place for credentials: they are shown.' },
   timeoutMs: { type: 'integer', minimum: 1, maximum: 600_000, description: 'For one try. Default 30 000.' },
   retries: { type: 'integer', minimum: 0, maximum: 20, description: 'How often a request that may be sent twice is repeated. Default 4.' }
 } as const
@@ -59,9 +59,25 @@ export const connectorPatchSchema = {
 } as const
 
 /** The schema of a strategy's settings in which nothing is required, and each may be null: for changes. */
-export function settingsPatchSchema (type: StrategyName): object {
-  const { schema } = strategyTypes[type]
-  return { type: 'object', additionalProperties: false, properties: Object.fromEntries(Object.entries(schema.properties).map(([name, property]) => [name, nullable(property)])) }
+export const settingsPatchSchema = oncePerStrategy((type) => {
+  const properties = Object.entries(strategyTypes[type].schema.properties).map(([name, property]) => [name, nullable(property)])
+  return { type: 'object', additionalProperties: false, properties: Object.fromEntries(properties) }
+})
+
+/** The schema of a strategy's settings in which no secret is required: of a connector whose secrets were cleared. */
+export const secretlessSchema = oncePerStrategy((type) => {
+  const { schema, secrets }: { readonly schema: { readonly required: readonly string[] }, readonly secrets: readonly string[] } = strategyTypes[type]
+  return { ...schema, required: schema.required.filter((name) => !secrets.includes(name)) }
+})
+
+/** Compiling a schema is dear, and what is compiled is kept: each is made once. */
+function oncePerStrategy (make: (type: StrategyName) => object): (type: StrategyName) => object {
+  const made = new Map<StrategyName, object>()
+  return (type) => {
+    const schema = made.get(type) ?? make(type)
+    made.set(type, schema)
+    return schema
+  }
 }
 
 const timeOrNull = { anyOf: [{ type: 'string', format: 'date-time' }, { type: 'null' }] } as const

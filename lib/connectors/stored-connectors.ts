@@ -7,7 +7,7 @@ import type { RecordCollection, StoredRecord } from '../store/record-collection.
 import { cleared, RecordInput } from '../store/record-input.js'
 import { findUrlProblem } from './connector.js'
 import { toView } from './connector-kind.js'
-import { connectorPatchSchema, connectorSchema, settingsPatchSchema, type ConnectorInput, type ConnectorPatch, type ConnectorView, type StoredConnector } from './connector-schema.js'
+import { connectorPatchSchema, connectorSchema, secretlessSchema, settingsPatchSchema, type ConnectorInput, type ConnectorPatch, type ConnectorView, type StoredConnector } from './connector-schema.js'
 import { findSettingsProblem } from './oauth2/client-settings.js'
 import { makeStrategy, splitSettings, strategyTypes, type StrategyName } from './strategy-types.js'
 
@@ -125,7 +125,7 @@ export class StoredConnectors {
     const names: readonly string[] = strategyTypes[type].secrets
     const schema: { readonly required: readonly string[] } = strategyTypes[type].schema
     if (lacksSecrets && schema.required.some((name) => names.includes(name) && !(name in settings))) {
-      const found = findDisagreement({ ...schema, required: schema.required.filter((name) => !names.includes(name)) }, settings)
+      const found = findDisagreement(secretlessSchema(type), settings)
       if (found !== null) throw input.invalid(`auth.${found.path}`, found.problem)
     } else {
       this.#checkComplete(type, settings)
