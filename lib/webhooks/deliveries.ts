@@ -4,9 +4,17 @@ import type { DocumentCollection, DocumentIndex } from '../store/document-collec
 import { isDuplicateKey } from '../store/key-ring-document.js'
 import { reasonOf, type Logger } from '../store/logger.js'
 
+/** What tells a delivery from others: ids are unique to who signs with a secret, and another who knows them suppresses nothing. */
+export interface Delivery {
+  readonly source: string
+  /** Of the secret that its signature was made with: never the secret. */
+  readonly secretId: string
+  readonly id: string
+}
+
 /** A delivery that is being handled, or was. */
 export interface DeliveryDocument {
-  /** A hash of the source's name and the delivery's id. */
+  /** A hash of what tells the delivery from others. */
   _id: string
   /** Whose turn it is. */
   owner: string
@@ -46,9 +54,9 @@ export class Deliveries {
   }
 
   /** The turn to handle a delivery; `handled` when it was, `taken` while somebody is at it. @throws DWA_STORE_UNAVAILABLE */
-  async take (source: string, id: string, rememberMs: number): Promise<Turn | 'handled' | 'taken'> {
+  async take ({ source, secretId, id }: Delivery, rememberMs: number): Promise<Turn | 'handled' | 'taken'> {
     const { documents, clock, randomBytes } = this.#options
-    const _id = createHash('sha256').update(JSON.stringify([source, id])).digest('base64url')
+    const _id = createHash('sha256').update(JSON.stringify([source, secretId, id])).digest('base64url')
     const owner = randomBytes(16).toString('base64url')
     const now = clock.now()
     try {

@@ -3,18 +3,19 @@ import { minifyJson } from './minified-json.js'
 import type { SignedHeaders } from './signed-headers.js'
 import type { WebhookSource } from './webhook-source.js'
 
-/** Whether one of the secrets makes the signature out of the body, whose bytes are taken as they came. */
-export function isSigned (source: WebhookSource<never>, { signature, timestamp }: SignedHeaders, secrets: readonly string[], chunks: readonly Uint8Array[]): boolean {
+/** The secret that makes the signature out of the body, whose bytes are taken as they came; null when none does. */
+export function signingSecret (source: WebhookSource<never>, { signature, timestamp }: SignedHeaders, secrets: readonly string[], chunks: readonly Uint8Array[]): string | null {
   const before = source.timestamp === null || timestamp === null ? '' : source.timestamp.prefix + timestamp + source.timestamp.separator
   const given = Buffer.from(signature, 'latin1')
-  const fits = (body: readonly Uint8Array[]): boolean => secrets.some((secret) => {
+  const maker = (body: readonly Uint8Array[]): string | null => secrets.find((secret) => {
     const hmac = createHmac(source.algorithm, secret)
     if (before !== '') hmac.update(before)
     for (const chunk of body) hmac.update(chunk)
     const expected = Buffer.from(hmac.digest(source.encoding), 'latin1')
     return expected.length === given.length && timingSafeEqual(expected, given)
-  })
-  if (fits(chunks)) return true
+  }) ?? null
+  const secret = maker(chunks)
+  if (secret !== null) return secret
   const minified = source.minified ? minifyJson(chunks) : null
-  return minified !== null && fits([minified])
+  return minified === null ? null : maker([minified])
 }

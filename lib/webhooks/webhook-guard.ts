@@ -6,11 +6,12 @@ import type { AuditLog } from '../log/audit-log.js'
 import type { FailureLocks } from '../store/failure-locks.js'
 import type { BodyHook } from '../store/route-auth.js'
 import { reasonOf } from '../store/logger.js'
-import type { Deliveries, Turn } from './deliveries.js'
+import type { Deliveries, Delivery, Turn } from './deliveries.js'
 import { ReadBody } from './read-body.js'
 import { readBody } from './request-body.js'
+import { secretId } from './secret-id.js'
 import { secretsOf } from './secrets-of.js'
-import { isSigned } from './signature.js'
+import { signingSecret } from './signature.js'
 import { readSignedHeaders, type RefusalReason, type SignedHeaders } from './signed-headers.js'
 import type { SourceRegistry } from './source-registry.js'
 import type { WebhookSource } from './webhook-source.js'
@@ -108,7 +109,8 @@ export class WebhookGuard {
   }
 
   #verify (attempt: Attempt, { source, headers, secrets }: Ready, body: Buffer[]): void {
-    if (!isSigned(source, headers, secrets, body)) return this.#refuse(attempt, source, 'signature_wrong')
+    const secret = signingSecret(source, headers, secrets, body)
+    if (secret === null) return this.#refuse(attempt, source, 'signature_wrong')
     const { name, request, payload, done } = attempt
     const { timestamp, deliveryId } = headers
     const pass = (): void => {
@@ -116,12 +118,12 @@ export class WebhookGuard {
       done(null, new ReadBody(body, payload))
     }
     if (source.delivery === null || deliveryId === null) return pass()
-    this.#wasHandled(attempt, deliveryId, source.delivery.rememberMs).then((handled) => { if (!handled) pass() }, (error: unknown) => { fail(attempt, error) })
+    this.#wasHandled(attempt, { source: name, secretId: secretId(secret), id: deliveryId }, source.delivery.rememberMs).then((handled) => { if (!handled) pass() }, (error: unknown) => { fail(attempt, error) })
   }
 
   /** Answers a delivery that was handled before; otherwise it is this request's turn. @throws DWA_WEBHOOK_IN_PROGRESS, DWA_STORE_UNAVAILABLE */
-  async #wasHandled ({ name, request, reply }: Attempt, id: string, rememberMs: number): Promise<boolean> {
-    const turn = await this.#options.deliveries.take(name, id, rememberMs)
+  async #wasHandled ({ request, reply }: Attempt, delivery: Delivery, rememberMs: number): Promise<boolean> {
+    const turn = await this.#options.deliveries.take(delivery, rememberMs)
     if (turn === 'handled') {
       reply.code(200).send()
       return true

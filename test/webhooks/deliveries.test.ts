@@ -67,6 +67,31 @@ t.test('an id is believed only after the signature', async (t) => {
   t.equal(one.handled.length, 2)
 })
 
+t.test('an id is one only among the deliveries of one secret: a tenant suppresses nothing of another, and an exchanged secret loses no id', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const tenants: Readonly<Record<string, string[]>> = { one: ['secret of one'], two: ['secret of two'] }
+  const sources = { shop: { preset: 'generic', idHeader, secret: (request: { headers: Record<string, unknown> }) => tenants[String(request.headers['x-tenant'])] } } as const
+  const { app, handled } = await webhookApp(t, { uri, sources })
+  const by = async (tenant: string, key: string, id: string): Promise<string> => {
+    const { statusCode, body } = await deliver(app, id, '/hooks/shop', { 'x-tenant': tenant, 'x-signature': sign('{}', { key }) })
+    return `${statusCode} ${body}`
+  }
+  const run = '200 {"handled":"shop"}'
+  const known = '200 '
+  t.equal(await by('one', 'secret of one', 'a'), run)
+  t.equal(await by('two', 'secret of two', 'a'), run, 'the same id of another tenant')
+  t.equal(await by('one', 'secret of one', 'a'), known)
+  t.equal(await by('two', 'secret of two', 'a'), known)
+
+  Object.assign(tenants, { one: ['new secret of one', 'secret of one'] })
+  t.equal(await by('one', 'secret of one', 'a'), known, 'the old secret, wherever it stands now')
+  t.equal(await by('one', 'new secret of one', 'a'), run, 'signed anew with the new secret it is news, once')
+  t.equal(await by('one', 'new secret of one', 'a'), known)
+  t.equal(handled.length, 3)
+  const { documents } = await spied(app)
+  t.notMatch(JSON.stringify(await documents.find().toArray()), /secret of/)
+})
+
 t.test('50 deliveries of one id at once, in two processes: one runs the handler, the others are told to come again', async (t) => {
   const both = await apps(t, 2)
   const answers = await Promise.all(both.flatMap(({ app }) => Array.from({ length: 25 }, async () => await deliver(app, 'a'))))
@@ -157,8 +182,9 @@ t.test('a process that dies in the middle blocks a delivery for half a minute; a
   const clock = new ManualClock()
   const dead = new ManualClock(clock.now())
   const deliveries = (of: ManualClock): Deliveries => new Deliveries({ documents, clock: of, randomBytes, logger: app.log })
+  const delivery = (id: string) => ({ source: 'shop', secretId: 'secret', id })
   const turnOf = async (id: string, of = clock) => {
-    const turn = await deliveries(of).take('shop', id, 100_000)
+    const turn = await deliveries(of).take(delivery(id), 100_000)
     if (typeof turn === 'string') throw new Error(turn)
     return turn
   }
@@ -166,12 +192,12 @@ t.test('a process that dies in the middle blocks a delivery for half a minute; a
 
   const lost = await turnOf('a', dead) // its timers never run
   clock.advance(29_999)
-  t.equal(await deliveries(clock).take('shop', 'a', 100_000), 'taken')
+  t.equal(await deliveries(clock).take(delivery('a'), 100_000), 'taken')
   clock.advance(1)
   const second = await turnOf('a')
   await lost.end(true)
   t.match(lines, [{ message: 'a webhook delivery took so long that it was given to somebody else' }])
-  t.equal(await deliveries(clock).take('shop', 'a', 100_000), 'taken', 'who came too late changes nothing')
+  t.equal(await deliveries(clock).take(delivery('a'), 100_000), 'taken', 'who came too late changes nothing')
   await lost.end(false)
 
   const began = clock.now()
@@ -182,10 +208,10 @@ t.test('a process that dies in the middle blocks a delivery for half a minute; a
   clock.advance(10_000)
   clock.advance(10_000)
   t.equal(await until(), began + 15 * 60_000 + 30_000, 'a handler that never answers is waited for 15 minutes')
-  t.equal(await deliveries(clock).take('shop', 'a', 100_000), 'taken')
+  t.equal(await deliveries(clock).take(delivery('a'), 100_000), 'taken')
   await second.end(true)
   await second.end(false)
-  t.equal(await deliveries(clock).take('shop', 'a', 100_000), 'handled')
+  t.equal(await deliveries(clock).take(delivery('a'), 100_000), 'handled')
   clock.advance(100_000)
   const third = await turnOf('a')
   await third.end(false)
