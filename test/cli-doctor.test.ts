@@ -107,6 +107,7 @@ t.test('what is planted is named, with what to do, and nothing else is', async (
       await db.collection('dwa_sessions').dropIndex('expiresAt_1')
       await db.collection('dwa_sessions').createIndex({ expiresAt: 1 })
     }, {}, [['indexes', /^dwa_sessions lacks the index \{"expiresAt":1\} expiring$/, /restart/]]],
+    ['deliveries of webhooks that are never removed', async ({ db }) => { await db.createCollection('dwa_webhook_deliveries') }, {}, [['indexes', /^dwa_webhook_deliveries lacks the index \{"expiresAt":1\} expiring$/, /restart/]]],
     ['a secret from elsewhere', set('connections', { clientSecret: 'v1.0.0.0.0' }), {}, [['secrets', /^connections "acme": clientSecret cannot be decrypted$/, /set it anew/]]],
     ['a key set that nobody serves', set('validators', { publicKeyJwkUri: 'http://127.0.0.1:1/jwks' }), {}, [['validators', /"shop": its key set is fetched over plain http/, /https/], ['validators', /"shop": its key set cannot be had: .*ECONNREFUSED/, /reached/]]],
     ['a connection to be authorized again', set('connections', { status: 'reauthorize', statusMessage: 'invalid_grant' }), {}, [['connections', /^"acme" must be authorized again: invalid_grant$/, /person/]]],

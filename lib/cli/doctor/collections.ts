@@ -10,6 +10,7 @@ import type { DocumentIndex } from '../../store/document-collection.js'
 import { failureIndexes } from '../../store/failure-locks.js'
 import { outboxIndex } from '../../store/outbox.js'
 import { recordSchema } from '../../store/record-schema.js'
+import { deliveryIndexes } from '../../webhooks/deliveries.js'
 import type { Report } from './report.js'
 
 /** As much of an index as matters: without the one it is slow, without the other wrong. */
@@ -20,7 +21,8 @@ const documents: ReadonlyMap<string, readonly DocumentIndex[]> = new Map([
   ['sessions', [...sessionIndexes, { keys: outboxIndex }]],
   ['interactions', interactionIndexes],
   ['failures', failureIndexes],
-  ['authorization_states', stateIndexes]
+  ['authorization_states', stateIndexes],
+  ['webhook_deliveries', deliveryIndexes]
 ])
 
 const mebibyte = 1024 * 1024
