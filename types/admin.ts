@@ -11,4 +11,8 @@ declare module 'fastify' {
     /** By the `admin` plugin. */
     admin: Admin
   }
+  interface FastifySchema {
+    /** Keeps a route out of the OpenAPI document, as @fastify/swagger says it. */
+    hide?: boolean
+  }
 }

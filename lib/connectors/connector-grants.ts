@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { errors, isAuthError } from '../errors.js'
 import { noTokens, type Grants } from '../oauth-client/grant.js'
 import type { OAuthServer } from '../oauth-client/oauth-server.js'
@@ -25,6 +24,8 @@ export const declaredGrantKind: RecordKind = {
   }
 }
 
+const tries = 20
+
 export type DeclaredGrant = Pick<StoredConnector, 'name' | 'status' | 'statusMessage' | 'configuration' | 'accessToken' | 'refreshToken' | 'tokenType' | 'expiresAt' | 'refreshAt' | 'account'> & { readonly fingerprint: string }
 
 /** The grant of a connector, with the client it belongs to. */
@@ -32,11 +33,14 @@ export interface OpenConnectorGrant extends ConnectorGrant {
   readonly client: ClientSettings
 }
 
+/** A client in the options, and what tokens of it rest on. */
+export interface DeclaredClient { readonly client: ClientSettings, readonly fingerprint: string }
+
 export interface ConnectorGrantsOptions {
   readonly stored: RecordCollection<StoredConnector>
   readonly declaredGrants: RecordCollection<DeclaredGrant>
-  /** The clients of `oauth2` connectors in the options, by name. */
-  readonly declared: ReadonlyMap<string, ClientSettings>
+  /** The `oauth2` connectors of the options, by name. */
+  readonly declared: ReadonlyMap<string, DeclaredClient>
   /** Drops what is remembered of a connector's grant. */
   readonly forget: (id: string) => void
   /** Milliseconds for one exchange. */
@@ -72,13 +76,12 @@ export class ConnectorGrants {
     }
   }
 
-  /** The id of a declared connector's grant, made when there is none; it holds nothing of another client. @throws DWA_STORE_UNAVAILABLE */
-  async idOfDeclared (name: string, client: ClientSettings): Promise<string> {
+  /** The id of a declared connector's grant, made when there is none; tokens of another client are thrown away. @throws DWA_STORE_UNAVAILABLE, DWA_STORE_CONFLICT */
+  async idOfDeclared (name: string, { fingerprint }: DeclaredClient): Promise<string> {
     const { declaredGrants } = this.#options
-    const fingerprint = fingerprintOf(client)
     const found = await declaredGrants.getByName(name) ?? await this.#create(name, fingerprint)
-    if (found.fields.fingerprint !== fingerprint) await this.#renew(found.id, fingerprint)
     this.#declaredIds.add(found.id)
+    if (found.fields.fingerprint !== fingerprint) await this.#renew(found.id, fingerprint)
     return found.id
   }
 
@@ -93,18 +96,24 @@ export class ConnectorGrants {
     }
   }
 
-  async #renew (id: string, fingerprint: string): Promise<void> {
+  async #renew (id: string, fingerprint: string, left = tries): Promise<void> {
     const { declaredGrants, forget } = this.#options
     const record = await declaredGrants.get(id)
     if (record === null || record.fields.fingerprint === fingerprint) return
-    await declaredGrants.update(id, record.version, { ...noTokens, fingerprint, configuration: record.fields.configuration + 1 }, { actor: { type: 'app', id: null } })
-    forget(id)
+    try {
+      await declaredGrants.update(id, record.version, { ...noTokens, fingerprint, configuration: record.fields.configuration + 1 }, { actor: { type: 'app', id: null } })
+    } catch (error) {
+      if (left === 0 || !isAuthError(error, 'DWA_STORE_CONFLICT')) throw error
+      await this.#renew(id, fingerprint, left - 1)
+    } finally {
+      forget(id)
+    }
   }
 
   async #open (id: string): Promise<OpenConnectorGrant | null> {
     const { stored, declaredGrants } = this.#options
     const record = this.#declaredIds.has(id) ? null : await stored.open(id)
-    if (record !== null) return storedGrant(record)
+    if (record !== null) return record.fields.type === 'oauth2' ? storedGrant(record) : null // another strategy by now
     const grant = await declaredGrants.open(id)
     return grant === null ? null : this.declaredGrant(grant)
   }
@@ -112,10 +121,10 @@ export class ConnectorGrants {
   /** What a declared connector was granted; null when the options do not have it any more, or have it with another client. */
   declaredGrant (record: OpenedRecord<DeclaredGrant>): OpenConnectorGrant | null {
     const { name, fingerprint } = record.fields
-    const client = this.#options.declared.get(name)
-    if (client === undefined || fingerprint !== fingerprintOf(client)) return null
+    const declared = this.#options.declared.get(name)
+    if (declared === undefined || fingerprint !== declared.fingerprint) return null
     this.#declaredIds.add(record.id)
-    return connectorGrant({ ...record, client })
+    return connectorGrant({ ...record, client: declared.client })
   }
 
   #server ({ client }: OpenConnectorGrant): OAuthServer {
@@ -131,9 +140,4 @@ export function storedGrant (record: OpenedRecord<StoredConnector>): OpenConnect
   const { clientSecret } = readCredentials(credentials)
   const client = { ...settings, ...(clientSecret === undefined ? {} : { clientSecret }) } as ClientSettings // which was checked before it was kept
   return connectorGrant({ ...record, secrets: tokens, client })
-}
-
-/** Changes with whatever tokens rest on. */
-function fingerprintOf ({ clientId, authorizationUrl, tokenUrl }: ClientSettings): string {
-  return createHash('sha256').update(JSON.stringify([clientId, authorizationUrl, tokenUrl])).digest('base64url')
 }

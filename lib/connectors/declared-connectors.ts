@@ -1,9 +1,10 @@
 import { errors } from '../errors.js'
 import { checkOptions } from '../options.js'
 import { checkUrl, createConnector, type Connector } from './connector.js'
+import type { DeclaredClient } from './connector-grants.js'
 import { plainFields, type ConnectorView } from './connector-schema.js'
 import type { DeclaredConnector } from './connectors-options.js'
-import { checkSettings, type ClientSettings } from './oauth2/client-settings.js'
+import { checkSettings, fingerprintOf, type ClientSettings } from './oauth2/client-settings.js'
 import { declaredView } from './declared-view.js'
 import { makeStrategy, splitSettings, strategyNames, strategyTypes, type StrategyName } from './strategy-types.js'
 import type { Strategy } from './strategy.js'
@@ -12,8 +13,8 @@ import type { Strategy } from './strategy.js'
 export interface ReadyConnector {
   readonly view: ConnectorView
   /** With the strategy of the options, or the one that is handed in for an `oauth2` client. */
-  readonly connect: (granted: (client: ClientSettings) => Strategy) => Connector
-  readonly client: ClientSettings | null
+  readonly connect: (granted: () => Strategy) => Connector
+  readonly client: DeclaredClient | null
 }
 
 /** The connectors of the options, by name. @throws DWA_OPTIONS_INVALID with the option's path */
@@ -33,7 +34,7 @@ function ready (name: string, given: DeclaredConnector, allowInsecure: boolean):
   const strategy = strategyOf(`${path}.auth`, type, settings, allowInsecure)
   const view = declaredView(name, plain, { ...splitSettings(type, settings).plain, type })
   return strategy === null
-    ? { view, client: clientOf(settings), connect: (granted) => connectWith(granted(clientOf(settings))) }
+    ? { view, client: { client: clientOf(settings), fingerprint: fingerprintOf(clientOf(settings), plain.baseUrl) }, connect: (granted) => connectWith(granted()) }
     : { view, client: null, connect: () => connectWith(strategy) }
 }
 

@@ -15,13 +15,14 @@ const entities = new Map([['&', '&amp;'], ['<', '&lt;'], ['>', '&gt;'], ['"', '&
 /** A URL may stand in HTML that escapes all but letters. */
 const percent = '(?:%|&#0*37;|&#[xX]0*25;)'
 
+/** Backslashes are counted to eight: an answer full of them would be read again for each of them. */
 function formsOf (character: string): string[] {
   const point = character.codePointAt(0) ?? 0
-  const units = Array.from({ length: character.length }, (_, at) => `\\\\+u${anyCase(character.charCodeAt(at).toString(16).padStart(4, '0'))}`).join('')
+  const units = Array.from({ length: character.length }, (_, at) => `\\\\{1,8}u${anyCase(character.charCodeAt(at).toString(16).padStart(4, '0'))}`).join('')
   const bytes = Array.from(Buffer.from(character), (byte) => `${percent}(?:25)*${anyCase(byte.toString(16).padStart(2, '0'))}`).join('')
   const entity = entities.get(character)
   return [
-    ...(character === '\\' ? ['\\\\+'] : character === '"' || character === '/' ? [`\\\\*${character}`] : [character.replace(/[$()*+.?[\]^{|}]/, '\\$&')]),
+    ...(character === '\\' ? ['\\\\{1,8}'] : character === '"' || character === '/' ? [`\\\\{0,8}${character}`] : [character.replace(/[$()*+.?[\]^{|}]/, '\\$&')]),
     units,
     bytes,
     `&#0*${point};`,

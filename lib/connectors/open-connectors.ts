@@ -14,7 +14,6 @@ import { connectorKind } from './connector-kind.js'
 import type { StoredConnector } from './connector-schema.js'
 import type { ConnectorsOptions } from './connectors-options.js'
 import { declaredConnectors } from './declared-connectors.js'
-import type { ClientSettings } from './oauth2/client-settings.js'
 import { connectorErrors } from './oauth2/connector-errors.js'
 import { grantStrategy } from './oauth2/connector-grant.js'
 import { readCredentials, StoredConnectors } from './stored-connectors.js'
@@ -24,7 +23,7 @@ import { makeStrategy } from './strategy-types.js'
 const maxStaleMs = 300_000
 
 /** A stored connector ready for use, or why it is not. */
-interface Usable { readonly id: string, readonly grant: OpenConnectorGrant | null, readonly connector: Connector | null, readonly problem: string }
+interface Usable { readonly id: string, readonly baseUrl: string, readonly grant: OpenConnectorGrant | null, readonly connector: Connector | null, readonly problem: string }
 
 /** The parts of the plugin, wired. */
 export interface OpenConnectors {
@@ -69,13 +68,17 @@ export function openConnectors (options: ConnectorsOptions, store: Store, logger
   const usable = (record: OpenedRecord<StoredConnector>): Usable => {
     const { id, fields: { name, type, baseUrl, headers, timeoutMs, retries, settings }, secrets } = record
     const grant = type === 'oauth2' ? storedGrant(record) : null
-    const read = async (): Promise<OpenConnectorGrant> => granting(name, (await stored.find(id)).grant)
+    const read = async (): Promise<OpenConnectorGrant> => {
+      const now = await stored.find(id)
+      if (now.baseUrl !== baseUrl) throw new errors.DWA_STORE_CONFLICT('The connector') // a request under way goes to the old host
+      return granting(name, now.grant)
+    }
     try {
       const auth = type === 'oauth2' ? grantStrategy(read, refresh) : makeStrategy(type, { ...settings, ...readCredentials(secrets['credentials']) })
-      return { id, grant, connector: createConnector({ baseUrl, auth, headers, timeoutMs, retries, allowInsecure, logger, clock }), problem: '' }
+      return { id, baseUrl, grant, connector: createConnector({ baseUrl, auth, headers, timeoutMs, retries, allowInsecure, logger, clock }), problem: '' }
     } catch (error) {
       if (!isAuthError(error, 'DWA_OPTIONS_INVALID')) throw error
-      return { id, grant, connector: null, problem: error.message } // its secrets were taken away by a change of host
+      return { id, baseUrl, grant, connector: null, problem: error.message } // its secrets were taken away by a change of host
     }
   }
   const stored = new OpenRecords<StoredConnector, Usable>({ records, open: usable, cache })
@@ -84,15 +87,9 @@ export function openConnectors (options: ConnectorsOptions, store: Store, logger
     stored.forget(id, name)
     granted.forget(id, name)
   }
-  const declaredIds = new Map<string, Promise<string>>()
-  const idOfDeclared = async (name: string, client: ClientSettings): Promise<string> => {
-    let id = declaredIds.get(name)
-    if (id === undefined) declaredIds.set(name, id = kept.idOfDeclared(name, client).catch((error: unknown) => { declaredIds.delete(name); throw error }))
-    return await id
-  }
-  const inCode = new Map([...ready].map(([name, { connect }]) => [name, connect((client) => grantStrategy(async () => {
-    const { grant } = await granted.find(await idOfDeclared(name, client))
-    if (grant === null) throw connectorErrors.notAuthorized(name) // another process runs other code, with another client of that name
+  const inCode = new Map([...ready].map(([name, { connect }]) => [name, connect(() => grantStrategy(async () => {
+    const grant = (await granted.lookFor(name))?.grant ?? null
+    if (grant === null) throw connectorErrors.notAuthorized(name) // or another process runs other code, with another client of that name
     return grant
   }, refresh))]))
 
@@ -132,7 +129,7 @@ export function openConnectors (options: ConnectorsOptions, store: Store, logger
     async grantOf (name) {
       const found = await find(name)
       const client = clients.get(name)
-      return found === null && client !== undefined ? await idOfDeclared(name, client) : granting(name, found?.grant ?? null).id
+      return found === null && client !== undefined ? await kept.idOfDeclared(name, client) : granting(name, found?.grant ?? null).id
     },
     async close () {
       await refresh.close()

@@ -44,6 +44,9 @@ export function strategyCredentials (strategy: Strategy, target: Target): Creden
     async renew ({ request }, head) {
       if (strategy.onUnauthorized === undefined || request === null) return null
       return await strategy.onUnauthorized(plain(head), request) === false ? null : { request: null }
+    },
+    rejected ({ request }) {
+      if (request !== null) strategy.onRejected?.(request)
     }
   }
 }

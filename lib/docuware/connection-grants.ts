@@ -61,7 +61,7 @@ export function connectionGrants ({ records, forget, identityOf, discover, audit
     },
     serverOf: identityOf,
     isKnown: ({ fields }) => fields.discovered !== undefined,
-    isIssuer: ({ fields }, iss) => fields.discovered !== undefined && isSameIssuer(iss, new URL(fields.discovered.issuer)),
+    isIssuer: ({ fields }, iss) => iss === null || (fields.discovered !== undefined && isSameIssuer(iss, new URL(fields.discovered.issuer))),
     isGone: async (connection) => await identityOf(connection).isGone(),
     async rediscover (id) {
       const connection = await openGrant({ open, errors: connectionErrors }, id)

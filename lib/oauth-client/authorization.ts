@@ -114,7 +114,7 @@ export class Authorization<One extends Grant> {
     if (only !== undefined && only !== begun.grant) return this.#refuse(begun, 'other', requestId, errors.invalidState())
     const grant = await grants.open(begun.grant)
     if (grant === null || grant.fields.configuration !== begun.configuration || !grants.isKnown(grant)) return this.#refuse(begun, `${grants.area}_changed`, requestId, errors.invalidState())
-    if (iss !== null && !grants.isIssuer(grant, iss)) return this.#refuse(begun, 'issuer', requestId, withReturn(errors.foreignIssuer(), begun))
+    if (!grants.isIssuer(grant, iss)) return this.#refuse(begun, 'issuer', requestId, withReturn(errors.foreignIssuer(), begun))
     if (code === null) return this.#refuse(begun, 'denied', requestId, withReturn(errors.denied(denial), begun, denial))
     try {
       const { answer, grant: asked } = await this.#exchange(grant, new URLSearchParams({ code, state }), { state, codeVerifier: begun.codeVerifier })

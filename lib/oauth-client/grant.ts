@@ -110,8 +110,8 @@ export interface Grants<One extends Grant> {
   readonly serverOf: (one: One) => AuthorizationServer
   /** Whether the authorization server is known. */
   readonly isKnown: (one: One) => boolean
-  /** Whether a callback's `iss` names the grant's authorization server (RFC 9207). */
-  readonly isIssuer: (one: One, iss: string) => boolean
+  /** Whether a callback's `iss`, null when it has none, may be that of the grant's authorization server (RFC 9207). */
+  readonly isIssuer: (one: One, iss: string | null) => boolean
   /** Whether there is no authorization endpoint at its address any more. When that is not clear there still is one. */
   readonly isGone: (one: One) => Promise<boolean>
   /** Finds the endpoints again and stores them; null where they are not discovered. @throws what discovery throws, DWA_STORE_CONFLICT when the grant became another */

@@ -39,8 +39,12 @@ export async function loadEngine (): Promise<void> {
 export class OAuthServer implements AuthorizationServer {
   readonly #options: OAuthServerOptions
 
+  /** As it is spelled when it is asked. */
+  readonly #tokenAddress: string
+
   constructor (options: OAuthServerOptions) {
     this.#options = options
+    this.#tokenAddress = new URL(options.tokenEndpoint).href
   }
 
   /** RFC 6749 §4.1.1 with PKCE (RFC 7636, S256). Never `prompt=consent`, which DocuWare answers 404. */
@@ -136,7 +140,8 @@ export class OAuthServer implements AuthorizationServer {
    * must not lose the tokens beside it, which the server has rotated by then.
    */
   async #fetch (address: string, { method, headers, body, signal }: CustomFetchOptions, last: Engine['last']): Promise<Response> {
-    const { timeoutMs, tokenEndpoint, allowSpecialAddress, defaults } = this.#options
+    const { timeoutMs, allowSpecialAddress, defaults } = this.#options
+    const asksForTokens = new URL(address).href === this.#tokenAddress
     const answer = await requestBounded(new URL(address), {
       method: method === 'POST' ? 'POST' : 'GET',
       headers: { ...headers, accept: 'application/json' },
@@ -148,9 +153,9 @@ export class OAuthServer implements AuthorizationServer {
     })
     const responseHeaders = Object.entries(answer.headers).flatMap(([name, value]) => [value ?? []].flat().map((one): [string, string] => [name, one]))
     const parsed = parseObject(answer.body)
-    if (address !== tokenEndpoint && isGoneStatus(answer.status)) throw new TokenFailure('gone', `answered with status ${answer.status}`) // whatever the body is
-    if (address !== tokenEndpoint || parsed === null) {
-      if (address === tokenEndpoint) last.seen = { status: answer.status, body: null }
+    if (!asksForTokens && isGoneStatus(answer.status)) throw new TokenFailure('gone', `answered with status ${answer.status}`) // whatever the body is
+    if (!asksForTokens || parsed === null) {
+      if (asksForTokens) last.seen = { status: answer.status, body: null }
       return new Response(answer.status === 204 ? null : answer.body.toString('utf8'), { status: answer.status, headers: responseHeaders })
     }
     last.seen = { status: answer.status, body: parsed }

@@ -33,7 +33,7 @@ const strategies: Array<[name: string, auth: Strategy, credentials: string[]]> =
   ['jwtAssertion with HS256', jwtAssertion({ issuer: 'someone', secret: 'hidden-secret' }), ['hidden', 'eyJ']],
   ['jwtAssertion with RS256', jwtAssertion({ issuer: 'someone', privateKey: pem }), ['eyJ', 'PRIVATE']],
   ['storeHeaders', storeHeaders({ storeId: '42', apiKey: 'hidden-key' }), ['hidden']],
-  ['one\'s own, in the path', { name: 'own', apply: (request) => ({ ...request, url: new URL(`/bot${'hidden:7%20'}/send`, request.url) }) }, ['hidden', '7%20', '7 ']],
+  ['one\'s own, in the path', { name: 'own', apply: (request) => ({ ...request, url: new URL(`/bot${'hidden:7%20'}/send`, request.url) }) }, ['hidden', '7%20', 'hidden:7 ']],
   ['one\'s own, with a path that is badly encoded', { name: 'own', apply: (request) => ({ ...request, url: new URL('/hidden-100%/send', request.url) }) }, ['hidden']],
   ['one\'s own, written into what it was given', { name: 'own', apply: (request) => { request.url.searchParams.set('q', 'hidden-parameter'); return request } }, ['hidden']],
   ['one\'s own, in capitals', { name: 'own', apply: (request) => withHeaders(request, { 'X-Own': 'hidden-header' }) }, ['hidden']],

@@ -118,6 +118,54 @@ t.test('practice: an expired token is refreshed, the request sent once more, and
   t.equal(tokenRequests(api).length, 3)
 })
 
+t.test('an API that refuses every new token does not make a refresh of each request', async (t) => {
+  const { api, connector, finish } = await made(t)
+  await finish({ access_token: 'token-1', expires_in: 3600, refresh_token: 'refresh-1' })
+  let issued = 1
+  const answer = ({ url }: { readonly url: string }, response: Parameters<EchoApi['answers'][number]>[1]): void => {
+    const [status, body] = url === '/token' ? [200, { access_token: `token-${++issued}`, expires_in: 3600, refresh_token: `refresh-${issued}` }] : [401, {}]
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  }
+  api.answers.push(...Array.from({ length: 100 }, () => answer))
+  for (let at = 0; at < 10; at++) await t.rejects(connector.get('/'), { code: /^DWA_CONNECTOR_(HTTP|REFRESH_FAILED)$/ })
+  t.ok(issued < 6, `${issued - 1} refreshes for 10 requests`)
+})
+
+t.test('tokens of another client are not found in the same store', async (t) => {
+  const { api, connector, finish, store } = await made(t)
+  await finish({ access_token: 'token-1', expires_in: 3600, refresh_token: 'refresh-1' })
+  const settings = { clientId: 'the-client', clientSecret: 'the-client-secret', authorizationUrl: `${api.url}/authorize`, tokenUrl: `${api.url}/token`, redirectUri, store, allowInsecure: true }
+  for (const change of [{ clientId: 'another' }, { tokenUrl: `${api.url}/other/token` }, { authorizationUrl: `${api.url}/other` }]) {
+    const other = createConnector({ baseUrl: api.url, auth: oauth2({ ...settings, ...change }), allowInsecure: true })
+    await t.rejects(other.get('/'), { code: 'DWA_CONNECTOR_NOT_AUTHORIZED' })
+  }
+  t.equal(api.requests.filter(({ url }) => url !== '/token').length, 0)
+  t.match(await connector.get('/'), { status: 200 })
+})
+
+t.test('a token endpoint is known however it is spelled', async (t) => {
+  for (const spelled of [(url: string) => url.replace('127.0.0.1', 'LOCALHOST'), (url: string) => url.replace('http', 'HTTP'), (url: string) => url.replace(/\/token$/, '/a/../token')]) {
+    const api = await startApi(t)
+    const auth = oauth2({ clientId: 'c', authorizationUrl: `${api.url}/authorize`, tokenUrl: spelled(`${api.url}/token`), redirectUri, store: new Map(), allowInsecure: true })
+    const state = new URL(await auth.authorizationUrl()).searchParams.get('state') ?? ''
+    api.answers.push(json(200, { access_token: 'token-1' }))
+    await auth.exchange({ code: 'c', state })
+    t.equal(tokenRequests(api).length, 1)
+  }
+})
+
+t.test('with an issuer, who comes back must say it', async (t) => {
+  const { api, auth, begin } = await made(t, { issuer: 'https://id.example' })
+  for (const iss of [undefined, 'https://other.example']) {
+    const state = (await begin()).searchParams.get('state') ?? ''
+    await t.rejects(auth.exchange({ code: 'c', state, ...(iss === undefined ? {} : { iss }) }), { code: 'DWA_CONNECTOR_FOREIGN_ISSUER' })
+  }
+  t.equal(tokenRequests(api).length, 0)
+  const state = (await begin()).searchParams.get('state') ?? ''
+  api.answers.push(json(200, { access_token: 'token-1' }))
+  await auth.exchange({ code: 'c', state, iss: 'https://id.example' })
+})
+
 t.test('what a refresh may come to', async (t) => {
   const cases: Array<[name: string, answer: object | null, code: string, status: number]> = [
     ['no refresh token', null, 'DWA_CONNECTOR_NO_REFRESH_TOKEN', 0],

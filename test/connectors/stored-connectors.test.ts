@@ -91,7 +91,7 @@ t.test('a field that is unknown, missing or malformed is an error with its name,
   const cases: Array<[field: string, given: object]> = [
     ['name', { name: '' }], ['name', { name: ' a' }], ['name', { name: { $ne: 1 } }],
     ['baseUrl', { baseUrl: 'http://shop.example' }], ['baseUrl', { baseUrl: 'http://127.0.0.1' }], ['baseUrl', { baseUrl: 'https://u:p@shop.example' }], ['baseUrl', { baseUrl: 'https://shop.example?x=1' }], ['baseUrl', { baseUrl: 'shop' }],
-    ['headers', { headers: { a: 'b\r\nc' } }], ['headers', { headers: { a: 1 } }], ['timeoutMs', { timeoutMs: 0 }], ['retries', { retries: -1 }], ['unknown', { unknown: 1 }],
+    ['headers', { headers: { a: 'b\r\nc' } }], ['headers', { headers: { a: 1 } }], ['headers', { headers: { 'a b': 'c' } }], ['headers', { headers: { 'a.b': 'c' } }], ['headers', { headers: { $a: 'c' } }], ['timeoutMs', { timeoutMs: 0 }], ['retries', { retries: -1 }], ['unknown', { unknown: 1 }],
     ['auth', { auth: { type: 'none' } }], ['auth', { auth: { type: 'apiKey' } }], ['auth', { auth: { type: 'apiKey', key: 'k', header: 'a', query: 'b' } }], ['auth', { auth: { type: 'apiKey', key: 'k', unknown: 1 } }], ['auth', { auth: { type: 'constructor' } }],
     ['auth', { auth: { ...oauth, tokenUrl: 'http://id.example/token' } }], ['auth', { auth: { ...oauth, authorizationUrl: 'x' } }], ['auth', { auth: { ...oauth, scopes: ['a b'] } }], ['auth', { auth: { type: 'jwtAssertion', issuer: 'a' } }]
   ]
@@ -256,9 +256,32 @@ t.test('connectors declared in code: strategies as they are made, settings as st
 
   const moved = (await connectorsApp(t, { declared: { dw: { ...declared.dw, auth: { ...clientOf(dw), clientId: 'another' } } } }, { uri, dw })).app
   await t.rejects(moved.connectors.use('dw').get('/Organizations'), { code: 'DWA_CONNECTOR_NOT_AUTHORIZED' }, 'tokens of another client are not its own')
+  t.match(await app.connectors.use('dw').get('/Organizations'), { status: 200 }, 'and nothing is lost by looking')
+  await Promise.all([moved.connectors.authorizationUrl('dw', { unbound: true }), moved.connectors.authorizationUrl('dw', { unbound: true })])
+  await eventually('the old code has no token any more', async () => await app.connectors.use('dw').get('/Organizations').then(() => false, ({ code }: { code?: string }) => code === 'DWA_CONNECTOR_NOT_AUTHORIZED'), 2000)
 
   await moved.connectors.create({ name: 'shop', baseUrl: api.url, auth: { type: 'bearer', token: 'stored-token' } })
   await eventually('a name that is both is neither', async () => await app.connectors.use('shop').get('/').then(() => false, ({ code }: { code?: string }) => code === 'DWA_CONNECTOR_CONFIGURATION'), 2000)
+})
+
+t.test('security 55: a request that waits does not take the token of another host along', async (t) => {
+  const [api, other] = [await startApi(t), await startApi(t)]
+  const { app } = await connectorsApp(t)
+  const auth = { type: 'oauth2' as const, clientId: 'c', authorizationUrl: `${api.url}/authorize`, tokenUrl: `${api.url}/token` }
+  await app.connectors.create({ name: 'shop', baseUrl: api.url, auth })
+  const authorizeWith = async (token: string): Promise<void> => {
+    const state = new URL(await app.connectors.authorizationUrl('shop', { unbound: true })).searchParams.get('state') ?? ''
+    api.answers.push(json(200, { access_token: token }))
+    t.equal((await app.inject({ url: `/connectors/oauth/callback?code=c&state=${state}` })).statusCode, 200)
+  }
+  await authorizeWith('token-of-api')
+  api.answers.push(json(503, {}, { 'retry-after': '1' }))
+  const waiting = app.connectors.use('shop').get('/slow')
+  await eventually('it waits', async () => api.requests.some(({ url }) => url === '/slow'))
+  await app.connectors.update('shop', { baseUrl: other.url })
+  await authorizeWith('token-of-other')
+  await t.rejects(waiting, { code: 'DWA_STORE_CONFLICT' })
+  t.notMatch(JSON.stringify(api.requests.map(({ headers }) => headers)), /token-of-other/)
 })
 
 t.test('options are checked with their paths', async (t) => {

@@ -59,6 +59,7 @@ t.test('hmac signs method, path, time and the very text that is sent', async (t)
     ['empty object', 'python', 'POST', '/orders', {}, '{}', ['POST', '/orders', time]],
     ['empty list', 'compact', 'POST', '/orders', [], '[]', ['POST', '/orders', time]],
     ['null', 'python', 'POST', '/orders', null, '', ['POST', '/orders', time]],
+    ['an object that says nothing', 'python', 'POST', '/orders', { a: undefined }, '{}', ['POST', '/orders', time]],
     ['false', 'python', 'POST', '/orders', false, 'false', ['POST', '/orders', time]],
     ['zero', 'python', 'POST', '/orders', 0, '0', ['POST', '/orders', time]],
     ['date', 'python', 'POST', '/orders', new Date(0), '"1970-01-01T00:00:00.000Z"', ['POST', '/orders', time, '"1970-01-01T00:00:00.000Z"']]

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { errors } from '../../errors.js'
 import { OAuthServer } from '../../oauth-client/oauth-server.js'
 import { findUrlProblem } from '../connector.js'
@@ -12,7 +13,7 @@ export const clientSettings = {
   authorizationUrl: { ...url, description: 'The authorization endpoint.' },
   tokenUrl: { ...url, description: 'The token endpoint.' },
   revocationUrl: { ...url, description: 'The revocation endpoint (RFC 7009), if there is one.' },
-  issuer: { ...url, description: 'What a callback\'s `iss` must be (RFC 9207). Without it `iss` is not looked at: give it when several connectors go to servers that do not trust each other.' },
+  issuer: { ...url, description: 'What every callback\'s `iss` must be (RFC 9207). Without it `iss` is not looked at: give it when several connectors go to servers that do not trust each other.' },
   scopes: { type: 'array', items: { type: 'string', pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$' }, maxItems: 100, uniqueItems: true, description: 'Asked for with each authorization.' },
   clientAuthentication: { enum: ['post', 'basic'], description: 'How the secret is sent to the token endpoint. Default `post`.' }
 } as const
@@ -48,6 +49,11 @@ export function findSettingsProblem (settings: Partial<ClientSettings>, allowIns
 export function checkSettings (path: string, settings: Partial<ClientSettings>, allowInsecure: boolean): void {
   const found = findSettingsProblem(settings, allowInsecure)
   if (found !== null) throw new errors.DWA_OPTIONS_INVALID(`${path}.${found.field}`, found.problem)
+}
+
+/** Changes with whatever tokens rest on. @param more what else that is: the host they are sent to */
+export function fingerprintOf ({ clientId, authorizationUrl, tokenUrl, revocationUrl }: ClientSettings, ...more: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify([clientId, authorizationUrl, tokenUrl, revocationUrl ?? null, ...more])).digest('base64url')
 }
 
 /** The authorization server of such a client. Whoever writes settings chooses the hosts: an internal one may be meant. */

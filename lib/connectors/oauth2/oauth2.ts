@@ -9,7 +9,7 @@ import type { Lease } from '../../store/lease.js'
 import { silentLogger } from '../../store/logger.js'
 import { checkUrl } from '../connector.js'
 import type { Strategy } from '../strategy.js'
-import { checkSettings, clientSettings, serverFor, type ClientSettings } from './client-settings.js'
+import { checkSettings, clientSettings, fingerprintOf, serverFor, type ClientSettings } from './client-settings.js'
 import { connectorErrors } from './connector-errors.js'
 import { connectorGrant, fieldsWith, grantStrategy, type ConnectorGrant } from './connector-grant.js'
 import { KeptGrant, KeptStates, type TokenStore } from './token-store.js'
@@ -18,7 +18,7 @@ export interface OAuth2Options extends ClientSettings {
   /** Where the authorization server sends people back to. */
   readonly redirectUri: string
   readonly store: TokenStore
-  /** Tells connectors of one store apart. Default `default`. */
+  /** Tells connectors of one store apart that are the same client. Default `default`. */
   readonly name?: string | undefined
   /** Seconds before its end from which on an access token is refreshed. Default 300. */
   readonly refreshBeforeSeconds?: number | undefined
@@ -71,7 +71,8 @@ export function oauth2 (options: OAuth2Options): OAuth2Strategy {
   const { redirectUri, store, name = 'default', refreshBeforeSeconds = 300, timeoutMs = 10_000, allowInsecure = false, clock = systemClock, randomBytes } = options
   checkSettings('oauth2', options, allowInsecure)
   checkUrl('oauth2.redirectUri', redirectUri, true)
-  const kept = new KeptGrant(store, name)
+  const fingerprint = fingerprintOf(options)
+  const kept = new KeptGrant(store, name, fingerprint)
   const server = serverFor(options, { timeoutMs, allowInsecure })
   const grants: Grants<ConnectorGrant> = {
     area: 'connector',
@@ -95,7 +96,7 @@ export function oauth2 (options: OAuth2Options): OAuth2Strategy {
   const authorization = new Authorization({
     ...shared,
     unsaved,
-    states: new KeptStates(store, name, now),
+    states: new KeptStates(store, name, fingerprint, now),
     exclusively: async (id, title, operation) => await refresh.exclusively(id, title, operation),
     redirectUri,
     randomBytes

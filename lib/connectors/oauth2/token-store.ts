@@ -7,7 +7,7 @@ import { connectorGrant, type ConnectorGrant } from './connector-grant.js'
 
 /**
  * Where an `oauth2` strategy of an app's own keeps tokens and begun authorizations: plain objects under texts. A `Map` will do for a script.
- * `delete` answers false when there was nothing, as Map's does: that is how a state counts once. What is kept is secret.
+ * `delete` answers false (or 0) when there was nothing, as Map's does: that is how a state counts once. What is kept is secret.
  */
 export interface TokenStore {
   get (key: string): unknown
@@ -27,11 +27,14 @@ const nothing: Kept = { version: 0, fields: { status: 'draft', configuration: 1 
 export class KeptGrant {
   readonly #store: TokenStore
   readonly #name: string
+  readonly #key: string
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor (store: TokenStore, name: string) {
+  /** @param fingerprint of what tokens rest on: those of another client are not found */
+  constructor (store: TokenStore, name: string, fingerprint: string) {
     this.#store = store
     this.#name = name
+    this.#key = `oauth2/${name}/${fingerprint}`
   }
 
   async open (): Promise<ConnectorGrant> {
@@ -48,10 +51,6 @@ export class KeptGrant {
     })
     this.#last = turn.catch(() => {}) // who asked for it is told
     await turn
-  }
-
-  get #key (): string {
-    return `oauth2/${this.#name}`
   }
 
   async #read (): Promise<Kept> {
@@ -81,13 +80,13 @@ function isKept (value: unknown): value is Kept {
 /** Begun authorizations of one connector in a token store. */
 export class KeptStates implements BegunAuthorizations {
   readonly #store: TokenStore
-  readonly #name: string
+  readonly #prefix: string
   readonly #now: () => number
 
   /** @param now milliseconds since 1970 */
-  constructor (store: TokenStore, name: string, now: () => number) {
+  constructor (store: TokenStore, name: string, fingerprint: string, now: () => number) {
     this.#store = store
-    this.#name = name
+    this.#prefix = `oauth2/${name}/${fingerprint}/state/`
     this.#now = now
   }
 
@@ -98,13 +97,15 @@ export class KeptStates implements BegunAuthorizations {
   async consume (state: string): Promise<BegunAuthorization | null> {
     const key = this.#key(state)
     const found = await this.#store.get(key)
-    if (!isBegun(found) || await this.#store.delete(key) === false || found.until <= this.#now()) return null
+    if (!isBegun(found)) return null
+    const taken = await this.#store.delete(key)
+    if (taken === false || taken === 0 || found.until <= this.#now()) return null
     return found
   }
 
   /** By its hash: comparing the state itself would take as long as it agrees. */
   #key (state: string): string {
-    return `oauth2/${this.#name}/state/${createHash('sha256').update(state).digest('base64url')}`
+    return `${this.#prefix}${createHash('sha256').update(state).digest('base64url')}`
   }
 }
 

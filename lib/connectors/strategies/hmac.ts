@@ -38,12 +38,15 @@ export function hmac (options: HmacOptions): Strategy {
     apply (request) {
       const text = bodyOf(request, form)
       const timestamp = String(Math.floor(clock.now() / 1000))
-      const signed = [request.method, request.path, timestamp, ...(text === null || isEmpty(request.json) ? [] : [text])].join('\n')
+      const signed = [request.method, request.path, timestamp, ...(text === null || empty.has(text) ? [] : [text])].join('\n')
       const signature = createHmac('sha256', secret).update(signed).digest('base64')
       return { ...withHeaders(request, { 'x-api-key': key, 'x-timestamp': timestamp, 'x-signature': signature }), body: text }
     }
   }
 }
+
+/** What is false in Python. */
+const empty = new Set(['{}', '[]', '""', '0', '-0.0', 'false', 'null'])
 
 function bodyOf ({ json, body }: ConnectorRequest, form: 'python' | 'compact'): string | null {
   if (json === undefined && body !== null) throw new errors.DWA_CONNECTOR_INVALID_REQUEST('hmac signs JSON alone: give the body as json')
@@ -58,9 +61,4 @@ function compactJson (value: unknown): string {
     return member
   }))
   return canonicalJson(plain)
-}
-
-/** Python's truth test. */
-function isEmpty (json: unknown): boolean {
-  return typeof json === 'object' && json !== null ? Object.keys(json).length === 0 && !('toJSON' in json) : !json
 }
