@@ -30,4 +30,5 @@ export function readBody (payload: BodySource, declaredLength: string | undefine
   })
   payload.on('end', () => { end(chunks) })
   payload.on('error', () => { end('aborted') })
+  payload.on('close', () => { end('aborted') }) // destroyed without an error
 }
