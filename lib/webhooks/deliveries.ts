@@ -43,6 +43,8 @@ export interface DeliveriesOptions {
 export interface Turn {
   /** Ends it once: handled for good, or free for the next try. Never rejects. */
   end (handled: boolean): Promise<void>
+  /** Prolongs it no more: it is free within half a minute, unless it is ended before. */
+  lapse (): void
 }
 
 /** Which deliveries were handled: each by one process, once, unless its handler fails. */
@@ -91,7 +93,8 @@ export class Deliveries {
         ended = true
         cancel()
         await this.#attempt(handled ? prolong(clock.now() + rememberMs, true) : release)
-      }
+      },
+      lapse: () => { cancel() }
     }
   }
 

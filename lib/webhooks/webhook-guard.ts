@@ -130,7 +130,7 @@ export class WebhookGuard {
     }
     if (turn === 'taken') throw Object.assign(new errors.DWA_WEBHOOK_IN_PROGRESS(), { headers: { 'retry-after': retryAfter } })
     this.#turns.set(request, turn)
-    reply.raw.once('finish', () => { turn.end(isSuccess(reply.raw.statusCode)).catch(() => {}) }) // for answers that pass by Fastify; it never rejects
+    watch(reply, turn)
     return false
   }
 
@@ -164,6 +164,18 @@ function fail ({ name, request, done }: Attempt, error: unknown): void {
   const failure = error instanceof Error ? error : new errors.DWA_WEBHOOK_CONFIGURATION({ cause: error })
   if (isAuthError(failure, 'DWA_WEBHOOK_CONFIGURATION')) request.log.error({ err: failure, webhook: name }, 'a webhook source cannot be used')
   done(failure)
+}
+
+/** For answers that pass by Fastify, and those that nobody waits for any more. An end never rejects. */
+function watch (reply: FastifyReply, turn: Turn): void {
+  const { raw } = reply
+  const gone = (): void => {
+    if (reply.sent) turn.end(false).catch(() => {}) // after `finish` it has ended already
+    else turn.lapse() // the handler may still be at it, and what it returns is heard of
+  }
+  raw.once('finish', () => { turn.end(isSuccess(raw.statusCode)).catch(() => {}) })
+  if (raw.destroyed) gone()
+  else raw.once('close', gone)
 }
 
 /** Whose refused requests count together. */

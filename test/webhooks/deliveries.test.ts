@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { request as send, ServerResponse, type IncomingMessage } from 'node:http'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
 import { Deliveries, deliveryIndexes, type DeliveryDocument } from '../../lib/webhooks/deliveries.js'
@@ -145,6 +146,81 @@ t.test('an answer that passes by Fastify counts as well', async (t) => {
   await eventually('the id is remembered', async () => await documents.countDocuments({ done: true }) === 1)
   t.equal((await deliver(app, 'a', '/hijacked')).statusCode, 200)
   t.equal(handled, 2)
+})
+
+t.test('a sender who goes away before the answer does not keep the id for a quarter of an hour', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const clock = new ManualClock()
+  const { app } = await webhookApp(t, { uri, sources: { shop }, store: { clock } })
+  const handlers: Array<(answer: (payload?: string) => void) => void> = []
+  const began = async (): Promise<(payload?: string) => void> => await new Promise((resolve) => { handlers.push(resolve) })
+  app.post('/slow', { config: { webhook: 'shop' } }, async () => await new Promise((resolve) => { handlers.shift()?.(resolve) }))
+  app.post('/hijacked', { config: { webhook: 'shop' } }, (_request, reply) => {
+    reply.hijack()
+    reply.raw.writeHead(200).write('half of it')
+    handlers.shift()?.(() => {})
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { documents } = await spied(app)
+  const { port } = new URL(app.listeningOrigin)
+  const leave = async (path: string, id: string) => {
+    const handler = began()
+    const arrived = new Promise<ServerResponse>((resolve) => { app.server.once('request', (_request: IncomingMessage, response: ServerResponse) => { resolve(response) }) })
+    const request = send({ port, method: 'POST', path, headers: { 'content-length': '2', 'content-type': 'application/json', 'x-signature': sign('{}'), 'x-delivery': id } })
+    request.on('error', () => {})
+    request.end('{}')
+    const gone = once(await arrived, 'close')
+    const answer = await handler
+    request.destroy()
+    await gone
+    return answer
+  }
+
+  await leave('/hijacked', 'a')
+  await eventually('the id is released', async () => await documents.countDocuments({}) === 0)
+
+  const answer = await leave('/slow', 'b')
+  t.equal((await deliver(app, 'b')).statusCode, 503, 'the handler is still at it')
+  answer('done')
+  await eventually('the id is remembered', async () => await documents.countDocuments({ done: true }) === 1)
+  t.equal((await deliver(app, 'b')).body, '', 'and what it did is not done again')
+
+  const silent = await leave('/slow', 'c')
+  silent() // Fastify sends nothing then, and runs no hook
+  for (let renewals = 0; renewals < 3; renewals++) {
+    t.equal((await deliver(app, 'c')).statusCode, 503)
+    clock.advance(10_000)
+  }
+  t.strictSame((await deliver(app, 'c')).json(), { handled: 'shop' })
+})
+
+t.test('a sender who went away before the turn began is not waited for either', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const proxy = await startProxy(t, uri)
+  const clock = new ManualClock()
+  const { app, handled } = await webhookApp(t, { uri: proxy.uri, sources: { shop }, store: { clock } })
+  app.post('/silent', { config: { webhook: 'shop' } }, async () => { handled.push({ body: null, webhook: null }) })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  await deliver(app, 'first')
+  const { port } = new URL(app.listeningOrigin)
+  const arrived = once(app.server, 'request')
+  const hold = proxy.hold('update')
+  const request = send({ port, method: 'POST', path: '/silent', headers: { 'content-length': '2', 'content-type': 'application/json', 'x-signature': sign('{}'), 'x-delivery': 'a' } })
+  request.on('error', () => {})
+  request.end('{}')
+  const [, response]: unknown[] = await arrived
+  if (!(response instanceof ServerResponse)) throw new TypeError('a response is needed')
+  const gone = once(response, 'close')
+  await hold.waiting(1)
+  request.destroy()
+  await gone
+  await hold.release()
+  await eventually('the handler has run', () => handled.length === 2)
+  for (let renewals = 0; renewals < 3; renewals++) {
+    t.equal((await deliver(app, 'a')).statusCode, 503)
+    clock.advance(10_000)
+  }
+  t.strictSame((await deliver(app, 'a')).json(), { handled: 'shop' })
 })
 
 t.test('ids are remembered for dedupeSeconds, and at least as long as their timestamps are accepted', async (t) => {
