@@ -139,6 +139,9 @@ export interface StoredConnector {
   readonly account?: object
 }
 
+/** Where a connector's authorization stands. */
+export type ConnectorState = Pick<ConnectorView, 'status' | 'statusMessage' | 'hasAccessToken' | 'hasRefreshToken' | 'expiresAt'>
+
 /** A connector as it is shown: without its secrets, but with which of them are there. */
 export interface ConnectorView {
   /** Null for one declared in code. */

@@ -10,8 +10,8 @@ import type { OpenedRecord } from '../store/record-collection.js'
 import type { Store } from '../store/store.js'
 import { createConnector, type Connector } from './connector.js'
 import { ConnectorGrants, declaredGrantKind, storedGrant, type DeclaredGrant, type OpenConnectorGrant } from './connector-grants.js'
-import { connectorKind } from './connector-kind.js'
-import type { StoredConnector } from './connector-schema.js'
+import { connectorKind, toState } from './connector-kind.js'
+import type { ConnectorState, StoredConnector } from './connector-schema.js'
 import type { ConnectorsOptions } from './connectors-options.js'
 import { declaredConnectors } from './declared-connectors.js'
 import { connectorErrors } from './oauth2/connector-errors.js'
@@ -93,6 +93,13 @@ export function openConnectors (options: ConnectorsOptions, store: Store, logger
     return grant
   }, refresh))]))
 
+  const stateOf = async (name: string): Promise<ConnectorState> => {
+    if (!clients.has(name)) return toState(null)
+    const grant = (await granted.lookFor(name))?.grant ?? null
+    const { accessToken, refreshToken } = grant?.secrets ?? {}
+    return toState({ status: 'draft', ...grant?.fields, hasAccessToken: accessToken !== undefined, hasRefreshToken: refreshToken !== undefined })
+  }
+
   /** @throws DWA_CONNECTOR_CONFIGURATION, DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE */
   const find = async (name: string): Promise<Usable | null> => {
     if (!ready.has(name)) return await stored.find(name)
@@ -122,7 +129,7 @@ export function openConnectors (options: ConnectorsOptions, store: Store, logger
   }
 
   return {
-    connectors: new StoredConnectors({ records, auditLog, allowInsecure, declared: new Map([...ready].map(([name, { view }]) => [name, view])), onChange: forget }),
+    connectors: new StoredConnectors({ records, auditLog, allowInsecure, declared: new Map([...ready].map(([name, { view }]) => [name, view])), stateOf, onChange: forget }),
     use,
     authorization,
     redirectUri,

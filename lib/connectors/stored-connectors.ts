@@ -7,7 +7,7 @@ import type { RecordCollection, StoredRecord } from '../store/record-collection.
 import { cleared, RecordInput } from '../store/record-input.js'
 import { findUrlProblem } from './connector.js'
 import { toView } from './connector-kind.js'
-import { connectorPatchSchema, connectorSchema, secretlessSchema, settingsPatchSchema, type ConnectorInput, type ConnectorPatch, type ConnectorView, type StoredConnector } from './connector-schema.js'
+import { connectorPatchSchema, connectorSchema, secretlessSchema, settingsPatchSchema, type ConnectorInput, type ConnectorPatch, type ConnectorState, type ConnectorView, type StoredConnector } from './connector-schema.js'
 import { findSettingsProblem } from './oauth2/client-settings.js'
 import { makeStrategy, splitSettings, strategyTypes, type StrategyName } from './strategy-types.js'
 
@@ -17,6 +17,8 @@ export interface StoredConnectorsOptions {
   readonly allowInsecure: boolean
   /** Those of the options, by name, as they are shown. */
   readonly declared: ReadonlyMap<string, ConnectorView>
+  /** What a declared connector was granted, as it is shown. @throws DWA_STORE_UNAVAILABLE */
+  readonly stateOf: (name: string) => Promise<ConnectorState>
   /** Told of every record that a change has touched or may have touched. */
   readonly onChange: (id: string | null, name: string) => void
 }
@@ -59,15 +61,17 @@ export class StoredConnectors {
   /** The connector of that name or id, declared or stored; null when there is none. @throws DWA_STORE_UNAVAILABLE */
   async get (idOrName: string): Promise<ConnectorView | null> {
     const declared = this.#options.declared.get(idOrName)
-    if (declared !== undefined) return declared
+    if (declared !== undefined) return { ...declared, ...await this.#options.stateOf(idOrName) }
     const record = await this.#managed.find(idOrName)
     return record === null ? null : toView(record)
   }
 
   /** All connectors by name, declared and stored. @throws DWA_STORE_UNAVAILABLE */
   async list (): Promise<ConnectorView[]> {
+    const { declared, stateOf } = this.#options
     const stored = (await this.#options.records.list()).map(toView)
-    return [...this.#options.declared.values(), ...stored].sort((one, other) => one.name < other.name ? -1 : 1)
+    const inCode = await Promise.all([...declared].map(async ([name, view]) => ({ ...view, ...await stateOf(name) })))
+    return [...inCode, ...stored].sort((one, other) => one.name < other.name ? -1 : 1)
   }
 
   /** At most `limit` stored connectors by name, from the one that follows the name `after` on. @throws DWA_STORE_UNAVAILABLE */
@@ -122,9 +126,7 @@ export class StoredConnectors {
 
   /** @param lacksSecrets whether required secrets may be missing, because they were cleared */
   #check (type: StrategyName, settings: Settings, lacksSecrets: boolean): void {
-    const names: readonly string[] = strategyTypes[type].secrets
-    const schema: { readonly required: readonly string[] } = strategyTypes[type].schema
-    if (lacksSecrets && schema.required.some((name) => names.includes(name) && !(name in settings))) {
+    if (lacksSecrets && type !== 'oauth2' && !strategyTypes[type].secrets.some((name) => name in settings)) {
       const found = findDisagreement(secretlessSchema(type), settings)
       if (found !== null) throw input.invalid(`auth.${found.path}`, found.problem)
     } else {

@@ -134,6 +134,8 @@ t.test('security 55: whoever changes a host gets no secret sent there', async (t
   t.equal(api.requests.at(-1)?.headers['x-api-key'], 'both-at-once')
   t.match(await app.connectors.update('shop', { auth: { type: 'basic', username: 'ann' } }), { hasCredentials: false, auth: { type: 'basic', username: 'ann' } }, 'another strategy has none of its own')
   await t.rejects(app.connectors.update('shop', { auth: { type: 'bearer', header: 'x' } }), { code: 'DWA_CONNECTOR_INVALID' })
+  await app.connectors.update('shop', { auth: { type: 'jwtAssertion', issuer: 'me', secret: 'jwt-secret' } })
+  t.match(await app.connectors.update('shop', { baseUrl: other.url, auth: { audience: 'them' } }), { hasCredentials: false, auth: { type: 'jwtAssertion', issuer: 'me', audience: 'them' } })
 })
 
 t.test('a change, a rename and a removal are known to every process within a second', async (t) => {
@@ -215,7 +217,7 @@ t.test('who is not of the role `system` begins nothing, and a callback that is w
   const fourth = await begin()
   t.match(await back(`code=${fourth.code}&state=${fourth.state}&iss=https://other.example`, fourth.cookie), { statusCode: 400, body: /another authorization server/ })
   const fifth = await begin()
-  await app.connectors.update('dw', { auth: { clientId: 'changed since' } })
+  await app.connectors.update('dw', { auth: { clientId: 'changed since', issuer: null } })
   t.match(await back(`code=${fifth.code}&state=${fifth.state}`, fifth.cookie), { statusCode: 400, body: /Invalid session/ }, 'the connector is another by now')
   const page = await app.inject({ method: 'POST', url: '/connectors/dw/authorize', headers: asSystem, payload: { returnTo: '/done?x=1' } })
   const home = new URL(String(page.headers.location)).searchParams.get('state') ?? ''
@@ -246,7 +248,9 @@ t.test('connectors declared in code: strategies as they are made, settings as st
   await t.rejects(app.connectors.authorizationUrl('dw'), { code: 'DWA_DOCUWARE_UNBOUND' })
 
   await t.rejects(app.connectors.use('dw').get('/Organizations'), { code: 'DWA_CONNECTOR_NOT_AUTHORIZED' })
+  t.match(await app.connectors.get('dw'), { status: 'draft', hasAccessToken: false })
   t.match(await authorize(app, dw, 'dw'), { statusCode: 200, body: /dw is connected/ })
+  t.match(await app.connectors.get('dw'), { status: 'authorized', hasAccessToken: true, hasRefreshToken: true })
   t.match(await app.connectors.use('dw').get('/Organizations'), { status: 200 })
   t.match(await other.connectors.use('dw').get('/Organizations'), { status: 200 }, 'in every process')
   dw.expireTokens()
