@@ -68,6 +68,8 @@ export const errors = {
   DWA_ADMIN_PRECONDITION_REQUIRED: createError('DWA_ADMIN_PRECONDITION_REQUIRED', 'The header If-Match is needed, with the ETag of what is to be changed', 428),
   /** Something failed that is nobody's business but the app's. */
   DWA_ADMIN_FAILED: createError('DWA_ADMIN_FAILED', 'The request failed', 500),
+  /** A hook of the app refused a request to the administration API; the answer has the status that the hook chose. */
+  DWA_ADMIN_REFUSED: createError('DWA_ADMIN_REFUSED', 'The app does not take the request', 403),
   /** As many streams and exports of the log are open as may be. */
   DWA_ADMIN_TOO_MANY_STREAMS: createError('DWA_ADMIN_TOO_MANY_STREAMS', 'As many streams of the log are open as may be: try again later', 503),
   /** A form of the console that was not made for this person in this browser (security.md 13). */

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
-import rateLimit from '@fastify/rate-limit'
+import rateLimit, { type RateLimitOptions } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { adminOptionsSchema, type AdminOptions } from '../lib/admin/admin-options.js'
@@ -8,13 +8,14 @@ import { entityTag } from '../lib/admin/entity-tag.js'
 import { LogReaders } from '../lib/admin/log-readers.js'
 import { routeSchema, secured } from '../lib/admin/openapi.js'
 import { writeCursor } from '../lib/admin/pages.js'
-import { problemOf } from '../lib/admin/problem.js'
+import { failureOf, problemOf, refusalOf } from '../lib/admin/problem.js'
 import { readQuery } from '../lib/admin/query.js'
 import { readObject } from '../lib/admin/read-body.js'
 import type { Answer, Call, Operation, Resource, Role } from '../lib/admin/resource.js'
 import { resourcesOf } from '../lib/admin/resources.js'
 import type { NamedRecords } from '../lib/admin/resources/named-records.js'
 import { errors, isAuthError } from '../lib/errors.js'
+import { networkOf } from '../lib/http/address-network.js'
 import { isCrossSite } from '../lib/http/cookie-header.js'
 import { checkOptions } from '../lib/options.js'
 import '../types/admin.js'
@@ -74,12 +75,15 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
   scope.setSerializerCompiler(() => (body) => JSON.stringify(body)) // a serializer made of a schema would drop what the schema does not name
   scope.setErrorHandler(sendProblem)
   scope.setNotFoundHandler(async () => { throw new errors.DWA_ADMIN_UNKNOWN_ROUTE() })
-  await scope.register(rateLimit, {
-    global: false,
+  const limit: RateLimitOptions = { // in full: where the app has a limiter of its own, what is left out would be as it says there
     max: requestsPerMinute,
     timeWindow: 60_000,
+    allowList: [],
+    ban: -1,
+    keyGenerator: ({ ip }) => networkOf(ip),
     errorResponseBuilder: (_request, { ttl }) => new errors.DWA_RATE_LIMITED(Math.ceil(ttl / 1000))
-  })
+  }
+  await scope.register(rateLimit, { global: false, ...limit })
   const { publicUrl } = scope.store
   const trusted = new Set(publicUrl === null ? [] : [new URL(publicUrl).origin])
   scope.addHook('onRequest', async ({ headers }, reply) => {
@@ -87,7 +91,7 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
     // Of any method: reading secrets and verifying leave entries, and no other site has business with an answer.
     if (isCrossSite({ method: 'POST', origin: headers.origin, secFetchSite: [headers['sec-fetch-site'] ?? []].flat().at(0) }, trusted)) throw new errors.DWA_CROSS_SITE()
   })
-  scope.addHook('onRequest', scope.rateLimit())
+  scope.addHook('onRequest', scope.rateLimit(limit))
   scope.addHook('onSend', async (_request, reply) => { // the app's CORS, if it has some, is not for administration
     for (const name of Object.keys(reply.getHeaders())) if (name.startsWith('access-control-')) reply.removeHeader(name)
   })
@@ -118,7 +122,7 @@ function addRoute (scope: FastifyInstance, operation: Operation, schema: object,
     exposeHeadRoute: false, // it would run the whole operation, streams and audit entries included
     onRequest: [requireOneOf(scope, roles), requireJson],
     async handler (request, reply) {
-      const answer = await run({ ...callOf(request), query: readQuery(query, request.query) })
+      const answer = await run({ ...callOf(request), query: readQuery(query, request.query) }).catch((error: unknown) => { throw failureOf(error) })
       return answer.stream === undefined ? send(request, reply, answer) : sendStream(reply.type(type), answer.stream, sending)
     }
   })
@@ -180,8 +184,9 @@ function textsOf (query: unknown): Record<string, string> {
 
 /** Every error as problem details. What is nobody's business but the app's is in its log. */
 function sendProblem (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const problem = problemOf(error, request.id)
-  if (problem.status >= 500) request.log.error({ err: error }, 'a request to the administration API failed')
+  const refusal = refusalOf(error, request.id)
+  const problem = refusal ?? problemOf(error, request.id)
+  if (refusal === null && problem.status >= 500) request.log.error({ err: error }, 'a request to the administration API failed')
   if (isAuthError(error) && 'headers' in error && typeof error.headers === 'object') reply.headers({ ...error.headers })
   return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem))
 }

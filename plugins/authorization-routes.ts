@@ -3,6 +3,7 @@ import rateLimit from '@fastify/rate-limit'
 import { stringifySetCookie } from 'cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errors, isAuthError } from '../lib/errors.js'
+import { networkOf } from '../lib/http/address-network.js'
 import { cookieValues, isCrossSite } from '../lib/http/cookie-header.js'
 import type { RenderedPage } from '../lib/http/page.js'
 import type { Actor } from '../lib/log/log-entry.js'
@@ -49,6 +50,7 @@ export async function authorizationRoutes (scope: FastifyInstance, { authorizati
     global: false,
     max: requestsPerMinute,
     timeWindow: 60_000,
+    keyGenerator: ({ ip }) => networkOf(ip),
     errorResponseBuilder: (_request, { ttl }) => new errors.DWA_RATE_LIMITED(Math.ceil(ttl / 1000))
   })
   scope.addHook('onRequest', async (request, reply) => {

@@ -45,6 +45,19 @@ export function problemOf (error: unknown, requestId: string): Problem {
   }
 }
 
+/** What a caller learns when a hook of the app refuses the request by an error of its own: the status that it chose, and nothing else of it. Null: it is something else. */
+export function refusalOf (error: unknown, requestId: string): Problem | null {
+  const status: unknown = Object(error).statusCode
+  if (isAuthError(error) || foreign.has(codeOf(error)) || typeof status !== 'number' || !Number.isInteger(status) || !((status >= 400 && status < 500) || status === 503)) return null
+  const { code, message } = new errors.DWA_ADMIN_REFUSED()
+  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail: message, code, requestId }
+}
+
+/** What failed in an operation, as an error of this package: whatever status an error of somebody else's has, it is not for the caller. */
+export function failureOf (error: unknown): Error {
+  return isAuthError(error) ? error : new errors.DWA_ADMIN_FAILED({ cause: error })
+}
+
 /** Errors about a field say so in `field`, and begin with its whole path: `redirectUris[0]: must be a string`. */
 function partsOf (error: Error): ProblemPart[] {
   const field = 'field' in error && typeof error.field === 'string' ? error.field : null

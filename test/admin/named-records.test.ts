@@ -59,7 +59,7 @@ class Things implements NamedRecords {
 for (const [decorator, path] of [['connectors', '/connectors'], ['webhookSources', '/webhook-sources']] as const) {
   t.test(`${path} is there with app.${decorator}, for system`, async (t) => {
     const things = new Things()
-    const app = await adminApp(t, { uri: mongo.uri, webhooks: false, store: { collectionPrefix: `${decorator}_` }, before: async (app) => { app.decorate(decorator, Object(things)) } })
+    const app = await adminApp(t, { uri: mongo.uri, webhooks: false, admin: { console: false }, store: { collectionPrefix: `${decorator}_` }, before: async (app) => { app.decorate(decorator, Object(things)) } })
     const sent = [['GET', path], ['POST', path], ['GET', `${path}/x`], ['PATCH', `${path}/x`], ['DELETE', `${path}/x`], ['GET', `${path}/x/secrets`]] as const
     for (const [method, url] of sent) {
       const body = method === 'POST' || method === 'PATCH' ? { body: {} } : {}
@@ -86,7 +86,7 @@ for (const [decorator, path] of [['connectors', '/connectors'], ['webhookSources
 t.test('what fails inside is told to the app\'s log, and nobody else learns more than that it failed', async (t) => {
   const things = new Things()
   const lines: string[] = []
-  const app = await adminApp(t, { uri: mongo.uri, webhooks: false, store: { collectionPrefix: 'failing_' }, onLine: (line) => { lines.push(line) }, before: async (app) => { app.decorate('connectors', Object(things)) } })
+  const app = await adminApp(t, { uri: mongo.uri, webhooks: false, admin: { console: false }, store: { collectionPrefix: 'failing_' }, onLine: (line) => { lines.push(line) }, before: async (app) => { app.decorate('connectors', Object(things)) } })
   const cases = [
     [new TypeError('the inside of it'), 500, 'DWA_ADMIN_FAILED'], [Object.assign(new Error('the inside of it'), { code: 11000, statusCode: 418 }), 500, 'DWA_ADMIN_FAILED'], ['the inside of it', 500, 'DWA_ADMIN_FAILED'],
     [new errors.DWA_STORE_UNREADABLE_SECRET('the inside of it'), 500, 'DWA_STORE_UNREADABLE_SECRET'], [new errors.DWA_STORE_UNAVAILABLE(), 503, 'DWA_STORE_UNAVAILABLE']
@@ -98,6 +98,27 @@ t.test('what fails inside is told to the app\'s log, and nobody else learns more
     t.notOk(text.includes('inside'), code)
     t.match(headers['content-type'], /^application\/problem\+json/)
     t.ok(lines.some((line) => line.includes(String(body['requestId'])) && line.includes('"level":50')), 'the line is found by the request id')
+  }
+})
+
+t.test('a hook of the app that refuses keeps its status, and nothing else of what it says', async (t) => {
+  const lines: string[] = []
+  let raised: unknown
+  const app = await adminApp(t, {
+    uri: mongo.uri,
+    store: { collectionPrefix: 'hooks_' },
+    onLine: (line) => { lines.push(line) },
+    before: async (app) => { app.addHook('onRequest', async () => { if (raised !== undefined) throw raised }) }
+  })
+  const of = (statusCode: unknown): Error => Object.assign(new Error('the inside of it'), { statusCode, code: 'X' })
+  const cases = [[of(403), 403], [of(401), 401], [of(429), 429], [of(418), 418], [of(503), 503], [of(500), 500], [of(502), 500], [of(399), 500], [of('403'), 500], [of(403.5), 500], [{ statusCode: 404 }, 404], [new Error('the inside of it'), 500]] as const
+  for (const [error, expected] of cases) {
+    lines.length = 0
+    raised = error
+    const { status, body, text } = await call(app, 'GET', '/connectors')
+    t.strictSame([status, body['status'], body['code']], [expected, expected, expected === 500 ? 'DWA_ADMIN_FAILED' : 'DWA_ADMIN_REFUSED'], String(expected))
+    t.notOk(text.includes('inside'))
+    t.equal(lines.some((line) => line.includes('"level":50')), expected === 500, 'a line of an error')
   }
 })
 

@@ -1,4 +1,5 @@
 import cors from '@fastify/cors'
+import rateLimit from '@fastify/rate-limit'
 import t from 'tap'
 import { publicUrl } from '../docuware/caller.js'
 import { startTestMongo } from '../mongo.js'
@@ -295,6 +296,22 @@ t.test('31. one address may send so many requests in a minute, known or not', as
   for (const [as, path] of [['docuware', '/connections'], [null, '/log'], ['docuware', '/log'], ['docuware', '/connections/x']] as const) answers.push(await call(limited, 'GET', path, { as }))
   t.strictSame(answers.map(({ status }) => status), [200, 401, 200, 429])
   t.match(answers.at(-1), { body: { code: 'DWA_RATE_LIMITED' }, headers: { 'retry-after': /^\d+$/, 'content-type': /problem/ } })
+})
+
+t.test('31. nor does a limiter of the app change that, or an address with a network of its own', async (t) => {
+  const limited = await adminApp(t, {
+    uri: mongo.uri,
+    store: { collectionPrefix: 'own_limit_' },
+    admin: { requestsPerMinute: 3 },
+    async before (app) { await app.register(rateLimit, { max: 1, allowList: ['2001:db8:1:2::1', '2001:db8:1:2::/64'], ban: 1, errorResponseBuilder: () => new Error('the app\'s own words') }) }
+  })
+  const send = async (remoteAddress: string) => await limited.inject({ url: '/admin/api/scopes', headers: { 'x-roles': 'oauth_provider' }, remoteAddress })
+  for (let count = 1; count <= 3; count++) t.equal((await send(`2001:db8:1:2::${count}`)).statusCode, 200)
+  for (let count = 1; count <= 3; count++) {
+    const refused = await send(`2001:db8:1:2::${count}`)
+    t.match([refused.statusCode, refused.json()], [429, { code: 'DWA_RATE_LIMITED' }], 'of one network, again and again')
+  }
+  t.equal((await send('2001:db8:1:3::1')).statusCode, 200)
 })
 
 t.test('of two processes that change one version, one is told that it lost', async (t) => {

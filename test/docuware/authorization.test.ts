@@ -607,6 +607,8 @@ t.test('security 31: sixty authorizations and sixty callbacks a minute from one 
   const statuses: number[] = []
   for (let sent = 0; sent < 3; sent++) statuses.push((await strict.inject(requests.callback)).statusCode)
   t.strictSame(statuses, [400, 400, 429], 'or as many as are configured')
+  const from = async (remoteAddress: string): Promise<number> => (await strict.inject({ ...requests.callback, remoteAddress })).statusCode
+  t.strictSame([await from('2001:db8:1:2::1'), await from('2001:db8:1:2::2'), await from('2001:db8:1:2:a:b:c:d'), await from('2001:db8:1:3::1')], [400, 400, 429, 400], 'of one IPv6 network')
 })
 
 t.test('whatever is answered, nobody keeps it and no other site may read it', async (t) => {
