@@ -38,7 +38,8 @@ export function recordResource (entry: RecordResource): Resource {
         summary: `A new ${noun}`,
         body: input,
         answer: { status: 201, description: 'It is there.', schema: withOnce(view, once) },
-        async run ({ body, note }) {
+        async run ({ body, note, roles }) {
+          await entry.admit?.(body, roles, null)
           const changed = await records.create(body, note)
           return { ...answerOf(changed), status: 201, created: changed.view.id ?? '' }
         }
@@ -63,7 +64,11 @@ export function recordResource (entry: RecordResource): Resource {
         body: patch,
         condition: 'match',
         answer: { status: 200, description: 'It, as it is now.', schema: view },
-        run: async (call) => answerOf({ view: await records.update(call.key, call.body, await changeOf(entry, call, true)) })
+        async run (call) {
+          const change = await changeOf(entry, call, true)
+          await entry.admit?.(call.body, call.roles, call.key)
+          return answerOf({ view: await records.update(call.key, call.body, change) })
+        }
       },
       {
         ...one,

@@ -75,6 +75,8 @@ export interface RecordResource {
   /** What a list can be narrowed by. */
   readonly filters: { readonly [name: string]: SchemaObject }
   readonly actions?: readonly Action[]
+  /** Refuses what somebody with the entry's role may not do without another one. @param key null: a new record. @throws DWA_ACCESS_FORBIDDEN */
+  admit? (input: JsonObject, roles: readonly string[], key: string | null): Promise<void>
 }
 
 /** One request to an operation, without the transport. */

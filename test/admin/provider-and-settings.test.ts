@@ -104,6 +104,24 @@ t.test('keys are seen without their private side, and rotated', async (t) => {
   t.match(await app.auditLog.find({ event: 'client.key_rotated' }), [{ actor: { id: 'u1' } }, { actor: { id: 'u1' } }])
 })
 
+t.test('whose role is not system brings no key of a client, and changes none', async (t) => {
+  const app = await adminApp(t, { uri: mongo.uri, store: { collectionPrefix: 'own_keys_' } })
+  const create = async (roles: string, name: string, more: object) => await call(app, 'POST', '/clients', { as: 'oauth_provider', headers: { 'x-roles': roles }, body: { name, applicationType: 'backend', tokenType: 'jwt', ...more } })
+  const change = async (roles: string, name: string, body: object) => await call(app, 'PATCH', `/clients/${name}`, { as: 'oauth_provider', headers: { 'x-roles': roles, 'if-match': '*' }, body })
+  const imported = { jwtAlgorithm: 'HS256', jwtPrivateKey: 'planted-signing-key-of-32-bytes-or-more' }
+  const forbidden = { status: 403, body: { code: 'DWA_ACCESS_FORBIDDEN' } }
+  const both = 'oauth_provider,system'
+  t.match(await create('oauth_provider', 'a', imported), forbidden)
+  t.match(await create(both, 'a', imported), { status: 201 })
+  t.match(await create('oauth_provider', 'b', { jwtAlgorithm: 'ES256' }), { status: 201 }, 'a key that is made is nobody\'s to choose')
+  t.match(await change('oauth_provider', 'b', { jwtAlgorithm: 'RS256' }), forbidden)
+  t.match(await change('oauth_provider', 'b', { jwtAlgorithm: 'ES256', skipAuthorization: true }), { status: 200 }, 'what is the same')
+  t.match(await change(both, 'b', { jwtAlgorithm: 'ES384' }), { status: 200, body: { jwtAlgorithm: 'ES384' } })
+  t.match(await create('oauth_provider', 'c', { tokenType: 'random' }), { status: 201 })
+  t.match(await change('oauth_provider', 'c', { jwtAlgorithm: 'ES256' }), { status: 200 }, 'of one without keys')
+  t.match(await change('oauth_provider', 'nobody', { jwtAlgorithm: 'ES256' }), { status: 404 })
+})
+
 t.test('52. settings of telemetry are changed at the version that was read, and the DSN is never shown', async (t) => {
   const app = await adminApp(t, { uri: mongo.uri, store: { collectionPrefix: 'settings_' } })
   const dsn = 'https://0123456789abcdef0123456789abcdef@sentry.example/1'

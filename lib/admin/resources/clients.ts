@@ -1,3 +1,4 @@
+import { errors } from '../../errors.js'
 import { applicationTypes, clientSchema, type ClientInput, type ClientPatch } from '../../provider/client-schema.js'
 import { clientPatchSchema, type Clients } from '../../provider/clients.js'
 import { pageOf } from '../pages.js'
@@ -45,6 +46,14 @@ export function clientsResource (clients: Clients): Resource {
       },
       update: async (key, patch: ClientPatch, change) => await clients.update(key, patch, change),
       remove: async (key, change) => { await clients.remove(key, change) }
+    },
+    async admit ({ jwtPrivateKey, jwtAlgorithm }, roles, key) { // keys are the system's
+      if (roles.includes('system')) return
+      if (key === null && jwtPrivateKey === undefined) return
+      if (key !== null && jwtAlgorithm === undefined) return
+      const client = key === null ? null : await clients.get(key)
+      if (client === null ? key !== null : client.keys.length === 0 || client.jwtAlgorithm === jwtAlgorithm) return
+      throw new errors.DWA_ACCESS_FORBIDDEN('system')
     },
     actions: [
       {
