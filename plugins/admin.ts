@@ -173,8 +173,10 @@ function send (request: FastifyRequest, reply: FastifyReply, { status = 200, bod
 
 /** As long as it is open, the answer is in `sending`. */
 function sendStream (reply: FastifyReply, stream: Readable, sending: Set<ServerResponse>): FastifyReply {
-  sending.add(reply.raw)
-  reply.raw.once('close', () => { sending.delete(reply.raw) })
+  if (!reply.raw.closed) { // or nothing would take it out again
+    sending.add(reply.raw)
+    reply.raw.once('close', () => { sending.delete(reply.raw) })
+  }
   return reply.header('x-accel-buffering', 'no').send(stream) // or nginx would hold events back
 }
 

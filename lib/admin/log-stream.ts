@@ -34,6 +34,7 @@ export class LogStream extends Readable {
   /** The entry that the reader has, or has passed over, last. */
   #last: string | null
   #room = (): void => {}
+  #ended = false
 
   /** @param after the entry that the reader has; without one it begins now */
   constructor (options: LogStreamOptions, after: string | undefined) {
@@ -58,6 +59,7 @@ export class LogStream extends Readable {
   /** Nothing more comes; the reader may come back. */
   end (): void {
     this.#leave()
+    this.#ended = true
     this.push(null)
   }
 
@@ -93,7 +95,7 @@ export class LogStream extends Readable {
   }
 
   #send (text: string): void {
-    if (this.destroyed || this.readableEnded) return
+    if (this.destroyed || this.#ended) return
     this.push(text)
     if (this.readableLength > this.#options.maxWaiting) this.destroy()
   }

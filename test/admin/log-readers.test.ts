@@ -250,6 +250,18 @@ t.test('a log that cannot be read is an error before anything is sent; one that 
   t.equal(readers.open, 0)
 })
 
+t.test('of a stream that has ended, and is not read to its end, nothing more is asked', async (t) => {
+  const { readers, clock } = readersOf(new FakeLog())
+  const stream = await readers.stream({}, undefined)
+  const failures: Error[] = []
+  stream.on('error', (error) => { failures.push(error) })
+  readers.close()
+  clock.advance(15_000)
+  await new Promise((resolve) => setImmediate(resolve))
+  t.strictSame(failures, [])
+  t.notOk(stream.destroyed)
+})
+
 t.test('closing ends all streams', async (t) => {
   const log = new FakeLog()
   const { readers, lines } = readersOf(log)
