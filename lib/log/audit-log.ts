@@ -25,6 +25,12 @@ export interface Verification {
   readonly unanchoredFront: boolean
 }
 
+/** Who asks for a verification, and what it is compared with beside the database. */
+export interface VerifyOptions extends Pick<LogFields, 'actor' | 'requestId'> {
+  /** Heads of checkpoints kept outside the database. */
+  readonly anchors?: readonly Head[]
+}
+
 /** The insert-only log. There is no update and no delete. Decorated as `app.auditLog`. */
 export interface AuditLog {
   /**
@@ -49,5 +55,5 @@ export interface AuditLog {
    * Checks every surviving entry against its chain, the checkpoints, and what this process wrote itself, and records `log.verified`.
    * @throws DWA_STORE_UNAVAILABLE
    */
-  verify (options?: { /** Heads of checkpoints kept outside the database. */ readonly anchors?: readonly Head[] }): Promise<Verification>
+  verify (options?: VerifyOptions): Promise<Verification>
 }

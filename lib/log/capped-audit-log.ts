@@ -6,7 +6,7 @@ import type { Database } from '../store/database.js'
 import type { KeyRing } from '../store/key-ring.js'
 import type { Logger } from '../store/logger.js'
 import { packageVersion } from '../version.js'
-import type { AuditLog, LogQuery, Verification } from './audit-log.js'
+import type { AuditLog, LogQuery, Verification, VerifyOptions } from './audit-log.js'
 import { TailedChangeFeed } from './change-feed.js'
 import { pageFilter, readEntryId } from './find.js'
 import { followLog, newestEntry } from './follow.js'
@@ -120,9 +120,9 @@ export class CappedAuditLog implements AuditLog {
     return this.#tailFrom(from, signal === undefined ? this.#ending.signal : AbortSignal.any([this.#ending.signal, signal]))
   }
 
-  async verify ({ anchors = [] }: { readonly anchors?: readonly Head[] } = {}): Promise<Verification> {
+  async verify ({ anchors = [], actor, requestId }: VerifyOptions = {}): Promise<Verification> {
     const result = await this.#verifyNow(anchors)
-    await this.deliver(this.draft('log.verified', { level: result.ok ? 'info' : 'error', details: { ...result } }))
+    await this.deliver(this.draft('log.verified', { actor, requestId, level: result.ok ? 'info' : 'error', details: { ...result } }))
     return result
   }
 

@@ -161,6 +161,7 @@ t.test('verification says whether the log is sound, is written down, and runs on
   const answers = await Promise.all([call(app, 'GET', '/log/verify'), call(app, 'GET', '/log/verify')])
   for (const { status, body } of answers) t.match([status, body], [200, { ok: true, entries: Number, chains: 1, unanchoredFront: false }])
   t.equal((await app.auditLog.find({ event: 'log.verified' })).length, 1)
+  t.match(await app.auditLog.find({ event: 'log.verified' }), [{ actor: { type: 'user', id: 'u1' }, requestId: /^req-/ }], 'who asked')
   t.equal((await call(app, 'GET', '/log/verify')).status, 200)
   t.equal((await app.auditLog.find({ event: 'log.verified' })).length, 2)
 })

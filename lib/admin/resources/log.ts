@@ -1,4 +1,5 @@
 import type { AuditLog, Verification } from '../../log/audit-log.js'
+import type { ChangeNote } from '../../store/managed-records.js'
 import { invalidRequest } from '../invalid-request.js'
 import { logRoles, logView } from '../log-access.js'
 import type { LogReaders } from '../log-readers.js'
@@ -58,9 +59,9 @@ export interface ManagedLog {
 export function logResource ({ auditLog, readers }: ManagedLog): Resource {
   let verifying: Promise<Verification> | null = null
 
-  /** One pass for all who ask while it goes on: it reads the whole log. */
-  async function verify (): Promise<Verification> {
-    verifying ??= auditLog.verify().finally(() => { verifying = null })
+  /** One pass for all who ask while it goes on: it reads the whole log. Its entry says who asked first. */
+  async function verify ({ actor, requestId }: ChangeNote): Promise<Verification> {
+    verifying ??= auditLog.verify({ actor, requestId }).finally(() => { verifying = null })
     return await verifying
   }
 
@@ -114,7 +115,7 @@ export function logResource ({ auditLog, readers }: ManagedLog): Resource {
         roles: ['system'],
         summary: 'Checks every entry of the audit log against its chain and the checkpoints, and records that it was done',
         answer: { status: 200, description: 'What was found.', schema: verification },
-        run: async () => ({ body: await verify() })
+        run: async ({ note }) => ({ body: await verify(note) })
       }
     ]
   }
