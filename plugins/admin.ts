@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
-import rateLimit, { type RateLimitOptions } from '@fastify/rate-limit'
+import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { adminOptionsSchema, type AdminOptions } from '../lib/admin/admin-options.js'
@@ -15,9 +15,9 @@ import type { Answer, Call, Operation, Resource, Role } from '../lib/admin/resou
 import { resourcesOf } from '../lib/admin/resources.js'
 import type { NamedRecords } from '../lib/admin/resources/named-records.js'
 import { errors, isAuthError } from '../lib/errors.js'
-import { networkOf } from '../lib/http/address-network.js'
 import { isCrossSite } from '../lib/http/cookie-header.js'
 import { checkOptions } from '../lib/options.js'
+import { limitOf } from './admin-limit.js'
 import '../types/admin.js'
 import '../types/docuware.js'
 import '../types/jwt.js'
@@ -75,14 +75,7 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
   scope.setSerializerCompiler(() => (body) => JSON.stringify(body)) // a serializer made of a schema would drop what the schema does not name
   scope.setErrorHandler(sendProblem)
   scope.setNotFoundHandler(async () => { throw new errors.DWA_ADMIN_UNKNOWN_ROUTE() })
-  const limit: RateLimitOptions = { // in full: where the app has a limiter of its own, what is left out would be as it says there
-    max: requestsPerMinute,
-    timeWindow: 60_000,
-    allowList: [],
-    ban: -1,
-    keyGenerator: ({ ip }) => networkOf(ip),
-    errorResponseBuilder: (_request, { ttl }) => new errors.DWA_RATE_LIMITED(Math.ceil(ttl / 1000))
-  }
+  const limit = limitOf(requestsPerMinute)
   await scope.register(rateLimit, { global: false, ...limit })
   const { publicUrl } = scope.store
   const trusted = new Set(publicUrl === null ? [] : [new URL(publicUrl).origin])
