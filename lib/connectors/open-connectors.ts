@@ -104,8 +104,8 @@ export function openConnectors (options: ConnectorsOptions, store: Store, logger
   const find = async (name: string): Promise<Usable | null> => {
     if (!ready.has(name)) return await stored.find(name)
     const other = await Promise.resolve(stored.lookFor(name)).catch((error: unknown) => {
-      if (isAuthError(error, 'DWA_STORE_UNAVAILABLE')) return null // what is declared does not depend on the database
-      throw error
+      if (!isAuthError(error, 'DWA_STORE_UNAVAILABLE')) throw error
+      return null // what is declared does not depend on the database
     })
     if (other !== null) throw new errors.DWA_CONNECTOR_CONFIGURATION(name, 'it is both declared in code and stored')
     return null

@@ -248,6 +248,8 @@ t.test('connectors declared in code: strategies as they are made, settings as st
   await t.rejects(app.connectors.authorizationUrl('dw'), { code: 'DWA_DOCUWARE_UNBOUND' })
 
   await t.rejects(app.connectors.use('dw').get('/Organizations'), { code: 'DWA_CONNECTOR_NOT_AUTHORIZED' })
+  await Promise.all([app, other].map(async (one) => await one.connectors.authorizationUrl('dw', { unbound: true })))
+  t.equal(await app.store.connection.collection('dwa_connector_grants').countDocuments(), 1)
   t.match(await app.connectors.get('dw'), { status: 'draft', hasAccessToken: false })
   t.match(await authorize(app, dw, 'dw'), { statusCode: 200, body: /dw is connected/ })
   t.match(await app.connectors.get('dw'), { status: 'authorized', hasAccessToken: true, hasRefreshToken: true })
