@@ -9,12 +9,14 @@ import { renderConsole, scriptPath } from '../lib/admin/console/layout.js'
 import { errorPage } from '../lib/admin/console/pages/error.js'
 import { consoleScript } from '../lib/admin/console/script.js'
 import { consoleTexts } from '../lib/admin/console/texts.js'
+import { failureOf } from '../lib/admin/problem.js'
 import type { Resource } from '../lib/admin/resource.js'
 import { errors, isAuthError } from '../lib/errors.js'
 import { BrowserBinding, formToken, isFormToken } from '../lib/http/browser-binding.js'
 import { isForeignForm } from '../lib/http/cookie-header.js'
 import { chooseLanguage } from '../lib/http/page-language.js'
 import type { Caller } from '../lib/store/access.js'
+import { limitOf } from './admin-limit.js'
 import '../types/connectors.js'
 import '../types/docuware.js'
 import '../types/jwt.js'
@@ -56,12 +58,8 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
 
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit: formBytes }, (_request, body, done) => { done(null, body) })
-  await scope.register(rateLimit, {
-    global: false,
-    max: requestsPerMinute,
-    timeWindow: 60_000,
-    errorResponseBuilder: (_request, { ttl }) => new errors.DWA_RATE_LIMITED(Math.ceil(ttl / 1000))
-  })
+  const limit = limitOf(requestsPerMinute)
+  await scope.register(rateLimit, { global: false, ...limit })
   scope.addHook('onRequest', async ({ method, headers }, reply) => {
     reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer').header('x-content-type-options', 'nosniff') // redirects as well
     if (isForeignForm({ method, origin: headers.origin, secFetchSite: [headers['sec-fetch-site'] ?? []].flat().at(0) }, trusted)) throw new errors.DWA_CROSS_SITE()
@@ -72,7 +70,7 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
   scope.setErrorHandler(fail)
   if (scope.prefix !== '') scope.setNotFoundHandler(async () => { throw new errors.DWA_ADMIN_UNKNOWN_ROUTE() })
   const ownAuth = { auth: false } as const // `protect: { every }` is for the app's routes
-  const limited = scope.rateLimit()
+  const limited = scope.rateLimit(limit)
 
   scope.get(scriptPath, { config: ownAuth }, async (_request, reply) => await reply.type('text/javascript; charset=utf-8').header('cache-control', 'public, max-age=31536000, immutable').send(consoleScript))
   for (const { method, path, roles, run } of pages.routes) {
@@ -89,7 +87,7 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
         const form = method === 'POST' ? readForm(String(request.body ?? '')) : new Map<string, string>()
         if (method === 'POST' && !isFormToken(form.get('csrf') ?? '', purpose, browser, person.id)) throw new errors.DWA_ADMIN_FOREIGN_FORM()
         if (set !== null) reply.header('set-cookie', stringifySetCookie({ ...set, path: '/', httpOnly: true, sameSite: 'lax' }))
-        const answer = await run(visitOf(request, reply, { person, form, csrf: formToken(purpose, browser, person.id) }))
+        const answer = await run(visitOf(request, reply, { person, form, csrf: formToken(purpose, browser, person.id) })).catch((failure: unknown) => { throw failureOf(failure) })
         return 'location' in answer ? await reply.redirect(answer.location, 303) : send(request, reply, answer)
       }
     })

@@ -331,3 +331,38 @@ t.test('a form that no browser of ours sends is no error of the app', (t) => {
   t.strictSame(readBefore('{"a":1}'), new Map([['a', '1']]))
   t.end()
 })
+
+t.test('keys of clients are for the role system: others are not asked for them, and are refused', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  const { client } = await app.oauthProvider.clients.create({ name: 'signs', applicationType: 'backend', scopes: [], tokenType: 'jwt' })
+  const path = `/clients/${client.id}/edit`
+  const as = { as: 'oauth_provider' }
+  t.notMatch((await look(app, '/clients/new', as)).text, 'jwtPrivateKey')
+  t.match((await look(app, '/clients/new')).text, 'jwtPrivateKey')
+  t.notMatch((await look(app, path, as)).text, 'name="jwtAlgorithm"')
+  t.match((await look(app, path)).text, 'name="jwtAlgorithm"')
+  t.match(await fill(app, '/clients/new', '/clients/new', { name: 'x', applicationType: 'backend', jwtPrivateKey: 'a planted secret of thirty-two bytes', jwtAlgorithm: 'HS256', tokenType: 'jwt' }, as), { status: 403, text: 'You may not see this' })
+  const shown = { name: 'signs', applicationType: 'backend', tokenType: 'jwt', requirePkce: 'on', enabled: 'on' }
+  t.equal((await fill(app, path, path, { ...shown, jwtAlgorithm: 'ES256' }, as)).status, 403)
+  t.equal((await fill(app, path, path, { ...shown, skipAuthorization: 'on' }, as)).status, 303)
+  t.match(await app.oauthProvider.clients.get(client.id), { jwtAlgorithm: 'RS256', skipAuthorization: true })
+})
+
+t.test('an error that a hook of the app chose keeps its status; one that nobody expected is in the app\'s log alone', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const lines: string[] = []
+  const app = await consoleApp(t, {
+    uri,
+    onLine: (line) => { lines.push(line) },
+    before: async (app) => { app.addHook('onRequest', async ({ headers }) => { if (headers['x-teapot'] !== undefined) throw Object.assign(new Error('a secret of the app'), { statusCode: 418 }) }) }
+  })
+  const refused = await look(app, '/log', { headers: { 'x-teapot': '1' } })
+  t.equal(refused.status, 418)
+  t.notMatch(refused.text, 'a secret of the app')
+  Object.assign(app.auditLog, { find: async () => { throw Object.assign(new Error('another secret'), { statusCode: 404 }) } })
+  const failed = await look(app, '/log')
+  t.match(failed, { status: 500, text: 'Something went wrong.' })
+  t.notMatch(failed.text, 'another secret')
+  t.ok(lines.some((line) => line.includes('a page of the console failed') && line.includes('another secret')))
+})

@@ -120,9 +120,10 @@ t.test('a new resource of the table has its pages without more', async (t) => {
   const app = await consoleApp(t, { uri })
   const { resources } = app.admin
   const { recordRoutes } = await import('../../lib/admin/console/record-routes.js')
-  const plain = resources.flatMap(({ records }) => records === undefined ? [] : [records])
-  t.strictSame(plain.map(({ name }) => name), ['connections', 'clients', 'scopes', 'validators', 'connectors', 'webhook-sources'])
-  for (const records of plain) t.equal(recordRoutes(records).length, 8, records.name)
+  const plain = resources.flatMap((resource) => resource.records === undefined ? [] : [{ resource, records: resource.records }])
+  t.strictSame(plain.map(({ records: { name } }) => name), ['connections', 'clients', 'scopes', 'validators', 'connectors', 'webhook-sources'])
+  for (const { resource, records } of plain) t.equal(recordRoutes(resource, records).length, 8, records.name)
+  t.throws(() => recordRoutes({ operations: [] }, plain[0]?.records ?? Object(null)), { code: 'DWA_ADMIN_UNKNOWN_ROUTE' })
 })
 
 t.test('the kinds of records: what each form asks for makes one, whose secrets are in no page', async (t) => {

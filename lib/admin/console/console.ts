@@ -49,7 +49,7 @@ interface Pages {
 export function consoleOf (parts: ConsoleParts): Console {
   const routes = parts.resources.flatMap((resource) => {
     const { special, routes: more } = pagesOf(resource, parts)
-    return [...more, ...resource.records === undefined ? [] : recordRoutes(resource.records, special)]
+    return [...more, ...resource.records === undefined ? [] : recordRoutes(resource, resource.records, special)]
   })
   const menuOf = (roles: readonly string[]): readonly string[] => parts.resources.map(({ name }) => name)
     .filter((name) => routes.some((route) => route.method === 'GET' && route.path === `/${name}` && route.roles.some((role) => roles.includes(role))))

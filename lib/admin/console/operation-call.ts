@@ -11,6 +11,11 @@ export function operationOf ({ operations }: Pick<Resource, 'operations'>, id: s
   return found
 }
 
+/** The same by method and path. @throws DWA_ADMIN_UNKNOWN_ROUTE */
+export function operationAt ({ operations }: Pick<Resource, 'operations'>, method: Operation['method'], path: string): Operation {
+  return operationOf({ operations }, operations.find((operation) => operation.method === method && operation.path === path)?.id ?? '')
+}
+
 /** Runs an operation for a person, who may do it by the roles of the page. */
 export async function perform (visit: Visit, operation: Operation, { key = visit.key, query = {}, body = {}, version }: { readonly key?: string, readonly query?: object, readonly body?: JsonObject, readonly version?: number } = {}): Promise<Answer> {
   return await operation.run({

@@ -1,4 +1,4 @@
-import { errors, isAuthError } from '../../errors.js'
+import { isAuthError } from '../../errors.js'
 import { problemOf } from '../problem.js'
 import type { Field } from './fields.js'
 import type { ConsoleTexts } from './texts.js'
@@ -29,11 +29,6 @@ export function formProblemOf (error: unknown, fields: readonly Field[], texts: 
 /** What an error is in the language of the page; what nobody has translated stays as it is. */
 export function messageOf (code: string, detail: string, texts: ConsoleTexts): string {
   return Object.entries(texts.errors).find(([known]) => known === code)?.[1] ?? detail
-}
-
-/** A form that is not this person's in this browser. */
-export function refuseForm (): never {
-  throw new errors.DWA_ADMIN_FOREIGN_FORM()
 }
 
 function nameField (fields: readonly Field[]): string {

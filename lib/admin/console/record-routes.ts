@@ -2,7 +2,7 @@ import { errors, isAuthError } from '../../errors.js'
 import { html, type Html } from '../../http/page.js'
 import { filtersOf, pageQuery, readPage } from '../pages.js'
 import { readQuery } from '../query.js'
-import type { Changed, RecordResource, View } from '../resource.js'
+import type { Answer, Changed, RecordResource, Resource, View } from '../resource.js'
 import type { ConsolePage, ConsoleReply, ConsoleRoute, Visit } from './console-route.js'
 import { propertiesOf, type Field } from './fields.js'
 import { initialTexts, memberAt, textsOf, type FieldTexts } from './field-text.js'
@@ -11,15 +11,16 @@ import type { FormState } from './form.js'
 import { formPage, readBefore, writeBefore } from './form-page.js'
 import { labelOf, titleOf } from './labels.js'
 import { givenIn, listPage } from './list-page.js'
+import { operationAt, perform } from './operation-call.js'
 import { formProblemOf } from './problems.js'
 import { pathOf, recordPage, removePage, type RecordExtras } from './record-page.js'
-import { changeFields, nameOf, newFields, shapeOf, type RecordShape } from './record-shape.js'
+import { changeFields, nameOf, newFields, offeredOf, shapeOf, type RecordShape } from './record-shape.js'
 
 /** What the pages of a kind of record have beyond what its schemas say. */
 export interface RecordSpecial {
   readonly columns?: readonly string[]
-  /** Of a new record, whose form may depend on what was chosen before, or of one that is there. */
-  readonly shape?: (plain: RecordShape, chosen: { readonly query: Visit['query'], readonly form: Visit['form'] } | { readonly record: View }) => RecordShape
+  /** For a person, of a record, or of a new one (null), whose form may depend on what was chosen before. */
+  readonly shape?: (plain: RecordShape, visit: Pick<Visit, 'query' | 'form' | 'person'>, record: View | null) => RecordShape
   /** In place of the form for a new record, as long as something has to be chosen first. */
   readonly choose?: (visit: Visit) => ConsolePage | null
   readonly extras?: (visit: Visit, record: View) => Promise<RecordExtras>
@@ -28,8 +29,11 @@ export interface RecordSpecial {
 }
 
 /** The pages of a kind of record: list, new, one, change and removal. */
-export function recordRoutes (resource: RecordResource, { columns = columnsOf(resource), shape = (plain) => plain, choose, extras, created }: RecordSpecial = {}): ConsoleRoute[] {
+export function recordRoutes (table: Pick<Resource, 'operations'>, resource: RecordResource, { columns = columnsOf(resource), shape = (plain) => plain, choose, extras, created }: RecordSpecial = {}): ConsoleRoute[] {
   const { name, role, records, filters } = resource
+  const creation = operationAt(table, 'POST', `/${name}`)
+  const update = operationAt(table, 'PATCH', `/${name}/:id`)
+  const removal = operationAt(table, 'DELETE', `/${name}/:id`)
   const roles = [role]
   const plain = shapeOf(resource)
 
@@ -39,19 +43,19 @@ export function recordRoutes (resource: RecordResource, { columns = columnsOf(re
     return found
   }
 
-  function newPage (visit: Visit, fields: readonly Field[], { fixed }: RecordShape, state: FormState, problem: string | null = null, status?: number): ConsolePage {
+  function newPage (visit: Visit, fields: readonly Field[], chosen: RecordShape, state: FormState, problem: string | null = null, status?: number): ConsolePage {
     const { texts, language } = visit
-    return formPage(visit, { title: texts.newOf(titleOf(language, name)), resource: name, action: `/${name}/new`, back: `/${name}`, button: texts.create, fields, state, hidden: fixed, problem, ...(status === undefined ? {} : { status }) })
+    return formPage(visit, { title: texts.newOf(titleOf(language, name)), resource: name, action: `/${name}/new`, back: `/${name}`, button: texts.create, fields: offeredOf(chosen, fields), state, hidden: chosen.fixed, problem, ...(status === undefined ? {} : { status }) })
   }
 
   async function create (visit: Visit): Promise<ConsoleReply> {
-    const chosen = shape(plain, visit)
+    const chosen = shape(plain, visit, null)
     const fields = newFields(chosen)
     const typed = sentTexts(fields, visit.form)
     const { input, wrong } = readNew(fields, typed)
     if (wrong.size > 0) return newPage(visit, fields, chosen, { texts: typed, errors: wrongTexts(visit, wrong) }, null, 400)
     try {
-      const changed = await records.create(withFixed(input, chosen), visit.note)
+      const changed = changedIn(await perform(visit, creation, { body: withFixed(input, chosen) }), resource)
       return created?.(visit, changed) ?? { location: visit.link(`${pathOf(name, changed.view)}?done=created`) }
     } catch (error) {
       const problem = formProblemOf(error, fields, visit.texts)
@@ -61,7 +65,8 @@ export function recordRoutes (resource: RecordResource, { columns = columnsOf(re
 
   function changePage (visit: Visit, record: View, fields: readonly Field[], state: Omit<FormState, 'stored'>, { before, problem = null, status, note }: { readonly before: FieldTexts, readonly problem?: string | null, readonly status?: number, readonly note?: Html }): ConsolePage {
     const { texts } = visit
-    const { isStored, isSecret } = shape(plain, { record })
+    const chosen = shape(plain, visit, record)
+    const { isStored, isSecret } = chosen
     const stored = new Set(fields.map((field) => field.name).filter((field) => isSecret(field) && isStored(record, field)))
     return formPage(visit, {
       title: texts.editOf(nameOf(record)),
@@ -69,7 +74,7 @@ export function recordRoutes (resource: RecordResource, { columns = columnsOf(re
       action: `${pathOf(name, record)}/edit`,
       back: pathOf(name, record),
       button: texts.save,
-      fields,
+      fields: offeredOf(chosen, fields),
       state: { ...state, stored },
       hidden: { version: String(record.version), before: writeBefore(before) },
       problem,
@@ -81,19 +86,19 @@ export function recordRoutes (resource: RecordResource, { columns = columnsOf(re
   async function change (visit: Visit): Promise<ConsoleReply> {
     const { key, form, texts } = visit
     const record = await existing(key)
-    const chosen = shape(plain, { record })
+    const chosen = shape(plain, visit, record)
     const fields = changeFields(chosen)
     const typed = sentTexts(fields, form)
-    const before = readBefore(form.get('before') ?? '') ?? textsOf(fields, record)
+    const before = readBefore(form.get('before') ?? '') ?? textsOf(offeredOf(chosen, fields), record)
     const clears = new Set(fields.filter(({ name: field }) => form.get(clearName(field)) === 'on').map((field) => field.name))
     const { input, wrong } = readChange(fields, typed, before, { merged: chosen.merged, clears })
     if (wrong.size > 0) return changePage(visit, record, fields, { texts: typed, errors: wrongTexts(visit, wrong) }, { before, status: 400 })
     const version = Number(form.get('version'))
     try {
-      const changed = Object.keys(input).length === 0 && version === record.version ? record : await records.update(key, input, { ...visit.note, version })
+      const changed = Object.keys(input).length === 0 && version === record.version ? record : changedIn(await perform(visit, update, { body: input, version }), resource).view
       return { location: visit.link(`${pathOf(name, changed)}?done=saved`) }
     } catch (error) {
-      if (isAuthError(error, 'DWA_STORE_CONFLICT')) return await lostRace(visit, fields, typed, before)
+      if (isAuthError(error, 'DWA_STORE_CONFLICT')) return await lostRace(visit, offeredOf(chosen, fields), typed, before)
       const problem = formProblemOf(error, fields, texts)
       return changePage(visit, record, fields, { texts: typed, errors: problem.fields }, { before, problem: problem.whole, status: problem.status })
     }
@@ -117,7 +122,7 @@ export function recordRoutes (resource: RecordResource, { columns = columnsOf(re
   async function remove (visit: Visit): Promise<ConsoleReply> {
     const record = await existing(visit.key)
     try {
-      await records.remove(visit.key, { ...visit.note, version: Number(visit.form.get('version')) })
+      await perform(visit, removal, { version: Number(visit.form.get('version')) })
     } catch (error) {
       if (!isAuthError(error, 'DWA_STORE_CONFLICT')) throw error
       return { ...removePage(visit, resource, record), status: 409 } // with the version that is there now
@@ -144,7 +149,7 @@ export function recordRoutes (resource: RecordResource, { columns = columnsOf(re
       async run (visit) {
         const first = choose?.(visit) ?? null
         if (first !== null) return first
-        const chosen = shape(plain, visit)
+        const chosen = shape(plain, visit, null)
         const fields = newFields(chosen)
         return newPage(visit, fields, chosen, { texts: initialTexts(fields) })
       }
@@ -165,7 +170,8 @@ export function recordRoutes (resource: RecordResource, { columns = columnsOf(re
       roles,
       async run (visit) {
         const record = await existing(visit.key)
-        const fields = changeFields(shape(plain, { record }))
+        const chosen = shape(plain, visit, record)
+        const fields = offeredOf(chosen, changeFields(chosen))
         const before = textsOf(fields, record)
         return changePage(visit, record, fields, { texts: before }, { before })
       }
@@ -180,6 +186,13 @@ export function recordRoutes (resource: RecordResource, { columns = columnsOf(re
 function columnsOf ({ view }: RecordResource): string[] {
   const scalar = Object.entries(propertiesOf(view)).filter(([name, schema]) => !['id', 'version', 'createdAt', 'updatedAt'].includes(name) && typeof schema['type'] === 'string' && !['array', 'object'].includes(schema['type']))
   return [...scalar.map(([name]) => name).slice(0, 4), 'updatedAt']
+}
+
+/** A record in an answer, and what the answer shows this once. */
+function changedIn ({ body }: Answer, { once = {} }: RecordResource): Changed {
+  if (body === undefined || !isView(body)) throw new TypeError('the answer has no record')
+  const entries = Object.entries(body)
+  return { view: { ...Object.fromEntries(entries.filter(([name]) => !Object.hasOwn(once, name))), id: body.id, version: body.version }, once: Object.fromEntries(entries.filter(([name]) => Object.hasOwn(once, name))) }
 }
 
 function withFixed (input: object, { fixed }: RecordShape): { readonly [name: string]: unknown } {

@@ -15,6 +15,8 @@ export interface RecordShape {
   readonly merged: readonly string[]
   /** What a new record has of which nobody is asked. */
   readonly fixed: Readonly<Record<string, string>>
+  /** What this person may not say. */
+  readonly withheld: readonly string[]
 }
 
 /** The shape as the kind's schemas have it: what is given and never shown is secret, and `has…` says whether it is there. */
@@ -26,7 +28,8 @@ export function shapeOf ({ input, patch, view }: RecordResource): RecordShape {
     isSecret: (field) => !field.includes('.') && !Object.hasOwn(shown, field) && isText(propertiesOf(input)[field]),
     isStored: (record, field) => memberAt(record, flagOf(field)) === true,
     merged: [],
-    fixed: {}
+    fixed: {},
+    withheld: []
   }
 }
 
@@ -40,6 +43,11 @@ export function changeFields ({ input, patch, isSecret, fixed }: RecordShape): F
   return fieldsOf(patch, isSecret, requiredOf(input))
     .filter(({ name }) => !Object.hasOwn(fixed, name))
     .map((field) => field.kind === 'either' ? { ...field, kind: 'flag' } : field)
+}
+
+/** Of the fields those that the person is asked for. Whoever sends another is refused by what serves the API, too. */
+export function offeredOf ({ withheld }: RecordShape, fields: readonly Field[]): Field[] {
+  return fields.filter(({ name }) => !withheld.includes(name))
 }
 
 /** What records are called by. */

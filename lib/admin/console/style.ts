@@ -59,9 +59,8 @@ fieldset { min-width: 0; margin: 0 0 1.1rem; padding: .8rem 1rem 0; border: 1px 
 .filters button { margin-top: 1.5rem; }
 table { width: 100%; border-collapse: collapse; margin: 0 0 1rem; }
 th, td { text-align: left; vertical-align: top; padding: .5rem .6rem; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-th { font-size: .9rem; }
+th { font-size: .9rem; overflow-wrap: normal; }
 td .hint { margin: 0; }
-td time { white-space: nowrap; }
 summary { cursor: pointer; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(16rem, 100%), 1fr)); gap: 1rem; list-style: none; margin: 0 0 1.25rem; padding: 0; }
 .cards li { padding: 1rem; border: 1px solid var(--line); border-radius: .5rem; }
@@ -73,10 +72,13 @@ progress { width: 100%; max-width: 20rem; accent-color: #14539a; }
   tr { padding: .5rem 0; border-bottom: 1px solid var(--line); }
   td { display: grid; grid-template-columns: 7rem minmax(0, 1fr); gap: .5rem; padding: .2rem 0; border: 0; }
   td::before { content: attr(data-label); opacity: .85; font-size: .9rem; }
+  td > .badge { justify-self: start; }
   dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
   dd { margin: 0 0 .6rem; }
 }
 @media (min-width: 64rem) {
+  td time, td .badge { white-space: nowrap; }
+  td:first-child { min-width: 8rem; }
   .frame { display: grid; grid-template-columns: 14rem minmax(0, 1fr); }
   nav { border: 0; border-right: 1px solid var(--line); min-height: calc(100vh - 3.6rem); padding: 1rem .75rem; }
   nav ul { flex-direction: column; }

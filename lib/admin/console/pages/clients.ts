@@ -24,6 +24,7 @@ export function clientSpecial ({ clients, metadata }: ClientParts): RecordSpecia
   return {
     columns: ['name', 'clientId', 'applicationType', 'enabled'],
     created: secretPage,
+    shape: (plain, { person }, record) => person.roles.includes('system') ? plain : { ...plain, withheld: hasKeys(record) ? ['jwtPrivateKey', 'jwtAlgorithm'] : ['jwtPrivateKey'] },
     async extras (visit, { id }) {
       const client = id === null ? null : await clients.get(id)
       if (client === null) return { sections: [], told: [] }
@@ -56,6 +57,12 @@ export function clientRoutes ({ clients }: ClientParts): ConsoleRoute[] {
       }
     }
   ]
+}
+
+/** Whether a client signs JWTs already: its keys are the system's. */
+function hasKeys (record: object | null): boolean {
+  const keys = record === null ? [] : memberAt(record, 'keys')
+  return Array.isArray(keys) && keys.length > 0
 }
 
 /** A secret that was just made: shown on this page, and never again. */

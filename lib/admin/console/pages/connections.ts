@@ -83,6 +83,7 @@ function stateSection (visit: Visit, connection: ConnectionView): Html {
   const { texts, language, link } = visit
   const { status, statusMessage, account, lastSync, syncingSince } = connection
   const show = new Show(language)
+  const isAuthorized = status === 'authorized'
   const action = (name: string, button: Html): Html => html`<form method="post" action="${link(`${pathOf('connections', connection)}/${name}`)}">${hiddenFields({ csrf: visit.csrf })}${button}</form>`
   const seconds = new Intl.NumberFormat(language, { style: 'unit', unit: 'second', unitDisplay: 'long', maximumFractionDigits: 1 })
   return html`<section data-live="${link(`/api/log/stream?${new URLSearchParams({ target: connection.id }).toString()}`)}"><h2>${texts.state}</h2>
@@ -93,9 +94,9 @@ function stateSection (visit: Visit, connection: ConnectionView): Html {
 ${syncingSince === null ? null : html`<p>${texts.syncRunning(show.timeText(syncingSince))} <a href="${link(pathOf('connections', connection))}">${texts.lookAgain}</a></p>`}
 <p>${lastSync === null
     ? texts.neverSynced
-    : html`<span class="badge ${lastSync.ok ? 'good' : 'bad'}">${lastSync.ok ? '✓' : '✗'}</span> ${lastSync.ok ? texts.syncOk(lastSync.message) : texts.syncFailed(lastSync.message)} ${show.time(lastSync.at)}. ${texts.took(seconds.format(lastSync.durationMs / 1000))}`}</p></div>
-<div class="actions">${action('authorize', html`<button>${texts.authorize}</button>`)}<form method="post" action="${link(`${pathOf('connections', connection)}/sync`)}" data-aside>${hiddenFields({ csrf: visit.csrf })}<button class="plain">${texts.sync}</button> <progress aria-label="${texts.done.syncing}" hidden></progress></form>${connection.hasAccessToken || connection.hasRefreshToken ? action('revoke', html`<button class="plain">${texts.revoke}</button>`) : null}</div>
-<p class="hint">${texts.authorizeHint} ${texts.syncHint} ${connection.hasRefreshToken ? texts.revokeHint : ''}</p></section>`
+    : html`<span class="badge ${lastSync.ok ? 'good' : 'bad'}">${lastSync.ok ? '✓' : '✗'}</span> ${lastSync.ok ? texts.syncOk(lastSync.message) : texts.syncFailed(lastSync.message)} (${show.time(lastSync.at)}). ${texts.took(seconds.format(lastSync.durationMs / 1000))}`}</p></div>
+<div class="actions">${action('authorize', html`<button class="${isAuthorized ? 'plain' : ''}">${texts.authorize}</button>`)}<form method="post" action="${link(`${pathOf('connections', connection)}/sync`)}" data-aside>${hiddenFields({ csrf: visit.csrf })}<button class="${isAuthorized ? '' : 'plain'}">${texts.sync}</button> <progress aria-label="${texts.done.syncing}" hidden></progress></form>${connection.hasAccessToken || connection.hasRefreshToken ? action('revoke', html`<button class="plain">${texts.revoke}</button>`) : null}</div>
+<p class="hint">${texts.authorize}: ${texts.authorizeHint}<br>${texts.sync}: ${texts.syncHint}${connection.hasRefreshToken ? html`<br>${texts.revoke}: ${texts.revokeHint}` : null}</p></section>`
 }
 
 function copySection ({ texts, language }: Visit, { clientId, scopes }: ConnectionView, redirectUri: string | null): Html {

@@ -23,8 +23,8 @@ export interface ConnectorParts {
 export function connectorSpecial ({ get, redirectUri }: ConnectorParts): RecordSpecial {
   return {
     columns: ['name', 'baseUrl', 'auth.type', 'status', 'hasCredentials'],
-    shape: (plain, chosen) => {
-      const type = 'record' in chosen ? typeOf(memberAt(chosen.record, 'auth.type')) : typeOf(chosen.form.get('auth.type') ?? chosen.query['type'])
+    shape: (plain, { form, query }, record) => {
+      const type = typeOf(record === null ? form.get('auth.type') ?? query['type'] : memberAt(record, 'auth.type'))
       return type === null ? plain : shapeFor(type)
     },
     choose (visit) {
@@ -66,7 +66,8 @@ function shapeFor (type: StrategyName): RecordShape {
     isSecret: (field) => names.includes(field),
     isStored: (record) => memberAt(record, 'hasCredentials') === true,
     merged: ['auth'],
-    fixed: { 'auth.type': type }
+    fixed: { 'auth.type': type },
+    withheld: []
   }
 }
 
