@@ -46,6 +46,13 @@ export function readChange (fields: readonly Field[], texts: FieldTexts, before:
   return { input: { ...input, ...Object.fromEntries(emptied.map((group) => [group, null])) }, wrong }
 }
 
+/** What was said, and what is said of every such record, by its path. */
+export function withFixed (input: JsonObject, fixed: Readonly<Record<string, string>>): JsonObject {
+  const all: Record<string, unknown> = { ...input }
+  for (const [path, value] of Object.entries(fixed)) place(all, path.split('.'), value)
+  return all
+}
+
 function wrongIn (wrong: ReadForm['wrong'], group: string): boolean {
   return [...wrong.keys()].some((name) => name.startsWith(`${group}.`))
 }

@@ -4,9 +4,9 @@ import { filtersOf, pageQuery, readPage } from '../pages.js'
 import { readQuery } from '../query.js'
 import type { Answer, Changed, RecordResource, Resource, View } from '../resource.js'
 import type { ConsolePage, ConsoleReply, ConsoleRoute, Visit } from './console-route.js'
-import { propertiesOf, type Field } from './fields.js'
-import { initialTexts, memberAt, textsOf, type FieldTexts } from './field-text.js'
-import { clearName, readChange, readNew, sentTexts } from './form-input.js'
+import type { Field } from './fields.js'
+import { initialTexts, textsOf, type FieldTexts } from './field-text.js'
+import { clearName, readChange, readNew, sentTexts, withFixed } from './form-input.js'
 import type { FormState } from './form.js'
 import { formPage, readBefore, writeBefore } from './form-page.js'
 import { labelOf, titleOf } from './labels.js'
@@ -14,7 +14,7 @@ import { givenIn, listPage } from './list-page.js'
 import { operationAt, perform } from './operation-call.js'
 import { formProblemOf } from './problems.js'
 import { pathOf, recordPage, removePage, type RecordExtras } from './record-page.js'
-import { changeFields, nameOf, newFields, offeredOf, shapeOf, type RecordShape } from './record-shape.js'
+import { changeFields, columnsOf, nameOf, newFields, offeredOf, shapeOf, type RecordShape } from './record-shape.js'
 
 /** What the pages of a kind of record have beyond what its schemas say. */
 export interface RecordSpecial {
@@ -55,7 +55,7 @@ export function recordRoutes (table: Pick<Resource, 'operations'>, resource: Rec
     const { input, wrong } = readNew(fields, typed)
     if (wrong.size > 0) return newPage(visit, fields, chosen, { texts: typed, errors: wrongTexts(visit, wrong) }, null, 400)
     try {
-      const changed = changedIn(await perform(visit, creation, { body: withFixed(input, chosen) }), resource)
+      const changed = changedIn(await perform(visit, creation, { body: withFixed(input, chosen.fixed) }), resource)
       return created?.(visit, changed) ?? { location: visit.link(`${pathOf(name, changed.view)}?done=created`) }
     } catch (error) {
       const problem = formProblemOf(error, fields, visit.texts)
@@ -182,26 +182,11 @@ export function recordRoutes (table: Pick<Resource, 'operations'>, resource: Rec
   ]
 }
 
-/** A kind's first few plain fields, and when it was changed. */
-function columnsOf ({ view }: RecordResource): string[] {
-  const scalar = Object.entries(propertiesOf(view)).filter(([name, schema]) => !['id', 'version', 'createdAt', 'updatedAt'].includes(name) && typeof schema['type'] === 'string' && !['array', 'object'].includes(schema['type']))
-  return [...scalar.map(([name]) => name).slice(0, 4), 'updatedAt']
-}
-
 /** A record in an answer, and what the answer shows this once. */
 function changedIn ({ body }: Answer, { once = {} }: RecordResource): Changed {
   if (body === undefined || !isView(body)) throw new TypeError('the answer has no record')
   const entries = Object.entries(body)
   return { view: { ...Object.fromEntries(entries.filter(([name]) => !Object.hasOwn(once, name))), id: body.id, version: body.version }, once: Object.fromEntries(entries.filter(([name]) => Object.hasOwn(once, name))) }
-}
-
-function withFixed (input: object, { fixed }: RecordShape): { readonly [name: string]: unknown } {
-  const all: Record<string, unknown> = { ...input }
-  for (const [path, value] of Object.entries(fixed)) {
-    const [group = '', name] = path.split('.')
-    all[group] = name === undefined ? value : { ...Object(memberAt(all, group)), [name]: value }
-  }
-  return all
 }
 
 function wrongTexts ({ texts }: Visit, wrong: ReadonlyMap<string, 'notJson' | 'notNumber'>): ReadonlyMap<string, string> {

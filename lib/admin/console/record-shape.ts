@@ -50,6 +50,12 @@ export function offeredOf ({ withheld }: RecordShape, fields: readonly Field[]):
   return fields.filter(({ name }) => !withheld.includes(name))
 }
 
+/** A kind's first few plain fields, and when it was changed. */
+export function columnsOf ({ view }: RecordResource): string[] {
+  const scalar = Object.entries(propertiesOf(view)).filter(([name, schema]) => !['id', 'version', 'createdAt', 'updatedAt'].includes(name) && typeof schema['type'] === 'string' && !['array', 'object'].includes(schema['type']))
+  return [...scalar.map(([name]) => name).slice(0, 4), 'updatedAt']
+}
+
 /** What records are called by. */
 export function nameOf (record: object): string {
   return String(memberAt(record, 'name') ?? memberAt(record, 'code') ?? memberAt(record, 'id'))
