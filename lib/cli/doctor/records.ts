@@ -104,12 +104,8 @@ async function examineClients (wrong: Wrong, things: StoredThings): Promise<stri
 }
 
 async function keySetProblem (uri: string): Promise<string | null> {
-  try {
-    jwksOf(await fetchJson(new URL(uri), keySetBounds))
-    return null
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
+  const asked = async (): Promise<unknown> => jwksOf(await fetchJson(new URL(uri), keySetBounds))
+  return await asked().then(() => null, (error: unknown) => error instanceof Error ? error.message : String(error))
 }
 
 /** @returns null when it cannot be decrypted */
