@@ -68,7 +68,7 @@ const app = await install(tarball)
 t.test('the tarball holds what users need and nothing else', async (t) => {
   const expected = [...modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`]), 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json']
   t.strictSame(files.sort(), expected.sort())
-  t.ok(size < 800_000, `${size} bytes`)
+  t.ok(size < 600_000, `${size} bytes`)
   t.notOk(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).private, 'it may be published')
 })
 
