@@ -25,11 +25,22 @@ function filesBelow (folder: string): string[] {
 /** The modules to be compiled, as paths without their ending. */
 const modules = sources.flatMap((name) => filesBelow(join(root, name))).filter((file) => file.endsWith('.ts')).map((file) => relative(root, file).replaceAll('\\', '/').replace(/\.ts$/, ''))
 
-/** Whether dist/ was compiled from the sources as they are. */
+const entries = ['index.js', 'connectors.js', 'cli.js', 'testing/index.js']
+
+/** Whether dist/ was built from the sources as they are. */
 function isBuilt (): boolean {
-  const compiled = modules.map((name) => ({ source: join(root, `${name}.ts`), script: join(root, 'dist', `${name}.js`) }))
-  if (!compiled.every(({ source, script }) => existsSync(script) && statSync(script).mtimeMs >= statSync(source).mtimeMs)) return false
-  return filesBelow(join(root, 'dist')).filter((file) => file.endsWith('.js')).length === compiled.length
+  const newest = Math.max(...['package.json', 'scripts/bundle.js', ...modules.map((name) => `${name}.ts`)].map((name) => statSync(join(root, name)).mtimeMs))
+  const made = [...entries, ...modules.map((name) => `${name}.d.ts`)].map((name) => join(root, 'dist', name))
+  return made.every((file) => existsSync(file) && statSync(file).mtimeMs >= newest) && filesBelow(join(root, 'dist')).filter((file) => file.endsWith('.d.ts')).length === modules.length
+}
+
+/** The scripts of dist/ that the entries lead to. */
+function reachable (dist: string): string[] {
+  const found = new Set(entries)
+  for (const name of found) { // grows as it goes
+    for (const [, path = ''] of readFileSync(join(dist, name), 'utf8').matchAll(/(?:from |^import |import\()"(\.[^"]*)"/gm)) found.add(join(dirname(name), path).replaceAll('\\', '/'))
+  }
+  return [...found]
 }
 
 /** Packs a copy of the repository, so that nothing here meets a build that goes on beside it. */
@@ -41,7 +52,7 @@ async function pack (): Promise<{ tarball: string, files: string[], size: number
   }
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
   if (isBuilt()) cpSync(join(root, 'dist'), join(copy, 'dist'), { recursive: true })
-  else await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--noCheck'], copy)
+  else await run('npm', ['run', 'build'], copy)
   const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--loglevel=error'], copy)
   const [packed] = JSON.parse(stdout)
   return { tarball: join(copy, packed.filename), size: packed.size, files: packed.files.map(({ path }: { path: string }) => path) }
@@ -66,7 +77,8 @@ const { tarball, files, size } = await pack()
 const app = await install(tarball)
 
 t.test('the tarball holds what users need and nothing else', async (t) => {
-  const expected = [...modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`]), 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json']
+  const scripts = reachable(join(app, 'node_modules', 'fastify-docuware-auth', 'dist'))
+  const expected = [...modules.map((name) => `dist/${name}.d.ts`), ...scripts.map((name) => `dist/${name}`), 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json']
   t.strictSame(files.sort(), expected.sort())
   t.ok(size < 600_000, `${size} bytes`)
   t.notOk(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).private, 'it may be published')

@@ -1,5 +1,7 @@
-const root = new URL('../../', import.meta.url).pathname
-const own = /^(?:lib|plugins|types)\/|^(?:index|cli)\.[jt]s$/
+import { createRequire } from 'node:module'
+
+const root = packageRoot()
+const own = /^(?:dist|lib|plugins|types)\/|^(?:index|connectors|cli)\.ts$/
 /** Of a stack's text so many characters are looked at, and so many frames. */
 const maxStack = 20_000
 const maxFrames = 50
@@ -36,9 +38,18 @@ function locate (file: string): Pick<StackFrame, 'file' | 'own'> {
   if (file.startsWith('node:')) return { file, own: false }
   const path = file.replace(/^file:\/\//, '').replaceAll('\\', '/')
   const installed = path.lastIndexOf('/node_modules/')
-  if (path.startsWith(root) && installed < root.length - 1) {
+  if (root !== null && path.startsWith(root) && installed < root.length - 1) {
     const inside = path.slice(root.length)
     return { file: `fastify-docuware-auth/${inside}`, own: own.test(inside) }
   }
   return { file: installed === -1 ? path.slice(path.lastIndexOf('/') + 1) : path.slice(installed + '/node_modules/'.length), own: false }
+}
+
+/** This package's folder with a slash behind it; null in an app that bundles it, whose frames are all the app's. */
+function packageRoot (): string | null {
+  try {
+    return createRequire(import.meta.url).resolve('fastify-docuware-auth/package.json').replaceAll('\\', '/').slice(0, -'package.json'.length)
+  } catch {
+    return null // resolving does nothing else that could fail
+  }
 }
