@@ -6,8 +6,10 @@ import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import { run } from '../lib/cli/run.js'
 import { validatorKind } from '../lib/jwt/validator-kind.js'
+import { logIndexes } from '../lib/log/log-collection.js'
 import { OpenedStore } from '../lib/store/open-store.js'
 import { packageVersion } from '../lib/version.js'
+import { startEmbeddedMongo } from '../testing/index.js'
 import { startTestMongo } from './mongo.js'
 import { masterKey, otherMasterKey, storeApp } from './store-app.js'
 
@@ -98,6 +100,48 @@ t.test('verify-log: an evicted front is said, and a log that is not there', asyn
   t.match(await command(['verify-log', '--uri', uri, '--key', masterKey]), { code: 0, out: ['sound: 10 entries in 1 chains'], err: [/evicted before any surviving checkpoint/] })
   await app.store.connection.db?.collection('dwa_log').drop()
   t.match(await command(['verify-log', '--uri', uri, '--key', masterKey]), { code: 2, err: [/there is no collection dwa_log/] })
+})
+
+t.test('a log with a credential of its own, in a database of its own: every command uses it where it reads or writes the log', async (t) => {
+  const mongo = await startEmbeddedMongo({ auth: true })
+  t.teardown(() => mongo.stop())
+  const admin = await MongoClient.connect(mongo.uri)
+  t.teardown(() => admin.close())
+  const addressOf = async (database: string, user: string, role: string | object): Promise<string> => {
+    await admin.db(database).command({ createUser: user, pwd: user, roles: [role] })
+    const address = new URL(mongo.uri)
+    address.username = address.password = user
+    address.pathname = `/${database}`
+    address.search = `?authSource=${database}`
+    return address.href
+  }
+  await admin.db('audit').createCollection('dwa_log', { capped: true, size: 1 << 20 })
+  await admin.db('audit').collection('dwa_log').createIndexes(logIndexes.map((index) => ({ ...index })))
+  await admin.db('audit').command({ createRole: 'auditWriter', privileges: [{ resource: { db: 'audit', collection: 'dwa_log' }, actions: ['insert', 'find', 'listIndexes', 'collStats'] }], roles: [] })
+  const uri = await addressOf('app', 'app', 'readWrite')
+  const logUri = await addressOf('audit', 'writer', 'auditWriter')
+  const { app } = await storeApp(t, { uri, log: { uri: logUri, requireInsertOnly: true } })
+  await app.close()
+  const log = admin.db('audit').collection('dwa_log')
+  const env = { DWA_URI: uri, DWA_LOG_URI: logUri, DWA_KEYS: masterKey }
+  const client = ['create-client', '--name', 'Robot', '--type', 'backend', '--json']
+
+  const forgotten = /^create-client: The log app\.dwa_log does not exist$/
+  t.match(await command(client, { ...env, DWA_LOG_URI: '' }), { code: 2, out: [], err: [forgotten] }, 'nothing is made beside the log')
+  t.match(await command(['rotate-keys'], { ...env, DWA_LOG_URI: '', DWA_KEYS: `${otherMasterKey},${masterKey}` }), { code: 2, out: [] })
+  t.match(await command(['verify-log'], { ...env, DWA_LOG_URI: '' }), { code: 2, err: [/there is no collection dwa_log/] })
+  t.strictSame((await admin.db('app').listCollections({ name: 'dwa_log' }).toArray()), [])
+
+  t.match(await command(client, env), { code: 0, err: [] })
+  t.equal(await log.countDocuments({ event: 'client.created', 'target.name': 'Robot' }), 1)
+  const { DWA_LOG_URI: _, ...others } = env
+  t.match(await command(['create-client', '--name', 'Other', '--type', 'backend', '--log-uri', logUri], others), { code: 0 }, 'as an option')
+  t.match(await command(['rotate-keys', '--json'], { ...env, DWA_KEYS: `${otherMasterKey},${masterKey}` }), { code: 0, out: [/"changed":true/] })
+  t.equal(await log.countDocuments({ event: 'key.rotated' }), 1)
+  const entries = await log.countDocuments()
+  t.match(await command(['verify-log', '--json'], { ...env, DWA_KEYS: otherMasterKey }), { code: 0, out: [`{"ok":true,"entries":${entries},"chains":4,"unanchoredFront":false}`] })
+  t.match(await command(['list', 'clients', '--json'], { DWA_URI: uri }), { code: 0, out: [/Robot/] }, 'what does not touch the log needs no credential of it')
+  t.match(await command(['verify-log', '--log-uri', 'mongodb://127.0.0.1:1/audit'], { DWA_URI: uri, DWA_KEYS: otherMasterKey }), { code: 2, err: ['verify-log: the database of --log-uri cannot be reached'] })
 })
 
 t.test('56. rotate-keys: the new master key opens the database, the old one no longer does', async (t) => {

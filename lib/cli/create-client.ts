@@ -9,7 +9,7 @@ import { Clients, type CreatedClient } from '../provider/clients.js'
 import { keyOverlapMs } from '../provider/published-keys.js'
 import { KeyMaker } from '../provider/signing-keys.js'
 import type { OpenedStore } from '../store/open-store.js'
-import { quietHelp, quietOptions, readAddress, readKeys } from './database-arguments.js'
+import { logHelp, logOptions, quietHelp, quietOptions, readAddress, readKeys, readLogAddress } from './database-arguments.js'
 import { withStore } from './open-store.js'
 import { UsageError, type Terminal } from './terminal.js'
 
@@ -19,6 +19,7 @@ Makes a client of the OAuth 2 provider. Its secret is shown this once, and kept 
 Exit code: 0 made, 1 refused (the field is named), 2 could not try.
 
 ${quietHelp}
+${logHelp}
   --name <name>        what people see on the consent page
   --type <type>        web, mobile, legacy or backend
   --redirect-uri <uri> for web and mobile; may be repeated
@@ -32,6 +33,7 @@ export async function createClient (args: string[], terminal: Terminal): Promise
     args,
     options: {
       ...quietOptions,
+      ...logOptions,
       name: { type: 'string' },
       type: { type: 'string' },
       'redirect-uri': { type: 'string', multiple: true },
@@ -52,9 +54,14 @@ export async function createClient (args: string[], terminal: Terminal): Promise
     ...(values.scope === undefined ? {} : { scopes: values.scope }),
     ...(values['skip-authorization'] === undefined ? {} : { skipAuthorization: values['skip-authorization'] })
   }
-  const masterKeys = await readKeys(undefined, values['key-file'], terminal)
+  const store = {
+    uri: readAddress(values.uri, terminal),
+    logUri: readLogAddress(values['log-uri'], terminal),
+    prefix: values.prefix,
+    masterKeys: await readKeys(undefined, values['key-file'], terminal)
+  }
   try {
-    const created = await withStore({ uri: readAddress(values.uri, terminal), prefix: values.prefix, masterKeys }, terminal, async (store) => await create(store, given))
+    const created = await withStore(store, terminal, async (opened) => await create(opened, given))
     show(created, values.json, terminal)
     return 0
   } catch (error) {

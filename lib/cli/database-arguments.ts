@@ -14,6 +14,11 @@ export const databaseOptions = {
   help: { type: 'boolean', short: 'h', default: false }
 } as const satisfies ParseArgsConfig['options']
 
+/** Of the commands that read or write the audit log, which may have a credential of its own. */
+export const logOptions = { 'log-uri': { type: 'string' } } as const satisfies ParseArgsConfig['options']
+
+export const logHelp = '  --log-uri <address>  the address of store.log.uri, if there is one (or DWA_LOG_URI in the environment)'
+
 /** The same without the keys themselves: whatever is an argument, other users of the machine can see. */
 const { key: _key, ...quietOptions } = databaseOptions
 export { quietOptions }
@@ -34,6 +39,12 @@ export function readAddress (uri: string | undefined, { env }: Terminal): string
   const address = uri ?? env['DWA_URI']
   if (address === undefined || address === '') throw new UsageError('--uri (or DWA_URI) is missing')
   return address
+}
+
+/** The address of the log's own credential; undefined when it has none. */
+export function readLogAddress (uri: string | undefined, { env }: Terminal): string | undefined {
+  const address = uri ?? env['DWA_LOG_URI']
+  return address === '' ? undefined : address
 }
 
 /** A master key as it was given, and where. */

@@ -1,9 +1,8 @@
 import { parseArgs } from 'node:util'
-import { systemClock } from '../clock.js'
 import { recordKinds } from '../record-kinds.js'
-import { Database } from '../store/database.js'
 import type { RecordDocument } from '../store/outbox.js'
 import { quietOptions, readAddress } from './database-arguments.js'
+import { withDatabase } from './open-database.js'
 import { tableOf } from './table.js'
 import { UsageError, type Terminal } from './terminal.js'
 
@@ -41,17 +40,13 @@ export async function list (args: string[], terminal: Terminal): Promise<number>
   const kind = what === undefined || others.length > 0 ? undefined : collections.get(what)
   if (kind === undefined) throw new UsageError(`say what to list: ${names}`)
   const shown = columns[kind.collection] ?? [kind.nameField]
-  const database = new Database({ uri: readAddress(values.uri, terminal) }, '--uri', systemClock, { info () {}, warn () {}, error () {} })
-  try {
-    if (!await database.connect(5000)) throw new UsageError('the database cannot be reached')
-    const projection = Object.fromEntries([...shown, 'version', 'createdAt', 'updatedAt'].map((name) => [name, 1]))
-    const records = await database.run(async () => await database.db.collection<RecordDocument>(values.prefix + kind.collection).find({ [kind.nameField]: { $exists: true } }, { projection }).sort({ [kind.nameField]: 1 }).toArray())
-    if (values.json) terminal.say(JSON.stringify(records.map(({ _id, ...fields }) => ({ id: _id.toHexString(), ...fields }))))
-    else for (const line of tableOf([[...shown, 'updatedAt'], ...records.map((record) => [...shown, 'updatedAt'].map((name) => show(name, record[name])))])) terminal.say(line)
-    return 0
-  } finally {
-    await database.close()
-  }
+  const projection = Object.fromEntries([...shown, 'version', 'createdAt', 'updatedAt'].map((name) => [name, 1]))
+  const records = await withDatabase(readAddress(values.uri, terminal), '--uri', async (database) => {
+    return await database.run(async () => await database.db.collection<RecordDocument>(values.prefix + kind.collection).find({ [kind.nameField]: { $exists: true } }, { projection }).sort({ [kind.nameField]: 1 }).toArray())
+  })
+  if (values.json) terminal.say(JSON.stringify(records.map(({ _id, ...fields }) => ({ id: _id.toHexString(), ...fields }))))
+  else for (const line of tableOf([[...shown, 'updatedAt'], ...records.map((record) => [...shown, 'updatedAt'].map((name) => show(name, record[name])))])) terminal.say(line)
+  return 0
 }
 
 function show (name: string, value: unknown): string {

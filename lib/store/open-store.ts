@@ -185,7 +185,7 @@ export class OpenedStore implements Store {
 
   /**
    * Connects and prepares the database, or, when it is away, goes on trying in the background.
-   * @param options.existingOnly refuses a database that has no key ring yet, in place of creating one
+   * @param options.existingOnly refuses a database that has no key ring or no log yet, in place of creating them
    * @throws what the database reports if it is there: DWA_STORE_WRONG_KEY, DWA_LOG_NOT_CAPPED, DWA_LOG_PRIVILEGES, DWA_STORE_KEYS_MISSING …
    */
   async start ({ existingOnly = false } = {}): Promise<void> {
@@ -252,6 +252,7 @@ export class OpenedStore implements Store {
   async #prepare (): Promise<void> {
     await this.#setClock()
     await this.keyRing.reload()
+    if (this.#existingOnly && await this.#logDatabase.run(async () => await this.#isNew())) throw new errors.DWA_STORE_NOT_FOUND(`The log ${this.#logDatabase.db.databaseName}.${this.collectionName('log')}`)
     await this.log.open()
     this.#initialised = true
     await this.ensureKinds()
