@@ -53,7 +53,7 @@ export function recordResource (entry: RecordResource): Resource {
         answer: { status: 200, description: 'It, and its version as ETag.', schema: view },
         async run ({ key, ifNoneMatch }) {
           const found = await existing(entry, key)
-          return isKnown(ifNoneMatch, found.version) ? { status: 304, version: found.version } : answerOf({ view: found })
+          return isKnown(ifNoneMatch, found) ? { status: 304, version: found } : answerOf({ view: found })
         }
       },
       {
@@ -122,12 +122,11 @@ async function existing ({ noun, records }: RecordResource, key: string): Promis
 }
 
 async function changeOf (entry: RecordResource, { key, ifMatch, note }: Call, required: boolean): Promise<RecordUpdate> {
-  const version = await versionMeant(ifMatch, { required, noun: entry.noun, current: async () => (await existing(entry, key)).version })
-  return version === undefined ? note : { ...note, version }
+  return { ...note, ...await versionMeant(ifMatch, { required, noun: entry.noun, current: async () => await existing(entry, key) }) }
 }
 
 function answerOf ({ view, once = {} }: Changed): Answer {
-  return { body: { ...view, ...once }, version: view.version }
+  return { body: { ...view, ...once }, version: view }
 }
 
 /** `webhook source` → `WebhookSource`. */

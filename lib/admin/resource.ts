@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { SchemaObject } from 'ajv'
 import type { ChangeNote, RecordUpdate } from '../store/managed-records.js'
+import type { RecordVersion } from './entity-tag.js'
 
 /** What callers may be allowed to do. Roles do not include one another. */
 export type Role = 'docuware' | 'oauth_provider' | 'system'
@@ -11,13 +12,8 @@ export type JsonObject = { readonly [name: string]: unknown }
 /** Filters and other figures of a query, read by its schema. */
 export type Query = { readonly [name: string]: string | number | boolean }
 
-/** A record as it is shown. */
-export interface View {
-  /** Null: declared in code, where its name is all it has. */
-  readonly id: string | null
-  /** Counts the changes: what a change is compared with. */
-  readonly version: number
-}
+/** A record as it is shown, whatever else is shown of it. `version` counts the changes: what a change is compared with. */
+export type View = RecordVersion
 
 /** A part of a list, and after which position the next one begins; null: there is no more. */
 export interface Page<Item = object> {
@@ -103,7 +99,7 @@ export interface Answer {
   /** Sent in place of a body, as long as there is something to send. */
   readonly stream?: Readable
   /** Of the record in the answer: its ETag. */
-  readonly version?: number
+  readonly version?: RecordVersion
   /** The key of a new record: its Location. */
   readonly created?: string
   /** The position at which the next page begins. */

@@ -3,7 +3,7 @@ import type { SchemaObject } from 'ajv'
 type Properties = { readonly [name: string]: SchemaObject }
 
 const own = {
-  version: { type: 'integer', description: 'Counts the changes: the ETag.' },
+  version: { type: 'integer', description: 'Counts the changes.' },
   createdAt: { type: 'string', format: 'date-time' },
   updatedAt: { type: 'string', format: 'date-time' }
 } as const

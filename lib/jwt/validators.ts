@@ -66,7 +66,7 @@ export class Validators implements Omit<JwtValidators, 'clearCookie' | 'explain'
   async update (name: string, given: ValidatorPatch, change: ValidatorUpdate = {}): Promise<ValidatorView> {
     const patch: ValidatorPatch = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
     return await this.#options.exclusively(async () => {
-      const record = await this.#editable(name)
+      const record = await this.#editable(name, change)
       const version = change.version ?? record.version
       const isSwitch = Object.keys(patch).join() === 'enabled' && typeof patch.enabled === 'boolean'
       // An emergency must not fail for what else may be wrong with the record.
@@ -81,7 +81,7 @@ export class Validators implements Omit<JwtValidators, 'clearCookie' | 'explain'
 
   async remove (name: string, change: ValidatorUpdate = {}): Promise<void> {
     await this.#options.exclusively(async () => {
-      const record = await this.#editable(name)
+      const record = await this.#editable(name, change)
       const users = [...await this.#pointingTo(byId(record.id)), ...this.#declaredPointingTo(name)]
       if (users.length > 0) throw new errors.DWA_JWT_VALIDATOR_IN_USE(name, users.join(', '))
       await this.#told({ id: record.id, name }, () => this.#options.records.remove(record.id, change.version ?? record.version, noteOf(change)))
@@ -104,10 +104,11 @@ export class Validators implements Omit<JwtValidators, 'clearCookie' | 'explain'
     }
   }
 
-  async #editable (name: string): Promise<Stored> {
+  async #editable (name: string, meant: Pick<ValidatorUpdate, 'id'> = {}): Promise<Stored> {
     if (this.#options.declared.has(name)) throw new errors.DWA_JWT_READ_ONLY_VALIDATOR(name)
     const record = await this.#options.records.getByName(name)
     if (record === null) throw new errors.DWA_STORE_NOT_FOUND(`Validator "${name}"`)
+    if (meant.id !== undefined && meant.id !== record.id) throw new errors.DWA_STORE_CONFLICT('The validator')
     return record
   }
 

@@ -5,8 +5,11 @@ import type { Change, RecordCollection, StoredRecord } from './record-collection
 /** Who changes a record, and what its audit entry says beside the event, which is not the caller's to choose: other processes go by it. */
 export type ChangeNote = Pick<Change, 'actor' | 'requestId' | 'message' | 'details'>
 
-/** A change of an existing record, optionally of one version only: otherwise the newest is changed. */
-export type RecordUpdate = ChangeNote & { readonly version?: number | undefined }
+/**
+ * A change of an existing record, optionally of one version only: otherwise the newest is changed. With `id` it is a change of that record alone, and not of
+ * another one by the same name; no stored record has the id null.
+ */
+export type RecordUpdate = ChangeNote & { readonly id?: string | null | undefined, readonly version?: number | undefined }
 
 /** What a change sets; `undefined` in it removes a field. */
 export type RecordPatch<Fields> = { readonly [Name in keyof Fields]?: Fields[Name] | undefined }
@@ -58,7 +61,7 @@ export class ManagedRecords<Fields extends object> {
    * @throws DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_STORE_DUPLICATE, DWA_STORE_UNAVAILABLE
    */
   async change (key: string, update: RecordUpdate, effectOf: EffectOf<Fields>, event?: string): Promise<StoredRecord<Fields>> {
-    return await this.#atNewest(key, update.version, async (record) => {
+    return await this.#atNewest(key, update, async (record) => {
       const effect = await effectOf(record)
       return await this.#told(record.id, this.#nameOf({ ...record.fields, ...effect }), async () => await this.#options.records.update(record.id, record.version, effect, { ...noteOf(update), event }))
     })
@@ -70,7 +73,7 @@ export class ManagedRecords<Fields extends object> {
    * @throws DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_STORE_UNAVAILABLE
    */
   async remove (key: string, update: RecordUpdate, allowed?: (record: StoredRecord<Fields>) => Promise<void>): Promise<StoredRecord<Fields>> {
-    return await this.#atNewest(key, update.version, async (record) => {
+    return await this.#atNewest(key, update, async (record) => {
       await allowed?.(record)
       await this.#told(record.id, this.#nameOf(record.fields), async () => { await this.#options.records.remove(record.id, record.version, noteOf(update)) })
       return record
@@ -89,14 +92,15 @@ export class ManagedRecords<Fields extends object> {
   }
 
   /** Runs a write on one version, or on whatever is the newest when it runs. */
-  async #atNewest<T> (key: string, version: number | undefined, write: (record: StoredRecord<Fields>) => Promise<T>, left = tries): Promise<T> {
+  async #atNewest<T> (key: string, meant: Pick<RecordUpdate, 'id' | 'version'>, write: (record: StoredRecord<Fields>) => Promise<T>, left = tries): Promise<T> {
+    const { id, version } = meant
     const record = await this.existing(key)
-    if (version !== undefined && version !== record.version) throw new errors.DWA_STORE_CONFLICT(`The ${this.#area}`) // what the change means was worked out on this one
+    if ((id !== undefined && id !== record.id) || (version !== undefined && version !== record.version)) throw new errors.DWA_STORE_CONFLICT(`The ${this.#area}`) // what the change means was worked out on this one
     try {
       return await write(record)
     } catch (error) {
       if (version !== undefined || left === 0 || !isAuthError(error, 'DWA_STORE_CONFLICT')) throw error
-      return await this.#atNewest(key, version, write, left - 1)
+      return await this.#atNewest(key, meant, write, left - 1)
     }
   }
 

@@ -206,7 +206,7 @@ t.test('in a browser', { skip: existsSync(executablePath) ? false : `there is no
 
   await t.test('security 13: a page of another site changes nothing in a person\'s name', async (t) => {
     const { tab } = await open(t)
-    const evil = await startStub(t, () => ({ '*': (_, response) => { response.writeHead(200, { 'content-type': 'text/html' }).end(`<form method="post" action="${url(`/scopes/${scope.id}/delete`)}"><input name="version" value="3"><button>win</button></form>`) } }))
+    const evil = await startStub(t, () => ({ '*': (_, response) => { response.writeHead(200, { 'content-type': 'text/html' }).end(`<form method="post" action="${url(`/scopes/${scope.id}/delete`)}"><input name="etag" value="&quot;${scope.id}-3&quot;"><button>win</button></form>`) } }))
     await tab.goto(evil.origin)
     await tab.getByRole('button', { name: 'win' }).click()
     t.match(await tab.locator('main').textContent(), 'DWA_CROSS_SITE')

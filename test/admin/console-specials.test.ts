@@ -222,7 +222,7 @@ t.test('telemetry: a DSN is write-only, kept when left blank, and deleted by its
   t.match(await app.telemetry.get(), { on: true, sendPii: true }, 'blank keeps the DSN')
   const late = await openForm(app, '/settings', '/settings')
   await app.telemetry.set({ sendPii: false })
-  t.match(await send(app, '/settings', late, { dsn: '' }), { status: 409, text: 'Somebody else has changed this' })
+  t.match(await send(app, '/settings', late, { dsn: '' }), { status: 412, text: 'Somebody else has changed this' })
   t.match(await fill(app, '/settings', '/settings/test'), { status: 303, headers: { location: '/admin/settings?done=sent' } })
   t.equal((await app.auditLog.find({ event: 'settings.test_sent' })).length, 1)
   t.equal((await fill(app, '/settings', '/settings', { dsn: '', 'clear:dsn': 'on' })).status, 303)

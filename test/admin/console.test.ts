@@ -108,7 +108,7 @@ t.test('a record is created, shown, changed and deleted by forms made of its sch
   t.match((await look(app, `${path}/delete`)).text, /<h1>Delete shop\?<\/h1>[^]*This cannot be undone/)
   const gone = await openForm(app, `${path}/delete`, `${path}/delete`)
   await app.webhookSources.update('shop', { encoding: 'hex' })
-  t.equal((await send(app, `${path}/delete`, gone)).status, 409, 'not what was looked at')
+  t.equal((await send(app, `${path}/delete`, gone)).status, 412, 'not what was looked at')
   t.match(await fill(app, `${path}/delete`, `${path}/delete`), { status: 303, headers: { location: '/admin/webhook-sources?done=removed' } })
   t.equal(await app.webhookSources.get('shop'), null)
   t.match(await look(app, path), { status: 404, text: 'There is nothing here' })
@@ -172,7 +172,7 @@ t.test('a lost race shows what changed, keeps what was typed, and is won by savi
   const form = await openForm(app, path, path)
   await app.oauthProvider.scopes.update(id, { description: 'by <b>Bob</b>', name: 'Mail' })
   const lost = await send(app, path, form, { code: 'email', name: 'E-mail', description: 'by Ann', model: '', filter: '', fields: '' })
-  t.equal(lost.status, 409)
+  t.equal(lost.status, 412)
   t.match(lost.text, 'Somebody else has changed this in the meantime.')
   t.match(lost.text, /as it was<\/td>[^]*by &#60;b&#62;Bob&#60;\/b&#62;<\/td>/, 'before and now')
   t.match(lost.text, /Changed by somebody else to: by &#60;b&#62;Bob/, 'at the field that both changed')
@@ -185,7 +185,29 @@ t.test('a lost race shows what changed, keeps what was typed, and is won by savi
 
   const late = await openForm(app, path, path)
   await app.oauthProvider.scopes.remove(id)
-  t.equal((await send(app, path, late, { code: 'email', name: 'x' })).status, 404)
+  t.match(await send(app, path, late, { code: 'email', name: 'x' }), { status: 412, text: 'Somebody else has deleted this' })
+})
+
+t.test('a form about a record that was deleted, and made again under its name, changes and deletes nothing', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  const as = { code: 'email', name: 'E-mail', description: 'as it was' }
+  const { id } = await app.oauthProvider.scopes.create(as)
+  const path = `/scopes/${id}`
+  const [edit, remove] = [await openForm(app, `${path}/edit`, `${path}/edit`), await openForm(app, `${path}/delete`, `${path}/delete`)]
+  t.equal(edit.fields['etag'], `"${id}-1"`, 'that of the API')
+  t.equal(remove.fields['etag'], `"${id}-1"`)
+  await app.oauthProvider.scopes.remove(id)
+  const again = await app.oauthProvider.scopes.create(as)
+  const typed = { ...as, description: 'by Ann', model: '', filter: '', fields: '' }
+  for (const at of [path, '/scopes/email']) {
+    const lost = await send(app, `${at}/edit`, edit, typed)
+    t.match(lost, { status: 412, text: at === path ? 'Somebody else has deleted this in the meantime.' : 'Somebody else has changed this in the meantime.' }, at)
+    t.equal((await send(app, `${at}/delete`, remove)).status, 412, at)
+  }
+  t.equal((await send(app, '/scopes/email/edit', edit, { ...as, model: '', filter: '', fields: '' })).status, 412, 'a form that changes nothing is about another one, too')
+  t.match(await app.oauthProvider.scopes.list(), [{ id: again.id, version: 1, description: 'as it was' }])
+  t.equal((await send(app, `/scopes/${again.id}/delete`, { ...remove, fields: { csrf: remove.fields['csrf'] ?? '' } })).status, 428, 'without a tag')
 })
 
 t.test('errors are at their fields, in the language of the page', async (t) => {

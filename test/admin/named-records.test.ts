@@ -70,14 +70,14 @@ for (const [decorator, path] of [['connectors', '/connectors'], ['webhookSources
         else t.equal(status, 403, `${method} ${url} as ${as}`)
       }
     }
-    for (const name of ['b', 'a', 'c']) t.match(await call(app, 'POST', path, { body: { name } }), { status: 201, headers: { etag: '"1"', location: `/admin/api${path}/id-of-${name}` } })
+    for (const name of ['b', 'a', 'c']) t.match(await call(app, 'POST', path, { body: { name } }), { status: 201, headers: { etag: `"id-of-${name}-1"`, location: `/admin/api${path}/id-of-${name}` } })
     t.match(await call(app, 'POST', path, { body: { name: 7 } }), { status: 400, body: { errors: [{ path: 'name' }] } })
     t.match((await call(app, 'GET', `${path}?limit=2`)).body, { items: [{ name: 'a', hasSecret: true }, { name: 'b' }], next: String })
     t.match((await call(app, 'GET', `${path}?name=c`)).body, { items: [{ name: 'c' }], next: null })
-    t.match(await call(app, 'PATCH', `${path}/a`, { body: { x: 1 }, headers: { 'if-match': '"1"' } }), { status: 200, headers: { etag: '"2"' }, body: { version: 2 } })
-    t.match(await call(app, 'PATCH', `${path}/a`, { body: { x: 1 }, headers: { 'if-match': '"1"' } }), { status: 412 })
+    t.match(await call(app, 'PATCH', `${path}/a`, { body: { x: 1 }, headers: { 'if-match': '"id-of-a-1"' } }), { status: 200, headers: { etag: '"id-of-a-2"' }, body: { version: 2 } })
+    t.match(await call(app, 'PATCH', `${path}/a`, { body: { x: 1 }, headers: { 'if-match': '"id-of-a-1"' } }), { status: 412 })
     t.match(await call(app, 'GET', `${path}/a/secrets`), { status: 200, body: { secret: 'planted' } })
-    t.strictSame((await call(app, 'DELETE', `${path}/a`, { headers: { 'if-match': '"2"' } })).status, 204)
+    t.strictSame((await call(app, 'DELETE', `${path}/a`, { headers: { 'if-match': '"id-of-a-2"' } })).status, 204)
     t.strictSame((await call(app, 'GET', `${path}/a`)).status, 404)
     for (const note of things.notes) t.match(note, { actor: { type: 'user', id: 'u1' }, requestId: String })
   })

@@ -126,13 +126,13 @@ t.test('52. settings of telemetry are changed at the version that was read, and 
   const app = await adminApp(t, { uri: mongo.uri, store: { collectionPrefix: 'settings_' } })
   const dsn = 'https://0123456789abcdef0123456789abcdef@sentry.example/1'
   const before = await call(app, 'GET', '/settings/telemetry')
-  t.match([before.status, before.headers['etag'], before.body], [200, '"0"', { id: 'telemetry', version: 0, on: false, sendPii: false, sdkInstalled: Boolean }])
+  t.match([before.status, before.headers['etag'], before.body], [200, '"telemetry-0"', { id: 'telemetry', version: 0, on: false, sendPii: false, sdkInstalled: Boolean }])
   t.match(await call(app, 'PATCH', '/settings/telemetry', { body: { dsn } }), { status: 428 })
-  const on = await call(app, 'PATCH', '/settings/telemetry', { body: { dsn }, headers: { 'if-match': '"0"' } })
-  t.match([on.status, on.headers['etag'], on.body], [200, '"1"', { version: 1, on: true, sendPii: false }])
-  t.match(await call(app, 'PATCH', '/settings/telemetry', { body: { sendPii: true }, headers: { 'if-match': '"0"' } }), { status: 412, body: { code: 'DWA_STORE_CONFLICT' } })
-  t.match(await call(app, 'PATCH', '/settings/telemetry', { body: { sendPii: true }, headers: { 'if-match': '"9", "1"' } }), { status: 200, body: { sendPii: true } })
-  t.equal((await call(app, 'GET', '/settings/telemetry', { headers: { 'if-none-match': '"2"' } })).status, 304)
+  const on = await call(app, 'PATCH', '/settings/telemetry', { body: { dsn }, headers: { 'if-match': '"telemetry-0"' } })
+  t.match([on.status, on.headers['etag'], on.body], [200, '"telemetry-1"', { version: 1, on: true, sendPii: false }])
+  for (const stale of ['"telemetry-0"', '"1"', '"other-1"']) t.match(await call(app, 'PATCH', '/settings/telemetry', { body: { sendPii: true }, headers: { 'if-match': stale } }), { status: 412, body: { code: 'DWA_STORE_CONFLICT' } }, stale)
+  t.match(await call(app, 'PATCH', '/settings/telemetry', { body: { sendPii: true }, headers: { 'if-match': '"telemetry-9", "telemetry-1"' } }), { status: 200, body: { sendPii: true } })
+  t.equal((await call(app, 'GET', '/settings/telemetry', { headers: { 'if-none-match': '"telemetry-2"' } })).status, 304)
   const list = await call(app, 'GET', '/settings')
   t.match(list.body, { items: [{ id: 'telemetry', version: 2, on: true }], next: null })
   for (const [body, path] of [[{ dsn: 'ftp://x' }, 'dsn'], [{ sendPii: 'yes' }, 'sendPii'], [{ colour: 1 }, 'colour']] as const) {
@@ -141,7 +141,7 @@ t.test('52. settings of telemetry are changed at the version that was read, and 
   }
   for (const { text } of [before, on, list]) t.notOk(text.includes('0123456789abcdef0123456789abcdef'))
   t.match(await app.auditLog.find({ event: 'settings.changed' }), [{ actor: { id: 'u1' } }, { actor: { id: 'u1' } }])
-  const answers = await Promise.all(Array.from({ length: 4 }, async (_, index) => await call(app, 'PATCH', '/settings/telemetry', { body: { dsn: `https://${index}123456789abcdef0123456789abcdef@sentry.example/1` }, headers: { 'if-match': '"2"' } })))
+  const answers = await Promise.all(Array.from({ length: 4 }, async (_, index) => await call(app, 'PATCH', '/settings/telemetry', { body: { dsn: `https://${index}123456789abcdef0123456789abcdef@sentry.example/1` }, headers: { 'if-match': '"telemetry-2"' } })))
   t.equal(answers.filter(({ status }) => status === 200).length, 1, 'of four at once one wins')
   t.equal(answers.filter(({ status }) => status === 412).length, 3)
 })

@@ -46,34 +46,50 @@ for (const kind of kinds) {
     const { id } = created.body
     const path = `/${kind}/${String(id)}`
     t.equal(created.headers['location'], `/admin/api${path}`)
-    t.equal(created.headers['etag'], '"1"')
+    const etag = (version: number): string => `"${String(id)}-${version}"`
+    t.equal(created.headers['etag'], etag(1))
     t.match(String(created.headers['content-type']), /^application\/json/)
     for (const key of [String(id), 'story']) {
       const read = await call(app, 'GET', `/${kind}/${key}`, as)
-      t.match([read.status, read.headers['etag'], read.body['id'], read.body['version']], [200, '"1"', id, 1], key)
+      t.strictSame([read.status, read.headers['etag'], read.body['id'], read.body['version']], [200, etag(1), id, 1], key)
       t.equal(read.headers['cache-control'], 'no-store')
     }
-    for (const [known, status] of [['"1"', 304], ['W/"1"', 304], ['"7", "1"', 304], ['*', 304], ['"2"', 200]] as const) {
+    for (const [known, status] of [[etag(1), 304], [`W/${etag(1)}`, 304], [`${etag(7)}, ${etag(1)}`, 304], ['*', 304], [etag(2), 200], ['"1"', 200], [`"${'f'.repeat(24)}-1"`, 200]] as const) {
       const read = await call(app, 'GET', path, { ...as, headers: { 'if-none-match': known } })
-      t.strictSame([read.status, read.headers['etag'], read.text === ''], [status, '"1"', status === 304], `If-None-Match: ${known}`)
+      t.strictSame([read.status, read.headers['etag'], read.text === ''], [status, etag(1), status === 304], `If-None-Match: ${known}`)
     }
     for (const method of ['PATCH', 'DELETE'] as const) {
       const without = await call(app, method, path, { ...as, ...(method === 'PATCH' ? { body: patch } : {}) })
       t.strictSame([without.status, without.body['code']], [428, 'DWA_ADMIN_PRECONDITION_REQUIRED'], method)
-      for (const stale of ['"7"', '1', 'W/"1"', '"one"', '"7", "8"', '']) {
+      for (const stale of [etag(7), '1', '"1"', '"-1"', `"${'f'.repeat(24)}-1"`, `W/${etag(1)}`, '"one"', `${etag(7)}, ${etag(8)}`, '']) {
         const lost = await call(app, method, path, { ...as, ...(method === 'PATCH' ? { body: patch } : {}), headers: { 'if-match': stale } })
         t.strictSame([lost.status, lost.body['code']], [412, 'DWA_STORE_CONFLICT'], `${method} If-Match: ${stale}`)
       }
     }
-    const changed = await call(app, 'PATCH', path, { ...as, body: patch, headers: { 'if-match': '"1"' } })
-    t.match([changed.status, changed.headers['etag'], changed.body], [200, '"2"', { ...patch, id, version: 2 }])
-    const again = await call(app, 'PATCH', path, { ...as, body: patch, headers: { 'if-match': '"9", "2"' } })
+    const changed = await call(app, 'PATCH', path, { ...as, body: patch, headers: { 'if-match': etag(1) } })
+    t.match([changed.status, changed.headers['etag'], changed.body], [200, etag(2), { ...patch, id, version: 2 }])
+    const again = await call(app, 'PATCH', path, { ...as, body: patch, headers: { 'if-match': `${etag(9)}, ${etag(2)}` } })
     t.equal(again.status, 200, 'one of several versions')
     t.equal((await call(app, 'PATCH', path, { ...as, body: patch, headers: { 'if-match': '*' } })).status, 200, 'whatever it is')
     const newest = String((await call(app, 'GET', path, as)).headers['etag'])
     const removed = await call(app, 'DELETE', path, { ...as, headers: { 'if-match': newest } })
     t.strictSame([removed.status, removed.text], [204, ''])
     t.equal((await call(app, 'GET', path, as)).status, 404)
+  })
+
+  t.test(`${kind}: a record that was removed and made again under its name is another one`, async (t) => {
+    const { id, etag } = await make(kind, 'phoenix')
+    const path = `/${kind}/phoenix`
+    t.equal((await call(app, 'DELETE', path, { ...as, headers: { 'if-match': etag } })).status, 204)
+    const again = await make(kind, 'phoenix')
+    t.not(again.id, id)
+    const lost = await call(app, 'PATCH', path, { ...as, body: patch, headers: { 'if-match': etag } })
+    t.strictSame([lost.status, lost.body['code']], [412, 'DWA_STORE_CONFLICT'])
+    t.equal((await call(app, 'DELETE', path, { ...as, headers: { 'if-match': etag } })).status, 412)
+    const read = await call(app, 'GET', path, { ...as, headers: { 'if-none-match': etag } })
+    t.strictSame([read.status, read.headers['etag'], read.body['id'], read.body['version']], [200, again.etag, again.id, 1])
+    if (kind === 'clients') t.equal((await call(app, 'POST', `${path}/rotate-secret`, { ...as, headers: { 'if-match': etag } })).status, 412)
+    t.equal((await call(app, 'PATCH', path, { ...as, body: patch, headers: { 'if-match': again.etag } })).status, 200)
   })
 
   t.test(`${kind}: the audit log says who did it, by which request`, async (t) => {
@@ -83,9 +99,9 @@ for (const kind of kinds) {
   })
 
   t.test(`${kind}: faults`, async (t) => {
-    const { id } = await make(kind, 'faulty')
+    const { id, etag } = await make(kind, 'faulty')
     const path = `/${kind}/${id}`
-    const match = { 'if-match': '"1"' }
+    const match = { 'if-match': etag }
     const cases = [
       ['a name that is there', await call(app, 'POST', `/${kind}`, { ...as, body: input('faulty') }), 409, 'DWA_STORE_DUPLICATE'],
       ['no object', await call(app, 'POST', `/${kind}`, { ...as, body: [] }), 400, 'DWA_ADMIN_INVALID_REQUEST'],
@@ -98,7 +114,7 @@ for (const kind of kinds) {
       ['a form that removes', await call(app, 'DELETE', path, { ...as, body: 'x=1', headers: { ...match, 'content-type': 'application/x-www-form-urlencoded' } }), 415, 'DWA_ADMIN_NOT_JSON'],
       ['unknown', await call(app, 'GET', `/${kind}/ffffffffffffffffffffffff`, as), 404, 'DWA_STORE_NOT_FOUND'],
       ['unknown, changed', await call(app, 'PATCH', `/${kind}/unknown`, { ...as, body: patch, headers: match }), 404, 'DWA_STORE_NOT_FOUND'],
-      ['unknown, changed at one of several versions', await call(app, 'PATCH', `/${kind}/unknown`, { ...as, body: patch, headers: { 'if-match': '"1", "2"' } }), 404, 'DWA_STORE_NOT_FOUND'],
+      ['unknown, changed at one of several versions', await call(app, 'PATCH', `/${kind}/unknown`, { ...as, body: patch, headers: { 'if-match': `${etag}, "x-2"` } }), 404, 'DWA_STORE_NOT_FOUND'],
       ['unknown, removed', await call(app, 'DELETE', `/${kind}/unknown`, { ...as, headers: match }), 404, 'DWA_STORE_NOT_FOUND'],
       ['no such action', await call(app, 'POST', `${path}/explode`, { ...as, body: {} }), 404, 'DWA_ADMIN_UNKNOWN_ROUTE'],
       ['no such resource', await call(app, 'GET', '/nothing', as), 404, 'DWA_ADMIN_UNKNOWN_ROUTE'],
@@ -208,11 +224,12 @@ t.test('a client\'s secret is shown once, when it is new', async (t) => {
   const as = { as: 'oauth_provider' } as const
   const created = await call(app, 'POST', '/clients', { ...as, body: { name: 'shown once', applicationType: 'backend' } })
   const { id, clientSecret: first } = created.body
+  const etag = String(created.headers['etag'])
   t.match(first, /^.{40,}$/)
-  const rotated = await call(app, 'POST', `/clients/${String(id)}/rotate-secret`, { ...as, headers: { 'if-match': '"1"' } })
-  t.match([rotated.status, rotated.headers['etag'], rotated.body], [200, '"2"', { clientSecret: /^.{40,}$/, clientSecrets: { length: 2 } }])
+  const rotated = await call(app, 'POST', `/clients/${String(id)}/rotate-secret`, { ...as, headers: { 'if-match': etag } })
+  t.match([rotated.status, rotated.headers['etag'], rotated.body], [200, `"${String(id)}-2"`, { clientSecret: /^.{40,}$/, clientSecrets: { length: 2 } }])
   t.not(rotated.body['clientSecret'], first)
-  t.match(await call(app, 'POST', `/clients/${String(id)}/rotate-secret`, { ...as, headers: { 'if-match': '"1"' } }), { status: 412 })
+  t.match(await call(app, 'POST', `/clients/${String(id)}/rotate-secret`, { ...as, headers: { 'if-match': etag } }), { status: 412 })
   t.match(await call(app, 'POST', `/clients/${String(id)}/rotate-secret`, { ...as, body: { x: 1 } }), { status: 400, body: { errors: [{ path: 'x' }] } })
   t.match(await call(app, 'POST', '/clients/unknown/rotate-secret', as), { status: 404 })
   const kept = Object(rotated.body['clientSecrets'])[1].id
@@ -244,7 +261,7 @@ t.test('52. secrets are in no answer but that of /secrets, for system, which is 
       await keep('GET', `/${kind}/${id}`, { as })
       if (as !== 'system') await keep('GET', `/${kind}/${id}/secrets`, { as })
     }
-    await keep('PATCH', `/${kind}/${id}`, { as: role, body: patch, headers: { 'if-match': '"1"' } })
+    await keep('PATCH', `/${kind}/${id}`, { as: role, body: patch, headers: { 'if-match': `"${id}-1"` } })
     await keep('PATCH', `/${kind}/${id}`, { as: role, body: { ...input('planted'), surprise: 1 }, headers: { 'if-match': '*' } })
   }
   t.ok(answers.length > 80)

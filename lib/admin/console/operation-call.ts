@@ -1,5 +1,4 @@
 import { errors } from '../../errors.js'
-import { entityTag } from '../entity-tag.js'
 import { readQuery } from '../query.js'
 import type { Answer, JsonObject, Operation, Resource } from '../resource.js'
 import type { Visit } from './console-route.js'
@@ -17,12 +16,12 @@ export function operationAt ({ operations }: Pick<Resource, 'operations'>, metho
 }
 
 /** Runs an operation for a person, who may do it by the roles of the page. */
-export async function perform (visit: Visit, operation: Operation, { key = visit.key, query = {}, body = {}, version }: { readonly key?: string, readonly query?: object, readonly body?: JsonObject, readonly version?: number } = {}): Promise<Answer> {
+export async function perform (visit: Visit, operation: Operation, { key = visit.key, query = {}, body = {}, etag }: { readonly key?: string, readonly query?: object, readonly body?: JsonObject, readonly etag?: string | undefined } = {}): Promise<Answer> {
   return await operation.run({
     key,
     query: readQuery(operation.query ?? {}, query),
     body,
-    ifMatch: version === undefined ? undefined : entityTag(version),
+    ifMatch: etag,
     ifNoneMatch: undefined,
     lastEventId: undefined,
     roles: visit.person.roles,

@@ -1,5 +1,6 @@
 import { errors, isAuthError } from '../../errors.js'
 import { html, type Html } from '../../http/page.js'
+import { entityTag } from '../entity-tag.js'
 import { filtersOf, pageQuery, readPage } from '../pages.js'
 import { readQuery } from '../query.js'
 import type { Answer, Changed, RecordResource, Resource, View } from '../resource.js'
@@ -11,6 +12,7 @@ import type { FormState } from './form.js'
 import { formPage, readBefore, writeBefore } from './form-page.js'
 import { labelOf, titleOf } from './labels.js'
 import { givenIn, listPage } from './list-page.js'
+import { notice } from './notices.js'
 import { operationAt, perform } from './operation-call.js'
 import { formProblemOf } from './problems.js'
 import { pathOf, recordPage, removePage, type RecordExtras } from './record-page.js'
@@ -76,7 +78,7 @@ export function recordRoutes (table: Pick<Resource, 'operations'>, resource: Rec
       button: texts.save,
       fields: offeredOf(chosen, fields),
       state: { ...state, stored },
-      hidden: { version: String(record.version), before: writeBefore(before) },
+      hidden: { etag: entityTag(record), before: writeBefore(before) },
       problem,
       ...(note === undefined ? {} : { before: note }),
       ...(status === undefined ? {} : { status })
@@ -85,7 +87,8 @@ export function recordRoutes (table: Pick<Resource, 'operations'>, resource: Rec
 
   async function change (visit: Visit): Promise<ConsoleReply> {
     const { key, form, texts } = visit
-    const record = await existing(key)
+    const record = await records.get(key)
+    if (record === null) return gonePage(visit)
     const chosen = shape(plain, visit, record)
     const fields = changeFields(chosen)
     const typed = sentTexts(fields, form)
@@ -93,12 +96,12 @@ export function recordRoutes (table: Pick<Resource, 'operations'>, resource: Rec
     const clears = new Set(fields.filter(({ name: field }) => form.get(clearName(field)) === 'on').map((field) => field.name))
     const { input, wrong } = readChange(fields, typed, before, { merged: chosen.merged, clears })
     if (wrong.size > 0) return changePage(visit, record, fields, { texts: typed, errors: wrongTexts(visit, wrong) }, { before, status: 400 })
-    const version = Number(form.get('version'))
+    const etag = form.get('etag')
     try {
-      const changed = Object.keys(input).length === 0 && version === record.version ? record : changedIn(await perform(visit, update, { body: input, version }), resource).view
+      const changed = Object.keys(input).length === 0 && etag === entityTag(record) ? record : changedIn(await perform(visit, update, { body: input, etag }), resource).view
       return { location: visit.link(`${pathOf(name, changed)}?done=saved`) }
     } catch (error) {
-      if (isAuthError(error, 'DWA_STORE_CONFLICT')) return await lostRace(visit, offeredOf(chosen, fields), typed, before)
+      if (isLostRace(error)) return await lostRace(visit, offeredOf(chosen, fields), typed, before)
       const problem = formProblemOf(error, fields, texts)
       return changePage(visit, record, fields, { texts: typed, errors: problem.fields }, { before, problem: problem.whole, status: problem.status })
     }
@@ -107,7 +110,8 @@ export function recordRoutes (table: Pick<Resource, 'operations'>, resource: Rec
   /** What somebody else has changed is shown; what was typed stays, and stands against what is there now. */
   async function lostRace (visit: Visit, fields: readonly Field[], typed: FieldTexts, before: FieldTexts): Promise<ConsolePage> {
     const { texts, language } = visit
-    const record = await existing(visit.key)
+    const record = await records.get(visit.key)
+    if (record === null) return gonePage(visit)
     const now = textsOf(fields, record)
     const others = fields.filter(({ name: field }) => (before.get(field) ?? '') !== (now.get(field) ?? ''))
     const isMine = (field: string): boolean => (typed.get(field) ?? '') !== (before.get(field) ?? '')
@@ -116,16 +120,20 @@ export function recordRoutes (table: Pick<Resource, 'operations'>, resource: Rec
     const note = others.length === 0
       ? html``
       : html`<section><h2>${texts.changedByOthers}</h2><table role="table"><thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">${texts.settings}</th><th role="columnheader" scope="col">${texts.before}</th><th role="columnheader" scope="col">${texts.now}</th></tr></thead><tbody role="rowgroup">${others.map(({ name: field }) => html`<tr role="row"><td role="cell" data-label="${texts.settings}">${labelOf(language, field)}</td><td role="cell" data-label="${texts.before}">${before.get(field) ?? ''}</td><td role="cell" data-label="${texts.now}">${now.get(field) ?? ''}</td></tr>`)}</tbody></table></section>`
-    return changePage(visit, record, fields, { texts: merged, notes }, { before: now, problem: texts.conflict, status: 409, note })
+    return changePage(visit, record, fields, { texts: merged, notes }, { before: now, problem: texts.conflict, status: 412, note })
+  }
+
+  function gonePage ({ texts, language, link }: Visit): ConsolePage {
+    return { title: texts.missingTitle, menu: name, status: 412, body: html`${notice('bad', texts.conflictGone)}<p><a href="${link(`/${name}`)}">${texts.back(titleOf(language, name))}</a></p>` }
   }
 
   async function remove (visit: Visit): Promise<ConsoleReply> {
-    const record = await existing(visit.key)
     try {
-      await perform(visit, removal, { version: Number(visit.form.get('version')) })
+      await perform(visit, removal, { etag: visit.form.get('etag') })
     } catch (error) {
-      if (!isAuthError(error, 'DWA_STORE_CONFLICT')) throw error
-      return { ...removePage(visit, resource, record), status: 409 } // with the version that is there now
+      if (!isLostRace(error)) throw error
+      const record = await records.get(visit.key)
+      return record === null ? gonePage(visit) : { ...removePage(visit, resource, record), status: 412 } // with the version that is there now
     }
     return { location: visit.link(`/${name}?done=removed`) }
   }
@@ -191,6 +199,11 @@ function changedIn ({ body }: Answer, { once = {} }: RecordResource): Changed {
 
 function wrongTexts ({ texts }: Visit, wrong: ReadonlyMap<string, 'notJson' | 'notNumber'>): ReadonlyMap<string, string> {
   return new Map([...wrong].map(([name, problem]) => [name, texts[problem]]))
+}
+
+/** Whether what a form was about is another by now, or gone. */
+function isLostRace (error: unknown): boolean {
+  return isAuthError(error, 'DWA_STORE_CONFLICT') || isAuthError(error, 'DWA_STORE_NOT_FOUND')
 }
 
 function isView (item: object): item is View {

@@ -27,7 +27,7 @@ const view: SchemaObject = {
   required: ['id', 'version', 'name'],
   properties: {
     id: { type: ['string', 'null'], description: 'Null: declared in code.' },
-    version: { type: 'integer', description: 'Counts the changes: the ETag.' },
+    version: { type: 'integer', description: 'Counts the changes.' },
     createdAt: time,
     updatedAt: time,
     name

@@ -1,16 +1,18 @@
 import type { Telemetry } from '../../../types/telemetry.js'
 import { telemetrySchema } from '../../telemetry/telemetry-settings.js'
+import { errors } from '../../errors.js'
 import { isKnown, versionMeant } from '../entity-tag.js'
 import { pageSchema } from '../pages.js'
 import type { JsonObject, Resource } from '../resource.js'
 
+const id = 'telemetry'
 const flag = { type: 'boolean' } as const
 const view = {
   type: 'object',
   required: ['id', 'version', 'sdkInstalled', 'on', 'sendPii'],
   properties: {
-    id: { type: 'string', enum: ['telemetry'] },
-    version: { type: 'integer', description: 'Counts the changes: the ETag.' },
+    id: { type: 'string', enum: [id] },
+    version: { type: 'integer', description: 'Counts the changes.' },
     sdkInstalled: { ...flag, description: 'Whether @sentry/node is installed; without it nothing is sent.' },
     on: { ...flag, description: 'Whether a DSN is saved.' },
     sendPii: { ...flag, description: 'Whether user identifiers and addresses are sent too.' }
@@ -27,9 +29,9 @@ interface ManagedTelemetry {
 /** The settings that are changed at run time: those of telemetry. */
 export function settingsResource (telemetry: ManagedTelemetry): Resource {
   /** The version comes first: of what changes in between, a change at that version is refused. */
-  async function show (): Promise<{ readonly id: 'telemetry', readonly version: number } & Awaited<ReturnType<Telemetry['get']>>> {
+  async function show (): Promise<{ readonly id: typeof id, readonly version: number } & Awaited<ReturnType<Telemetry['get']>>> {
     const version = await telemetry.version()
-    return { id: 'telemetry', version, ...await telemetry.get() }
+    return { id, version, ...await telemetry.get() }
   }
 
   return {
@@ -54,7 +56,7 @@ export function settingsResource (telemetry: ManagedTelemetry): Resource {
         answer: { status: 200, description: 'They, and their version as ETag.', schema: view },
         async run ({ ifNoneMatch }) {
           const body = await show()
-          return isKnown(ifNoneMatch, body.version) ? { status: 304, version: body.version } : { body, version: body.version }
+          return isKnown(ifNoneMatch, body) ? { status: 304, version: body } : { body, version: body }
         }
       },
       {
@@ -67,10 +69,11 @@ export function settingsResource (telemetry: ManagedTelemetry): Resource {
         condition: 'match',
         answer: { status: 200, description: 'They, as they are now.', schema: view },
         async run ({ body, ifMatch, note }) {
-          const version = await versionMeant(ifMatch, { required: true, noun: 'settings', current: async () => await telemetry.version() })
-          await telemetry.set(body, { ...note, version })
+          const meant = await versionMeant(ifMatch, { required: true, noun: 'settings', current: show })
+          if (meant !== undefined && meant.id !== id) throw new errors.DWA_STORE_CONFLICT('The settings')
+          await telemetry.set(body, { ...note, version: meant?.version })
           const changed = await show()
-          return { body: changed, version: changed.version }
+          return { body: changed, version: changed }
         }
       }
     ]

@@ -3,6 +3,7 @@ import { html, type Html } from '../../../http/page.js'
 import type { AuditLog } from '../../../log/audit-log.js'
 import type { Telemetry } from '../../../../types/telemetry.js'
 import { telemetrySchema } from '../../../telemetry/telemetry-settings.js'
+import { entityTag } from '../../entity-tag.js'
 import type { Resource } from '../../resource.js'
 import type { ConsolePage, ConsoleReply, ConsoleRoute, Visit } from '../console-route.js'
 import { fieldsOf } from '../fields.js'
@@ -43,7 +44,7 @@ export function settingsRoutes (settings: Resource, { telemetry, auditLog }: Tel
       button: texts.save,
       fields,
       state: { texts: before, ...state, stored: new Set(on ? ['dsn'] : []) },
-      hidden: { version: String(version), before: writeBefore(before) },
+      hidden: { etag: entityTag({ id: 'telemetry', version }), before: writeBefore(before) },
       problem,
       before: html`${noticeOf(visit)}${stateSection(visit, sdkInstalled, on)}`,
       ...(status === undefined ? {} : { status })
@@ -57,10 +58,10 @@ export function settingsRoutes (settings: Resource, { telemetry, auditLog }: Tel
     const clears = new Set(fields.filter(({ name }) => form.get(clearName(name)) === 'on').map(({ name }) => name))
     const { input } = readChange(fields, typed, readBefore(form.get('before') ?? '') ?? new Map(), { merged: [], clears })
     try {
-      await perform(visit, operationOf(settings, 'updateTelemetrySettings'), { body: input, version: Number(form.get('version')) })
+      await perform(visit, operationOf(settings, 'updateTelemetrySettings'), { body: input, etag: form.get('etag') })
       return { location: visit.link('/settings?done=saved') }
     } catch (error) {
-      if (isAuthError(error, 'DWA_STORE_CONFLICT')) return await page(visit, { state: { texts: typed }, problem: texts.conflict, status: 409 })
+      if (isAuthError(error, 'DWA_STORE_CONFLICT')) return await page(visit, { state: { texts: typed }, problem: texts.conflict, status: 412 })
       const problem = formProblemOf(error, fields, texts)
       return await page(visit, { state: { texts: typed, errors: problem.fields }, problem: problem.whole, status: problem.status })
     }
