@@ -8,6 +8,7 @@ import type { CookieMode } from './cookie-mode.js'
 import { builtInUserId, readIdentity, type IdentityStrategy } from './identity.js'
 import type { RouteValue } from './route-value.js'
 import type { ValidatorRegistry } from './validator-registry.js'
+import type { VerifiedToken } from './token-verifier.js'
 import type { VerifiedTokens } from './verified-tokens.js'
 
 /** What a request brings. `Request` is whatever strategies expect to be handed. */
@@ -56,7 +57,7 @@ export type Outcome = Accepted | Refused | 'anonymous'
 
 export interface AuthenticatorOptions<Request> {
   readonly registry: ValidatorRegistry
-  readonly verified: VerifiedTokens<CompiledValidator>
+  readonly verified: VerifiedTokens<CompiledValidator, KnownToken>
   readonly cookies: CookieMode
   readonly userIdStrategies: ReadonlyMap<string, IdentityStrategy<Request>>
   readonly partnerIdStrategies: ReadonlyMap<string, IdentityStrategy<Request>>
@@ -66,6 +67,12 @@ export interface AuthenticatorOptions<Request> {
   readonly now: () => number
 }
 
+/** A verified token, and how it was accepted where its claims alone decide that. */
+export interface KnownToken {
+  readonly token: VerifiedToken
+  accepted: Accepted | null
+}
+
 /** A walk along a chain. */
 interface Walk<Request> {
   readonly credentials: Credentials<Request>
@@ -73,7 +80,12 @@ interface Walk<Request> {
 }
 
 /** A credential that passed, before the accepting validator's settings are looked at. */
-interface Proof { readonly claims: JsonObject, readonly scopes: ReadonlySet<string>, readonly via: 'header' | 'cookie' }
+interface Proof {
+  readonly claims: JsonObject
+  readonly scopes: ReadonlySet<string>
+  readonly via: 'header' | 'cookie'
+  readonly known: KnownToken | null
+}
 
 /** Decides whether a request may pass, by the named validator and those it links to. */
 export class Authenticator<Request = unknown> {
@@ -95,7 +107,14 @@ export class Authenticator<Request = unknown> {
     })
   }
 
+  /** What was verified before is found by the whole header, before that is even looked into. */
   #ask (validator: CompiledValidator, walk: Walk<Request>): Outcome | Promise<Outcome> {
+    const { authorization, scopes } = walk.credentials
+    const known = typeof authorization === 'string' ? this.#options.verified.get(validator, authorization) : null
+    if (known !== null && validator.verifier.holds(known.token, this.#options.now())) {
+      if (known.accepted !== null && walk.refusals.length === 0 && hasScopes(known.token.scopes, scopes)) return known.accepted
+      return this.#accept(validator, { claims: known.token.claims, scopes: known.token.scopes, via: 'header', known }, walk)
+    }
     return then(this.#prove(validator, walk.credentials), (proof) => 'reason' in proof ? this.#goOn(proof, walk) : this.#accept(validator, proof, walk))
   }
 
@@ -109,20 +128,15 @@ export class Authenticator<Request = unknown> {
     })
   }
 
-  /** What was verified before is found by the whole header, before that is even looked into. */
   #prove (validator: CompiledValidator, credentials: Credentials<Request>): Proof | ValidatorRefusal | Promise<Proof | ValidatorRefusal> {
     const { authorization } = credentials
-    if (typeof authorization === 'string') {
-      const kept = this.#options.verified.get(validator, authorization)
-      if (kept !== null && validator.verifier.holds(kept, this.#options.now())) return { claims: kept.claims, scopes: kept.scopes, via: 'header' }
-    }
     const bearer = readBearer(authorization)
     if (bearer === 'malformed') return { validator, code: 'DWA_JWT_MALFORMED_AUTHORIZATION', reason: 'malformed' }
     if (bearer === 'missing') return this.#proveByCookie(validator, credentials)
     return then(validator.verifier.verify(bearer.token), (result): Proof | ValidatorRefusal => {
       if ('refused' in result) return { validator, code: 'DWA_JWT_INVALID_TOKEN', reason: result.refused }
-      this.#options.verified.set(validator, String(authorization), result)
-      return { claims: result.claims, scopes: result.scopes, via: 'header' }
+      this.#options.verified.set(validator, String(authorization), { token: result, accepted: null })
+      return { claims: result.claims, scopes: result.scopes, via: 'header', known: null }
     })
   }
 
@@ -130,11 +144,11 @@ export class Authenticator<Request = unknown> {
     if (!validator.fields.cookieEnabled) return { validator, code: 'DWA_JWT_MISSING_AUTHORIZATION', reason: 'missing' }
     return then(this.#options.cookies.prove(validator, cookie), (result): Proof | ValidatorRefusal => 'refused' in result
       ? { validator, code: result.refused === 'missing' ? 'DWA_JWT_MISSING_COOKIE' : 'DWA_JWT_INVALID_TOKEN', reason: result.refused }
-      : { claims: result.claims, scopes: scopesOf(result.claims), via: 'cookie' })
+      : { claims: result.claims, scopes: scopesOf(result.claims), via: 'cookie', known: null })
   }
 
   /** The accepting validator's settings apply, in this order: scopes, cross-site guard, user, partner, cookie. */
-  #accept (validator: CompiledValidator, { claims, scopes, via }: Proof, { credentials, refusals: before }: Walk<Request>): Outcome | Promise<Outcome> {
+  #accept (validator: CompiledValidator, { claims, scopes, via, known }: Proof, { credentials, refusals: before }: Walk<Request>): Outcome | Promise<Outcome> {
     const { fields, name } = validator
     const refuse = (code: RefusalCode, reason: ValidatorRefusal['reason']): Refused => ({ refusals: [{ validator, code, reason }], before })
     if (!hasScopes(scopes, fields.requiredScopes) || !hasScopes(scopes, credentials.scopes)) {
@@ -149,13 +163,16 @@ export class Authenticator<Request = unknown> {
       const answer: unknown = registered(claims, { request: credentials.request, validator: name })
       return isThenable(answer) ? Promise.resolve(answer).then(readIdentity) : readIdentity(answer)
     }
-    const user = userIdStrategy === 'static' || userIdStrategy === 'claim' ? builtInUserId(validator, claims) : ask('userIdStrategies', userIdStrategy)
+    const builtIn = userIdStrategy === 'static' || userIdStrategy === 'claim'
+    const user = builtIn ? builtInUserId(validator, claims) : ask('userIdStrategies', userIdStrategy)
     return then(user, (userId) => {
       if (userId === null && userIdStrategy !== 'static') return refuse('DWA_JWT_USER_NOT_FOUND', 'no_user')
       return then(partnerIdStrategy === undefined ? null : ask('partnerIdStrategies', partnerIdStrategy), (partnerId) => {
         if (partnerId === null && partnerIdRequired) return refuse('DWA_JWT_PARTNER_NOT_FOUND', 'no_partner')
         const renews = fields.cookieEnabled && (via === 'header' || fields.cookieRenew)
-        return { validator, claims, userId, partnerId, setCookie: renews ? this.#options.cookies.renew(validator, claims) : null, before }
+        const accepted = { validator, claims, userId, partnerId, setCookie: renews ? this.#options.cookies.renew(validator, claims) : null, before }
+        if (known !== null && before.length === 0 && builtIn && partnerIdStrategy === undefined && !renews) known.accepted = accepted
+        return accepted
       })
     })
   }

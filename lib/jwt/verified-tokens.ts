@@ -1,26 +1,24 @@
-import type { VerifiedToken } from './token-verifier.js'
-
-interface Entry<Owner> {
+interface Entry<Owner, Value> {
   readonly owner: Owner
   readonly text: string
-  readonly verified: VerifiedToken
-  readonly next: Entry<Owner> | null
+  readonly value: Value
+  readonly next: Entry<Owner, Value> | null
 }
 
 /** Characters of a token's end, all of its signature: to find it by them costs a fraction of hashing the whole. The whole is compared then. */
 const tailLength = 24
 
 /**
- * Verified tokens by their whole text and the compiled validator that accepted them (one object for each id and revision,
+ * What is known of verified tokens by their whole text and the compiled validator that accepted them (one object for each id and revision,
  * so a changed validator finds nothing). A token is kept from the second time it is verified: one that comes once costs no memory and evicts nothing.
  * Two generations of at most `max` entries each: when the young one is full the old one goes, and a hit in the old one moves back to the young one.
  * So the `max` last used are always there, and never more than twice as many. Only successes are kept: bad tokens cannot evict good ones.
  */
-export class VerifiedTokens<Owner extends object> {
+export class VerifiedTokens<Owner extends object, Value extends object> {
   readonly #max: number
   readonly #seen: SeenTails
-  #young = new Map<string, Entry<Owner>>()
-  #old = new Map<string, Entry<Owner>>()
+  #young = new Map<string, Entry<Owner, Value>>()
+  #old = new Map<string, Entry<Owner, Value>>()
   #youngEntries = 0
 
   /** @param max entries of a generation; 0 keeps nothing */
@@ -29,7 +27,7 @@ export class VerifiedTokens<Owner extends object> {
     this.#seen = new SeenTails(max)
   }
 
-  get (owner: Owner, text: string): VerifiedToken | null {
+  get (owner: Owner, text: string): Value | null {
     const tail = text.slice(-tailLength)
     const young = find(this.#young.get(tail), owner, text)
     if (young !== null) return young
@@ -39,14 +37,14 @@ export class VerifiedTokens<Owner extends object> {
   }
 
   /** Notes a token that was just verified. */
-  set (owner: Owner, text: string, verified: VerifiedToken): void {
+  set (owner: Owner, text: string, value: Value): void {
     if (this.#max === 0) return
     const tail = text.slice(-tailLength)
-    if (this.#seen.has(tail)) this.#keep(owner, text, tail, verified)
+    if (this.#seen.has(tail)) this.#keep(owner, text, tail, value)
     else this.#seen.add(tail)
   }
 
-  #keep (owner: Owner, text: string, tail: string, verified: VerifiedToken): void {
+  #keep (owner: Owner, text: string, tail: string, value: Value): void {
     if (this.#youngEntries >= this.#max) {
       this.#old = this.#young
       this.#young = new Map()
@@ -54,7 +52,7 @@ export class VerifiedTokens<Owner extends object> {
     }
     const others = this.#young.get(tail) ?? null
     if (find(others, owner, text) === null) this.#youngEntries++
-    this.#young.set(tail, { owner, text, verified, next: without(others, owner, text) })
+    this.#young.set(tail, { owner, text, value, next: without(others, owner, text) })
   }
 }
 
@@ -89,14 +87,14 @@ function fingerprint (text: string): number {
   return hash & 0x3fffffff
 }
 
-function find<Owner> (entry: Entry<Owner> | null | undefined, owner: Owner, text: string): VerifiedToken | null {
+function find<Owner, Value> (entry: Entry<Owner, Value> | null | undefined, owner: Owner, text: string): Value | null {
   for (let one = entry ?? null; one !== null; one = one.next) {
-    if (one.owner === owner && one.text === text) return one.verified
+    if (one.owner === owner && one.text === text) return one.value
   }
   return null
 }
 
-function without<Owner> (entry: Entry<Owner> | null, owner: Owner, text: string): Entry<Owner> | null {
+function without<Owner, Value> (entry: Entry<Owner, Value> | null, owner: Owner, text: string): Entry<Owner, Value> | null {
   if (entry === null) return null
   const next = without(entry.next, owner, text)
   return entry.owner === owner && entry.text === text ? next : { ...entry, next }

@@ -236,7 +236,7 @@ t.test('a cookie token is bound to its validator and its key, and never passes a
 t.test('verified tokens are kept from their second use on, for one owner, bounded, and forgotten oldest first', async (t) => {
   const token: VerifiedToken = { claims: {}, scopes: new Set(), expiresAt: 1, snapshot: null }
   const [one, two] = [{}, {}]
-  const kept = new VerifiedTokens<object>(5)
+  const kept = new VerifiedTokens<object, VerifiedToken>(5)
   const use = (owner: object, text: string, verified = token): void => {
     kept.set(owner, text, verified)
     kept.set(owner, text, verified)
@@ -256,7 +256,7 @@ t.test('verified tokens are kept from their second use on, for one owner, bounde
   use(one, 'a')
   kept.set(one, 'a', other)
   t.equal(kept.get(one, 'a'), other, 'the newer result')
-  const off = new VerifiedTokens<object>(0)
+  const off = new VerifiedTokens<object, VerifiedToken>(0)
   off.set(one, 'a', token)
   off.set(one, 'a', token)
   t.equal(off.get(one, 'a'), null)
@@ -264,7 +264,7 @@ t.test('verified tokens are kept from their second use on, for one owner, bounde
 
 t.test('security 48: the whole token is compared, however alike two of them end', async (t) => {
   const token: VerifiedToken = { claims: {}, scopes: new Set(), expiresAt: 1, snapshot: null }
-  const kept = new VerifiedTokens<object>(5)
+  const kept = new VerifiedTokens<object, VerifiedToken>(5)
   const owner = {}
   const [first, second, third] = ['x', 'y', 'z'].map((start) => start + 'the very same signature, to the last character')
   for (const text of [first, first, second, second]) kept.set(owner, String(text), { ...token, claims: { text } })
