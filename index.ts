@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { errors, isAuthError } from './lib/errors.js'
 import { checkOptions } from './lib/options.js'
+import { umbrellaOptionsSchema } from './lib/plugin-options.js'
 import { admin, type AdminOptions } from './plugins/admin.js'
 import { connectors, type ConnectorsOptions } from './plugins/connectors.js'
 import { docuware, type DocuwareOptions } from './plugins/docuware.js'
@@ -27,15 +28,8 @@ export interface DocuwareAuthOptions {
   readonly admin?: AdminOptions
 }
 
-const optionsSchema = {
-  type: 'object',
-  additionalProperties: false,
-  required: ['store'],
-  properties: { publicUrl: { type: 'string' }, store: { type: 'object' }, docuware: { type: 'object' }, provider: { type: 'object' }, jwt: { type: 'object' }, connectors: { type: 'object' }, webhooks: { type: 'object' }, telemetry: { type: 'object' }, signIn: { type: 'object' }, admin: { type: 'object' } }
-} as const
-
 async function umbrella (app: FastifyInstance, options: DocuwareAuthOptions): Promise<void> {
-  checkOptions('docuwareAuth', optionsSchema, options)
+  checkOptions('docuwareAuth', umbrellaOptionsSchema, options)
   await app.register(store, { ...options.store, ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }) })
   if (options.docuware !== undefined) await app.register(docuware, options.docuware)
   if (options.provider !== undefined) await app.register(provider, options.provider)

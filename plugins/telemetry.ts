@@ -4,19 +4,15 @@ import { errors } from '../lib/errors.js'
 import { checkOptions } from '../lib/options.js'
 import type { ErrorContext } from '../lib/telemetry/error-reporter.js'
 import { openTelemetry } from '../lib/telemetry/open-telemetry.js'
+import { telemetryOptionsSchema, type TelemetryOptions } from '../lib/telemetry/telemetry-options.js'
 import '../types/telemetry.js'
 
-/** Options of the `telemetry` plugin: none. */
-export interface TelemetryOptions {
-  /** Not an option: telemetry is off until somebody saves a DSN at run time, by `app.telemetry.set`. */
-  readonly dsn?: never
-}
+export type { TelemetryOptions }
 
 const pluginName = 'fastify-docuware-auth/telemetry'
-const optionsSchema = { type: 'object', additionalProperties: false, properties: {} } as const
 
 async function telemetryPlugin (app: FastifyInstance, options: TelemetryOptions): Promise<void> {
-  checkOptions('telemetry', optionsSchema, options)
+  checkOptions('telemetry', telemetryOptionsSchema, options)
   if (app.hasDecorator('telemetry')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
   const { reporter, get, set, version } = openTelemetry(app.store, app.log)
 

@@ -5,9 +5,11 @@ import Fastify from 'fastify'
 import { MongoClient, type Db } from 'mongodb'
 import mongoose from 'mongoose'
 import t, { type Test } from 'tap'
+import { apiKey } from '../connectors.js'
 import docuwareAuth from '../index.js'
 import { Report, type Finding } from '../lib/cli/doctor/report.js'
 import { examineServer } from '../lib/cli/doctor/server.js'
+import { examineSettings } from '../lib/cli/doctor/settings.js'
 import { run } from '../lib/cli/run.js'
 import type { Terminal } from '../lib/cli/terminal.js'
 import { logIndexes } from '../lib/log/log-collection.js'
@@ -159,13 +161,47 @@ t.test('a configuration file: its options are checked, and serve where nothing e
   t.match((await told({ ...options, store: { uri, secretKeys: ['???'] } })).wrong, [{ check: 'publicUrl' }, { check: 'keys', message: 'store.secretKeys[0]: is not base64' }])
   await writeFile(file, JSON.stringify({ ...options, docuware: { allowInsecure: true }, jwt: { cache: { max: -1 } }, provider: { issuer: publicUrl, prefix: 'oauth2' }, sigIn: {}, webhooks: {} }))
   t.strictSame((await visit(uri, { args: ['--config', file] })).wrong.map(({ check, message }) => `${check}: ${message}`), [
-    'options: sigIn: unknown option',
+    'options: jwt.cache.max: must be >= 0',
     'options: docuware.allowInsecure is switched on',
     'options: provider.prefix: must match pattern "^(/[A-Za-z0-9_.~-]+)*$"',
-    'options: jwt.cache.max: must be >= 0'
+    'options: docuwareAuth.sigIn: unknown option'
   ], 'each by its path')
 
   for (const [text, message] of [['{', /is no JSON$/], ['[]', /holds no JSON object$/]] as const) await t.rejects(told(text), { message })
+})
+
+/** What is wrong with options as JSON says them; the database's address and keys were given elsewhere. */
+async function problemsOf (settings: object): Promise<string[]> {
+  const report = new Report(() => {})
+  await examineSettings(report, JSON.parse(JSON.stringify(settings)), { uri: 'mongodb://127.0.0.1/app', secretKeys: [key] })
+  return report.findings.filter(({ ok }) => !ok).map(({ message }) => message)
+}
+
+t.test('the options of every plugin are checked as the plugin checks them, functions left out', async (t) => {
+  const app = {
+    store: { access: () => null, collectionPrefix: 'own_' },
+    docuware: { queue: { enqueue () {}, process () {} } },
+    provider: { issuer: publicUrl, owner: { current: () => null, loginUrl: () => '/', find: () => null }, resources: { users: { model () {}, user: true } } },
+    jwt: { partners: { model () {}, emailField: 'mail' }, userIdStrategies: { own: () => null }, isSessionAuthenticated: () => false },
+    connectors: { declared: { shop: { baseUrl: 'https://shop.example', auth: apiKey({ key: 'the key of the shop' }) } } },
+    webhooks: { sources: { shop: { header: 'x-signature', secret: () => null } } },
+    telemetry: {},
+    signIn: { issuer: 'https://id.example', clientId: 'c', clientSecret: 's', roles: { of: () => [] } },
+    admin: { prefix: '/admin' }
+  }
+  t.strictSame(await problemsOf(app), [], 'what JSON.stringify leaves of good options')
+  for (const name of Object.keys(app)) {
+    t.strictSame(await problemsOf({ ...app, [name]: { ...Reflect.get(app, name), nonsense: 1 } }), [`${name}.nonsense: unknown option`])
+    t.strictSame(await problemsOf({ ...app, [name]: 'nonsense' }), [`docuwareAuth.${name}: must be object`])
+  }
+  const { owner } = app.provider
+  t.strictSame(await problemsOf({ ...app, provider: { owner }, admin: { streams: 0 }, webhooks: { sources: { shop: { algorithm: 'md5' } } }, connectors: { declared: { shop: {} } }, telemetry: { dsn: 'https://key@sentry.example/1' } }), [
+    'provider.issuer: is required',
+    'connectors.declared.shop.baseUrl: is required',
+    'webhooks.sources.shop.algorithm: must be one of ["sha256","sha384","sha512","sha1"]',
+    'telemetry.dsn: unknown option',
+    'admin.streams: must be >= 1'
+  ])
 })
 
 t.test('a database that cannot be reached, or refuses, is found; one that is not named is a mistake', async (t) => {

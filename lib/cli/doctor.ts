@@ -3,13 +3,13 @@ import { systemClock } from '../clock.js'
 import { Database } from '../store/database.js'
 import { readKeyRing, type KeyRingDocument } from '../store/key-ring-document.js'
 import { reasonOf } from '../store/logger.js'
-import { quietHelp, quietOptions, readKeyTexts, type GivenKey } from './database-arguments.js'
+import { logHelp, logOptions, quietHelp, quietOptions, readKeyTexts, readLogAddress, type GivenKey } from './database-arguments.js'
 import { examineIndexes, examineLog, examineLogPrivileges } from './doctor/collections.js'
 import { examineKeyRing, examineMasterKeys } from './doctor/keys.js'
 import { examineRecords } from './doctor/records.js'
 import { Report } from './doctor/report.js'
 import { examineNode, examineServer } from './doctor/server.js'
-import { examinePublicUrl, examineSettings, readSettings, textAt, type Settings } from './doctor/settings.js'
+import { examinePublicUrl, examineSettings, readSettings, settingAt, textAt, type Settings } from './doctor/settings.js'
 import { UsageError, type Terminal } from './terminal.js'
 
 const help = `fastify-docuware-auth doctor --uri <address> [options]
@@ -19,7 +19,7 @@ Exit code: 0 nothing found, 1 something found, 2 could not look.
 
 ${quietHelp}
   --public-url <url>   the app's publicUrl (or DWA_PUBLIC_URL in the environment)
-  --log-uri <address>  the address of store.log.uri, if there is one (or DWA_LOG_URI in the environment)
+${logHelp}
   --config <path>      a JSON file with the app's options, functions left out: address, keys and the rest are taken from it where nothing else says them`
 
 const silent = { info () {}, warn () {}, error () {} }
@@ -27,7 +27,7 @@ const silent = { info () {}, warn () {}, error () {} }
 /** @returns the exit code */
 export async function doctor (args: string[], terminal: Terminal): Promise<number> {
   const { prefix: prefixOption, ...others } = quietOptions
-  const { values } = parseArgs({ args, options: { ...others, prefix: { type: 'string' }, 'public-url': { type: 'string' }, 'log-uri': { type: 'string' }, config: { type: 'string' } } })
+  const { values } = parseArgs({ args, options: { ...others, prefix: { type: 'string' }, ...logOptions, 'public-url': { type: 'string' }, config: { type: 'string' } } })
   if (values.help) {
     terminal.say(help)
     return 0
@@ -36,14 +36,14 @@ export async function doctor (args: string[], terminal: Terminal): Promise<numbe
   const settings = values.config === undefined ? {} : await readSettings(values.config)
   const uri = values.uri ?? env['DWA_URI'] ?? textAt(settings, 'store', 'uri')
   if (uri === undefined || uri === '') throw new UsageError('--uri (or DWA_URI, or store.uri in --config) is missing')
-  const logUri = values['log-uri'] ?? env['DWA_LOG_URI'] ?? textAt(settings, 'store', 'log', 'uri')
+  const logUri = readLogAddress(values['log-uri'], terminal) ?? textAt(settings, 'store', 'log', 'uri')
   const prefix = values.prefix ?? textAt(settings, 'store', 'collectionPrefix') ?? prefixOption.default
 
   const report = new Report((what) => { terminal.doing?.(what) })
   await examineNode(report, nodeVersion)
-  if (values.config !== undefined) await examineSettings(report, settings)
-  await examinePublicUrl(report, values['public-url'] ?? env['DWA_PUBLIC_URL'] ?? textAt(settings, 'publicUrl'))
   const given = await readKeyTexts([], values['key-file'], terminal)
+  if (values.config !== undefined) await examineSettings(report, settings, { uri, ...(given.length === 0 ? {} : { secretKeys: given.map(({ text }) => text) }) })
+  await examinePublicUrl(report, values['public-url'] ?? env['DWA_PUBLIC_URL'] ?? textAt(settings, 'publicUrl'))
   const masters = await examineMasterKeys(report, given.length > 0 ? given : keysIn(settings))
 
   await withDatabase(report, 'database', uri, '--uri', async (database) => {
@@ -87,8 +87,7 @@ async function withDatabase (report: Report, check: string, uri: string, option:
 }
 
 function keysIn (settings: Settings): GivenKey[] {
-  const { store } = settings
-  const keys: unknown = typeof store === 'object' && store !== null && 'secretKeys' in store ? store.secretKeys : undefined
+  const keys = settingAt(settings, 'store', 'secretKeys')
   return Array.isArray(keys) ? keys.filter((text) => typeof text === 'string').map((text, index) => ({ text, from: `store.secretKeys[${index}]` })) : []
 }
 

@@ -1,21 +1,18 @@
 import { readFile } from 'node:fs/promises'
-import { docuwareOptionsSchema } from '../../docuware/docuware-options.js'
 import { isAuthError } from '../../errors.js'
 import { isLoopbackHost } from '../../http/private-address.js'
-import { jwtOptionsSchema } from '../../jwt/jwt-options.js'
 import { checkOptions } from '../../options.js'
-import { providerOptionsSchema } from '../../provider/provider-options.js'
-import { signInOptionsSchema } from '../../sign-in/sign-in-options.js'
+import { pluginSchemas, umbrellaOptionsSchema } from '../../plugin-options.js'
 import { readPublicUrl } from '../../store/public-url.js'
-import { storeOptionsSchema } from '../../store/store-options.js'
 import { UsageError } from '../terminal.js'
+import { withoutFunctions } from './json-schema.js'
 import type { Report } from './report.js'
 
 /** As much of the umbrella plugin's options as JSON can say. */
 export type Settings = Readonly<Record<string, unknown>>
 
-const schemas = { store: storeOptionsSchema, docuware: docuwareOptionsSchema, provider: { ...providerOptionsSchema, required: [] }, jwt: jwtOptionsSchema, signIn: signInOptionsSchema } as const
-const otherPlugins = ['connectors', 'webhooks', 'telemetry', 'admin']
+const schemas = new Map(Object.entries(pluginSchemas).map(([name, schema]) => [name, withoutFunctions(schema)]))
+const mend = 'mend the option: the app does not start with it'
 
 /** @throws UsageError, without what the file says: it may hold secrets */
 export async function readSettings (file: string): Promise<Settings> {
@@ -30,27 +27,39 @@ export async function readSettings (file: string): Promise<Settings> {
   return settings
 }
 
+/** What is at a path of names. */
+export function settingAt (settings: unknown, ...path: readonly string[]): unknown {
+  return path.reduce((found, name) => isObject(found) && Object.hasOwn(found, name) ? found[name] : undefined, settings)
+}
+
 /** A text at a path of names. */
-export function textAt (settings: Settings, ...path: readonly string[]): string | undefined {
-  const value = path.reduce<unknown>((found, name) => isObject(found) && Object.hasOwn(found, name) ? found[name] : undefined, settings)
+export function textAt (settings: unknown, ...path: readonly string[]): string | undefined {
+  const value = settingAt(settings, ...path)
   return typeof value === 'string' ? value : undefined
 }
 
-/** The options as far as they were given. */
-export async function examineSettings (report: Report, settings: Settings): Promise<void> {
+/**
+ * The options, each plugin's with its own schema.
+ * @param given what of `store` was said elsewhere
+ * @returns those of the plugins that would take them
+ */
+export async function examineSettings (report: Report, settings: Settings, given: object): Promise<Settings> {
+  const sound = new Map<string, unknown>()
+  const { store } = settings
+  const whole: Settings = { ...settings, store: store === undefined || isObject(store) ? { ...given, ...store } : store }
   await report.check('options', (wrong) => {
-    for (const name of Object.keys(settings)) {
-      if (name !== 'publicUrl' && !Object.hasOwn(schemas, name) && !otherPlugins.includes(name)) wrong(`${name}: unknown option`, 'take it out, or mend its spelling: the app does not start with it')
-    }
-    for (const [name, schema] of Object.entries(schemas)) {
-      const options = settings[name]
-      if (options === undefined) continue
-      const problem = problemOf(() => { checkOptions(name, schema, options) })
-      if (problem !== null) wrong(problem, 'mend the option: the app does not start with it')
-      if (isObject(options) && options['allowInsecure'] === true) wrong(`${name}.allowInsecure is switched on`, 'take it out wherever it is not for a test or a demo: it lets secrets go over plain http')
+    for (const [name, options] of Object.entries(whole)) {
+      const problem = problemOf(() => {
+        checkOptions('docuwareAuth', umbrellaOptionsSchema, { store: {}, [name]: options })
+        checkOptions(name, schemas.get(name) ?? {}, options)
+      })
+      if (problem === null) sound.set(name, options)
+      else wrong(problem, mend)
+      if (settingAt(options, 'allowInsecure') === true) wrong(`${name}.allowInsecure is switched on`, 'take it out wherever it is not for a test or a demo: it lets secrets go over plain http')
     }
     return 'nothing is wrong with them'
   })
+  return Object.fromEntries(sound)
 }
 
 /** The app's external address. */
