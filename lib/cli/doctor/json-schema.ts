@@ -6,6 +6,7 @@ interface Schema {
   readonly additionalProperties?: boolean | Schema
   readonly items?: Schema
   readonly anyOf?: readonly Schema[]
+  readonly [keyword: string]: unknown
 }
 
 /** The schema of what JSON can say of such a value: functions, and what may be one, can be left out everywhere. */
