@@ -2,6 +2,7 @@ import axeCore from 'axe-core'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 import t, { type Test } from 'tap'
@@ -30,8 +31,16 @@ t.test('the check counts and names the steps that fail', async (t) => {
   const failed = await runCheck({ ...demo, token: () => demo.token({ exp: 1 }) }, (line) => lines.push(line))
   t.ok(failed > 0)
   t.equal(lines.filter((line) => line.startsWith('FAIL ')).length, failed)
-  t.match(lines[0], /^FAIL a good token tells who is calling: /)
-  t.match(lines[2], /^ok {3}no token is refused/)
+  t.match(lines, [/^ok {3}the link that is printed leads to the console/])
+  t.ok(lines.some((line) => line.startsWith('FAIL a good token tells who is calling: ')))
+  t.ok(lines.some((line) => line.startsWith('ok   no token is refused')))
+})
+
+t.test('what the README shows of the demo\'s words is what it prints, in that order', async (t) => {
+  const demo = await demoFor(t)
+  const [, shown = ''] = /^```text\n(.*?)^```$/ms.exec(await storyOf()) ?? []
+  const pattern = shown.trim().split(/\s*\n\s*/).map((line) => line.replaceAll(/[.?/]/g, '\\$&')).join('\\s[^]*?').replaceAll('…', '\\S+')
+  t.match(await introduction(demo), new RegExp(pattern))
 })
 
 t.test('every printed curl line works as it stands', async (t) => {
@@ -90,8 +99,10 @@ t.test('the command', async (t) => {
     t.teardown(() => child.kill('SIGKILL'))
     const ended = once(child, 'exit')
     let output = ''
+    let all = ''
     child.stdout?.on('data', (chunk: Buffer) => { output += chunk.toString() })
-    return { child, ended, output: () => output }
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => { all += chunk.toString() })
+    return { child, ended, output: () => output, all: () => all }
   }
 
   t.test('--check prints a line for each step and ends with 0', async (t) => {
@@ -109,6 +120,14 @@ t.test('the command', async (t) => {
       child.kill(signal)
       t.same(await ended, [0, null], signal)
     }))
+  })
+
+  t.test('says first where to begin, before oidc-provider warns of anything', async (t) => {
+    const { child, ended, all } = start()
+    while (!all().includes('oidc-provider WARNING')) await new Promise((resolve) => { for (const stream of [child.stdout, child.stderr]) stream?.once('data', resolve) })
+    t.match(all(), /^\s*open this +http:\/\/127\.0\.0\.1:\d+\/open\?key=\S{43}\n/)
+    child.kill('SIGTERM')
+    t.same(await ended, [0, null])
   })
 
   t.test('refuses what it does not know with 2', async (t) => {
@@ -181,6 +200,25 @@ t.test('the page', async (t) => {
     t.equal((await demo.app.auditLog.find({ event: 'token.revoked' })).length, 2, 'both of its tokens are revoked')
   })
 
+  t.test('of the README\'s story: every step, as it is written', async (t) => {
+    const demo = await demoFor(t)
+    const printed = await introduction(demo)
+    const { page, complaints } = await open(t, browser, demo, { viewport: { width: 360, height: 740 } })
+    const steps = [...(await storyOf()).matchAll(/^\d+\. (.*)$/gm)].map(([, text = '']) => text)
+    t.equal(steps.length, 7)
+    for (const [index, step] of steps.entries()) {
+      for (const [said, pressed, seen, label] of step.matchAll(/\*\*(.+?)\*\*|\*(.+?)\*|`(.+?)`/g)) {
+        if (pressed !== undefined) await press(page, pressed)
+        else if (label !== undefined) await take(page, new RegExp(`^  ${label} +(\\S+)$`, 'm').exec(printed)?.[1] ?? '')
+        else await page.getByText(seen ?? '').first().waitFor({ timeout: 5000 }).catch(() => t.fail(`step ${index + 1}: ${said} is to be seen at ${page.url()}`))
+        await signInWhereAsked(page, demo)
+        if (seen === 'Your orders') await takePicture(page, 'story-consent')
+      }
+      if (index === 2) await takePicture(page, 'story-connection')
+    }
+    t.same(complaints, [])
+  })
+
   t.test('of Odoo\'s shape signs Ann in by the implicit grant', async (t) => {
     const { page, foreign, complaints } = await open(t, browser, demo)
     await page.goto(demo.odooUrl)
@@ -193,7 +231,7 @@ t.test('the page', async (t) => {
     t.same([foreign, complaints], [[], []])
   })
 
-  t.test('of the console knows Ann by the identity server, and so does the page that authorizes a connector', async (t) => {
+  t.test('of the console knows Ann by the identity server until she signs out, and authorizes a connector', async (t) => {
     const { page, foreign, complaints } = await open(t, browser, demo)
     await page.goto(`${demo.url}/admin`)
     await fillIn(page, demoUser.password)
@@ -202,13 +240,22 @@ t.test('the page', async (t) => {
     await isAccessible(t, page, 'the console\'s start page')
     t.same([foreign, complaints], [[], []])
 
-    await page.goto(demo.url + demo.app.signIn.loginUrl('/connectors/oauth2/authorize?returnTo=/connectors_demo/oauth2'))
-    await page.getByRole('button').click()
+    await page.goto(`${demo.url}/admin/connectors/oauth2`)
+    await page.getByRole('button', { name: 'Authorize' }).click()
     await page.locator('[name=username]').fill(demo.docuWare.user.username)
     await page.locator('[name=password]').fill(demo.docuWare.user.password)
     await page.locator('button').first().click()
-    await page.waitForURL(`${demo.url}/connectors_demo/oauth2`)
+    await page.getByText('It has been authorized.').waitFor()
+    await page.goto(`${demo.url}/connectors_demo/oauth2`)
     t.match(await page.locator('body').textContent(), '"kind":"oauth2"')
+
+    await page.goto(`${demo.url}/admin`)
+    const signedOut = page.waitForResponse(demoPath('/staff/out'))
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await signedOut
+    await page.goto(`${demo.url}/admin`)
+    await page.getByLabel('Password').waitFor()
+    t.equal(new URL(page.url()).origin, demo.identityServer.issuer, 'and is asked again')
   })
 
   t.test('says when the password is wrong', async (t) => {
@@ -252,6 +299,35 @@ async function open (t: Test, browser: Browser, demo: Demo, options: BrowserCont
   page.on('pageerror', (error) => complaints.push(error.message))
   await page.goto(demo.url)
   return { page, foreign, complaints }
+}
+
+/** The README's section for newcomers. `**Name**` is a link or a button to press, `*words*` are to be seen then, and `label` is what the demo prints under it. */
+async function storyOf (): Promise<string> {
+  const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
+  return readme.split(/^## Try it$/m)[1]?.split(/^## /m)[0] ?? ''
+}
+
+async function press (page: Page, name: string): Promise<void> {
+  await page.getByRole('link', { name, exact: true }).or(page.getByRole('button', { name, exact: true })).first().click({ timeout: 5000 })
+}
+
+/** Opens an address; anything else goes into the page's box. */
+async function take (page: Page, value: string): Promise<void> {
+  if (value.startsWith('http')) await page.goto(value)
+  else await page.locator('textarea').fill(value)
+}
+
+/** Fills in whichever sign-in form is shown, with what the demo prints. */
+async function signInWhereAsked (page: Page, { docuWare: { user } }: Demo): Promise<void> {
+  if (await page.getByLabel('E-mail', { exact: true }).isVisible()) await fillIn(page, demoUser.password)
+  if (!await page.getByLabel('User name').isVisible()) return
+  await page.getByLabel('User name').fill(user.username)
+  await page.getByLabel('Password').fill(user.password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+}
+
+async function takePicture (page: Page, name: string): Promise<void> {
+  if (process.env['WRITE_PICTURES'] === '1') await page.screenshot({ path: `docs/pictures/${name}.png` })
 }
 
 async function fillIn (page: Page, password: string): Promise<void> {

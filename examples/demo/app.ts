@@ -55,11 +55,12 @@ export async function buildApp ({ connection, people, identityServer, docuWare, 
     },
     connectors: connectorsOptions(echo),
     webhooks: webhooksOptions(docuWare),
+    telemetry: {},
     signIn: staffSignIn(identityServer),
     admin: {}
   })
   addRoutes(app, people, secretKey)
-  addDocuwareRoutes(app, adminKey)
+  addDocuwareRoutes(app)
   addProviderRoutes(app)
   addConnectorRoutes(app)
   addWebhookRoutes(app)

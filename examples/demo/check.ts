@@ -8,6 +8,7 @@ import { ownTokenSteps } from './check/own-tokens.js'
 import { providerGrantSteps } from './check/provider-grants.js'
 import { providerSignInSteps } from './check/provider-sign-in.js'
 import type { Step } from './check/step.js'
+import { storySteps } from './check/story.js'
 import { storedValidatorSteps } from './check/stored-validator.js'
 import { webhookSteps } from './check/webhooks.js'
 import type { Demo } from './demo.js'
@@ -15,6 +16,7 @@ import type { Demo } from './demo.js'
 /** The demo's whole story, in order: later steps build on earlier ones. It needs a demo that has just been started. */
 export function checkSteps (demo: Demo): Step[] {
   return [
+    ...storySteps(demo),
     ...ownTokenSteps(demo),
     ...identityServerSteps(demo),
     ...cookieSteps(demo),

@@ -26,7 +26,7 @@ function renderPage ({ issuer, pageClient }: IdentityServer): string {
 <body>
   <header>
     <h1>fastify-docuware-auth</h1>
-    <p class="lead">Sign in, choose a token, call a route.</p>
+    <p class="lead">Sign in, choose a token, call a route. Or open the <a href="/admin">console</a>.</p>
   </header>
   <main>
     <div class="column">

@@ -59,7 +59,7 @@ export async function startDemo ({ port, logger }: DemoOptions = {}): Promise<De
 
     const appPort = port ?? await freePort()
     const url = `http://127.0.0.1:${appPort}`
-    const identityServer = await startIdentityServer({ appUrl: url, audience, staffCallback: url + staffCallback })
+    const identityServer = await startIdentityServer({ appUrl: url, audience, staffCallback: url + staffCallback, consoleUrl: `${url}/admin` })
     closing.push(() => identityServer.close())
 
     const docuWare = await startDocuWare({ redirectUris: [`${url}/docuware/oauth/callback`, url + connectorsCallback] })

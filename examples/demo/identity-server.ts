@@ -13,6 +13,8 @@ export interface IdentityServerOptions {
   readonly audience: string
   /** Where those who administer the app come back to. */
   readonly staffCallback: string
+  /** Where the sign-in link leads. */
+  readonly consoleUrl: string
 }
 
 /** The app's registration for its `signIn` plugin. */
@@ -23,6 +25,8 @@ export interface IdentityServer {
   readonly issuer: string
   readonly keySetUrl: string
   readonly tokenUrl: string
+  /** Leads to the console, and signs its reader in as Ann on the way. */
+  readonly signInLink: string
   /** The page: a public client that signs people in by authorization code and PKCE. */
   readonly pageClient: { readonly id: string, readonly redirectUri: string }
   /** A program: a confidential client that gets tokens by client_credentials. */
@@ -35,7 +39,7 @@ export interface IdentityServer {
 }
 
 /** Starts the identity server on a free loopback port. Its access tokens are RS256 JWTs. */
-export async function startIdentityServer ({ appUrl, audience, staffCallback }: IdentityServerOptions): Promise<IdentityServer> {
+export async function startIdentityServer ({ appUrl, audience, staffCallback, consoleUrl }: IdentityServerOptions): Promise<IdentityServer> {
   const server = createServer()
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -57,7 +61,8 @@ export async function startIdentityServer ({ appUrl, audience, staffCallback }: 
     clientBasedCORS: (_context: unknown, origin: string) => origin === appUrl
   })
   provider.on('server_error', (_context, error) => console.error(error))
-  const answer = addSignIn(provider, { appUrl, resource })
+  const linkKey = freshSecret()
+  const answer = addSignIn(provider, { appUrl, resource, link: { key: linkKey, leadsTo: consoleUrl } })
   let keySetRequests = 0
   server.on('request', (request, response) => {
     if (request.url === '/jwks') keySetRequests++
@@ -68,6 +73,7 @@ export async function startIdentityServer ({ appUrl, audience, staffCallback }: 
     issuer,
     keySetUrl: `${issuer}/jwks`,
     tokenUrl: `${issuer}/token`,
+    signInLink: `${issuer}/open?key=${linkKey}`,
     pageClient,
     serviceClient,
     staffClient,

@@ -8,7 +8,7 @@ import { webhookPath } from './webhooks.js'
 import { readAccessToken, serviceToken } from './service-token.js'
 
 /** What the demo says when it has started: addresses, the login, and commands that work as they stand for an hour. */
-export async function introduction ({ app, url, identityServer, docuWare, adminKey, token, clients: { nightShift, legacy }, shopUrl, odooUrl }: Demo): Promise<string> {
+export async function introduction ({ url, identityServer, docuWare, adminKey, token, clients: { nightShift, legacy }, shopUrl, odooUrl }: Demo): Promise<string> {
   const own = token({ exp: Math.floor(Date.now() / 1000) + 3600 })
   const service = await serviceToken(identityServer)
   const answer = await fetch(`${url}/auth_jwt_demo_cookie/whoami`, { headers: bearer(own) })
@@ -20,13 +20,23 @@ export async function introduction ({ app, url, identityServer, docuWare, adminK
   const signature = createHmac('sha512', docuWare.passphrase).update(delivery).digest('hex')
   const anns = await clientToken(url, legacy, { grant_type: 'password', username: demoUser.email, password: demoUser.password })
   return `
-The demo is running. Ctrl+C ends it, and everything it kept is gone.
-(oidc-provider's warnings are about servers in production.)
+  open this         ${identityServer.signInLink}
+
+It leads to the console, signed in as Ann. "Try it" in README.md says what to do there. Ctrl+C ends the demo, and everything it kept is gone.
+
+  Ann's e-mail      ${demoUser.email}
+  Ann's password    ${demoUser.password}
+  DocuWare user     ${docuWare.user.username}
+  DocuWare password ${docuWare.user.password}
+  a shop            ${shopUrl}/
+  a token           ${own}
+
+Beside the console: a page that calls the app's routes with one token or another, the identity server, an app that does what Odoo does, and what Ann has allowed:
 
   page              ${url}/
   identity server   ${identityServer.issuer}
-  sign in as        ${demoUser.email}
-  password          ${demoUser.password}
+  Odoo's shape      ${odooUrl}/
+  consents          ${url}/oauth2/consents
 
 The app's own token (HS256), which works for an hour:
 
@@ -54,26 +64,12 @@ A validator that was created at run time and lives in MongoDB; what it refuses g
 
   curl ${url}/auth_jwt_demo/stored/whoami -H 'Authorization: Bearer ${own}'
 
-A connection to a simulated DocuWare. Authorize it in a browser, and see who you are there:
-
-  open              ${url}/docuware_demo/connect?key=${adminKey}
-  sign in as        ${docuWare.user.username}
-  password          ${docuWare.user.password}
-
-Probe it, and read what the log says of it:
+The connection to a simulated DocuWare, once it is authorized in the console: probe it, and read what the log says of it:
 
   curl ${url}/docuware/connections/${connectionName}/sync -X POST -H 'X-Demo-Admin: ${adminKey}'
   curl ${url}/docuware_demo/log -H 'X-Demo-Admin: ${adminKey}'
 
-The app is an OAuth 2 provider, too. A shop, and an app that does what Odoo does, sign people in through it:
-
-  open              ${shopUrl}/
-  open              ${odooUrl}/
-  sign in as        ${demoUser.email}
-  password          ${demoUser.password}
-  what was allowed  ${url}/oauth2/consents
-
-What it is able to, and the keys of its JWTs:
+The app is an OAuth 2 provider, too: what it is able to, and the keys of its JWTs:
 
   curl ${url}/.well-known/oauth-authorization-server
   curl ${url}/oauth2/jwks
@@ -94,11 +90,7 @@ Ann's token, by an old client that asks for her password:
   curl ${url}/oauth2/introspect -u '${legacy.id}:${legacy.secret}' -d token=${anns}
   curl ${url}/oauth2/revoke -u '${legacy.id}:${legacy.secret}' -d token=${anns}
 
-The administration: a console, and a REST API for programs:
-
-  open              ${url}/admin
-  sign in as        ${demoUser.email}
-  password          ${demoUser.password}
+The administration, for programs:
 
   curl ${url}/admin/api/connections -H 'X-Demo-Admin: ${adminKey}'
   curl '${url}/admin/api/log?event=webhook.*' -H 'X-Demo-Admin: ${adminKey}'
@@ -107,9 +99,9 @@ Connectors to an API that looks at what proves the caller, one of each kind:
 
 ${connectorKinds.filter((kind) => kind !== 'oauth2').map((kind) => `  curl ${url}/connectors_demo/${kind} -H 'X-Demo-Admin: ${adminKey}'`).join('\n')}
 
-The one of the kind oauth2 wants to be authorized first. Sign in as for the console, and then at the simulated DocuWare as above:
+The one of the kind oauth2 wants to be authorized first, at the simulated DocuWare:
 
-  open              ${url}${app.signIn.loginUrl('/connectors/oauth2/authorize?returnTo=/connectors_demo/oauth2')}
+  open              ${url}/admin/connectors/oauth2
 
 A webhook, signed as DocuWare signs it; with any other signature it is refused:
 

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { runCheck } from './check.js'
-import { startDemo } from './demo.js'
+import type { Demo } from './demo.js'
 import { introduction } from './introduction.js'
 
 const usage = `Usage: npm run demo -- [--port <port>] [--check]
@@ -30,6 +30,7 @@ async function check (port: { readonly port?: number }): Promise<void> {
     process.exit(1)
   }, checkLimit).unref()
   process.exitCode = 1 // also when nothing is left to wait for before the end
+  const { startDemo } = await import('./demo.js')
   const demo = await startDemo(port)
   const failed = await runCheck(demo, (line) => console.log(line))
   await demo.close()
@@ -37,8 +38,15 @@ async function check (port: { readonly port?: number }): Promise<void> {
 }
 
 async function serve (port: { readonly port?: number }): Promise<void> {
-  const demo = await startDemo({ ...port, logger: { level: 'warn' } })
-  console.log(await introduction(demo))
+  const release = holdWarnings()
+  let demo: Demo
+  try {
+    const { startDemo } = await import('./demo.js') // oidc-provider has warned before it is asked for anything
+    demo = await startDemo({ ...port, logger: { level: 'warn' } })
+    console.log(await introduction(demo))
+  } finally {
+    release()
+  }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       demo.close().catch((error: unknown) => {
@@ -46,6 +54,17 @@ async function serve (port: { readonly port?: number }): Promise<void> {
         process.exitCode = 1
       })
     })
+  }
+}
+
+/** Keeps back what oidc-provider warns of, which is meant for servers in production, until the returned function is called: the address comes first. */
+function holdWarnings (): () => void {
+  const { warn } = console
+  const held: string[] = []
+  console.warn = (text: string) => { held.push(text) }
+  return () => {
+    console.warn = warn
+    for (const text of held) warn(text)
   }
 }
 

@@ -15,6 +15,7 @@ export function staffSignIn ({ issuer, staffClient: { id, secret } }: IdentitySe
     clientId: id,
     clientSecret: secret,
     roles: { of: ({ email }) => email === demoUser.email ? ['docuware', 'oauth_provider', 'system'] : [] },
+    parameters: { prompt: 'login' }, // or signing out would end nothing: the identity server still knows Ann
     allowInsecure: true // http on loopback
   }
 }

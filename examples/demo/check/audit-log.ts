@@ -6,11 +6,13 @@ import type { Step } from './step.js'
 export function auditLogSteps ({ app: { auditLog } }: Demo): Step[] {
   return [
     {
-      name: 'the audit log lists every change of the validator',
+      name: 'the audit log lists every change of the validator, and the tokens that were tried',
       async run () {
         const entries = await auditLog.find({ event: 'validator.*' })
         deepEqual(entries.map(({ event, target }) => `${event} ${target?.name}`).toReversed(), [
           'validator.created demo_stored',
+          'validator.token_tried demo',
+          'validator.token_tried demo',
           'validator.updated demo_renamed',
           'validator.updated demo_stored',
           'validator.deleted demo_stored',

@@ -27,19 +27,19 @@ export class Browser {
     return await this.#walk(new URL(url), {})
   }
 
-  /** Sends the page's form: what is hidden in it, and what a person fills in. */
-  async submit (place: Place, filledIn: ReadonlyArray<readonly [name: string, value: string]>): Promise<Place> {
-    const { url, status, text } = place
-    const action = /<form method="post"(?: action="([^"]+)")?/.exec(text)
-    if (action === null) throw new Error(`${url.origin}${url.pathname} shows no form, but ${status} ${text}`)
+  /** Sends the page's form, the first whose action ends with `to`: what is hidden in it, and what a person fills in. */
+  async submit ({ url, status, text }: Place, filledIn: ReadonlyArray<readonly [name: string, value: string]>, to = ''): Promise<Place> {
+    const form = [...text.matchAll(/<form method="post"(?: action="([^"]+)")?[^]*?<\/form>/g)].find(([, action = '']) => action.endsWith(to))
+    if (form === undefined) throw new Error(`${url.origin}${url.pathname} shows no form, but ${status} ${text}`)
+    const [fields, action = url] = form
     const body = new URLSearchParams()
-    for (const [name, value] of [...inputs(place, 'hidden'), ...filledIn]) body.append(name, value)
-    return await this.#walk(new URL(action[1] ?? url, url), { method: 'POST', body, headers: { origin: url.origin } })
+    for (const [name, value] of [...inputs(fields, 'hidden'), ...filledIn]) body.append(name, value)
+    return await this.#walk(new URL(action, url), { method: 'POST', body, headers: { origin: url.origin } })
   }
 
   /** Answers a consent page, with all boxes checked unless some scopes are named. */
   async decide (place: Place, decision: 'allow' | 'deny', scopes?: readonly string[]): Promise<Place> {
-    const checked = inputs(place, 'checkbox').filter(([, value]) => scopes?.includes(value) !== false)
+    const checked = inputs(place.text, 'checkbox').filter(([, value]) => scopes?.includes(value) !== false)
     return await this.submit(place, [...checked, ['decision', decision]])
   }
 
@@ -59,6 +59,6 @@ export class Browser {
   }
 }
 
-function inputs ({ text }: Place, type: 'hidden' | 'checkbox'): Array<readonly [name: string, value: string]> {
+function inputs (text: string, type: 'hidden' | 'checkbox'): Array<readonly [name: string, value: string]> {
   return [...text.matchAll(/<input type="(\w+)" name="([^"]*)" value="([^"]*)"/g)].filter(([, one]) => one === type).map(([, , name = '', value = '']) => [name, value])
 }
