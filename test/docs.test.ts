@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { adminOptionsSchema } from '../lib/admin/admin-options.js'
@@ -94,6 +94,28 @@ t.test('a link inside the repository leads somewhere', async (t) => {
     const dead = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)].map(([, target = '']) => target).filter((target) => !existsSync(join(root, dirname(name), target)))
     t.strictSame(dead, [], name)
   }
+})
+
+t.test('a link to a heading leads to one', async (t) => {
+  for (const [name, text] of pages) {
+    const dead = [...text.matchAll(/\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)/g)].filter(([, target = '', anchor = '']) => !anchorsOf(page(target === '' ? name : join(dirname(name), target))).includes(anchor)).map(([link]) => link)
+    t.strictSame(dead, [], name)
+  }
+})
+
+/** Of headings, as repository sites make them. */
+function anchorsOf (text: string): string[] {
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-'))
+}
+
+t.test('every picture is shown somewhere', async (t) => {
+  const shown = [...pages.values()].join('\n')
+  t.strictSame((await readdir(join(root, 'docs/pictures'))).filter((name) => !shown.includes(`pictures/${name})`)), [])
+})
+
+t.test('a script that a page names exists', async (t) => {
+  const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  for (const [name, text] of pages) t.strictSame([...text.matchAll(/\bnpm run ([\w:]+)/g)].map(([, script = '']) => script).filter((script) => !Object.hasOwn(scripts, script)), [], name)
 })
 
 t.test('every page of docs/ is in the index', async (t) => {
