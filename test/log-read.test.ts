@@ -97,6 +97,29 @@ t.test('tail follows live, from now or from an entry, own and foreign entries al
   await resumed.ended
 })
 
+t.test('the database does not send the change feed what its own process wrote, and sends the rest', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const connection = await mongoose.createConnection(uri, { monitorCommands: true }).asPromise()
+  t.teardown(() => connection.close())
+  const sent: string[] = []
+  connection.getClient().on('commandSucceeded', ({ commandName, reply }) => {
+    if (commandName === 'getMore' || commandName === 'find') sent.push(JSON.stringify(reply))
+  })
+  const { app } = await storeApp(t, { connection })
+  const { app: other } = await storeApp(t, { uri })
+  await Promise.all([app.ready(), other.ready()])
+  const heard: string[] = []
+  app.store.changes.subscribe(({ message }) => { heard.push(String(message)) })
+  for (let i = 0; i < 3; i++) {
+    await app.auditLog.append('thing.seen', { message: `own ${i}` })
+    await other.auditLog.append('thing.seen', { message: `foreign ${i}` })
+  }
+  await eventually('the last was heard', () => heard.includes('foreign 2'))
+  t.strictSame([...heard].sort(), ['foreign 0', 'foreign 1', 'foreign 2', 'own 0', 'own 1', 'own 2'])
+  t.notOk(sent.some((reply) => reply.includes('own ')))
+  t.ok(sent.some((reply) => reply.includes('foreign 2')))
+})
+
 t.test('tail loses nothing and doubles nothing over lost connections, with two processes writing', async (t) => {
   const { uri } = await startTestMongo(t)
   const proxy = await startProxy(t, uri)

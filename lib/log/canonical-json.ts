@@ -9,8 +9,9 @@ export function canonicalJson (value: Json): string {
   if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError('JSON has no such number')
   if (value === null || typeof value !== 'object') return JSON.stringify(value)
   if (isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
-  const members = Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1)
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`).join(',')}}`
+  let members = ''
+  for (const name of Object.keys(value).sort()) members += `${members === '' ? '' : ','}${JSON.stringify(name)}:${canonicalJson(value[name] ?? null)}`
+  return `{${members}}`
 }
 
 /** `Array.isArray` does not narrow readonly arrays. */

@@ -36,7 +36,7 @@ export interface TailedFeedOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly keyRing: Pick<KeyRing, 'find'>
-  /** The chain of this process: its entries are published when they are stored, and passed over when the tail brings them. */
+  /** The chain of this process: its entries are published when they are stored, and the tail need not bring them. */
   readonly ownChain: string
   /** Called for the head of every chain, as it moves. */
   readonly onHead: (head: Head) => void
@@ -136,6 +136,7 @@ export class TailedChangeFeed implements ChangeFeed {
       clock,
       signal: this.#stop.signal,
       from,
+      filter: { $or: [{ chain: { $ne: ownChain } }, { event: 'log.checkpoint' }] }, // where to begin again may be a checkpoint of its own
       onStand: () => {
         this.#epoch++
         this.#stands = true

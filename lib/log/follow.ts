@@ -11,6 +11,8 @@ export interface FollowOptions {
   readonly collection: () => mongo.Collection<LogDocument>
   readonly clock: Clock
   readonly signal: AbortSignal
+  /** Of which entries: those that the server need not send are none. Those that `from` may name must be among them. Default: all. */
+  readonly filter?: mongo.Filter<LogDocument>
   /** The entry after which to begin; `newest`: only what is written from now on; `oldest`: everything that is there. */
   readonly from: mongo.ObjectId | 'newest' | 'oldest'
   /** The cursor has caught up with what was there when it was opened. */
@@ -37,7 +39,7 @@ export async function * followLog (options: FollowOptions): AsyncGenerator<LogDo
       if (place === 'newest') place = newest?._id ?? 'oldest'
       let skipTo = place === 'oldest' ? null : await findPlace(options, place)
       let standAt = newest?._id ?? null
-      cursor = collection().find({}, { tailable: true, awaitData: true, maxAwaitTimeMS: awaitTime, batchSize: 1000 })
+      cursor = collection().find(options.filter ?? {}, { tailable: true, awaitData: true, maxAwaitTimeMS: awaitTime, batchSize: 1000 })
       while (!signal.aborted) {
         const document = await cursor.tryNext()
         const id = isObjectId(document?._id) ? document._id : null

@@ -120,7 +120,7 @@ function memberName (name: string): string {
 
 /** BSON is UTF-8, which has no lone surrogates: they become U+FFFD here, before the hash is taken, and not on the way. */
 function wellFormed (text: string): string {
-  return Buffer.from(text, 'utf8').toString('utf8')
+  return text.toWellFormed()
 }
 
 /** The first `length` UTF-16 units, never half a character. */

@@ -59,6 +59,7 @@ export class FailureLocks<LimitName extends string> {
   /** @throws DWA_RATE_LIMITED with `retryAfter` in seconds while that key is locked, DWA_STORE_UNAVAILABLE */
   async refuseLocked (limit: LimitName, key: readonly string[]): Promise<void> {
     const locks = await this.#locks()
+    if (locks.size === 0) return
     const until = locks.get(idOf(limit, key)) ?? 0
     const now = this.#options.clock.now()
     if (until > now) throw limited(until - now)
