@@ -3,6 +3,8 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { adminOptionsSchema } from '../lib/admin/admin-options.js'
+import { labelOf, titleOf } from '../lib/admin/console/labels.js'
+import { consoleTexts } from '../lib/admin/console/texts.js'
 import { connectorOptionsSchema } from '../lib/connectors/connector.js'
 import { connectorsOptionsSchema } from '../lib/connectors/connectors-options.js'
 import { strategyTypes } from '../lib/connectors/strategy-types.js'
@@ -116,6 +118,23 @@ t.test('every picture is shown somewhere', async (t) => {
 t.test('a script that a page names exists', async (t) => {
   const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
   for (const [name, text] of pages) t.strictSame([...text.matchAll(/\bnpm run ([\w:]+)/g)].map(([, script = '']) => script).filter((script) => !Object.hasOwn(scripts, script)), [], name)
+})
+
+t.test('the walkthrough of DocuWare calls the console\'s buttons, fields and pages as the console does', async (t) => {
+  const section = page('docs/walkthrough-docuware.md').split(/^## In the console$/m)[1]?.split(/^## At /m)[0] ?? ''
+  const { done, ...texts } = consoleTexts.en
+  const names = [...Object.values(texts), ...Object.keys(connectionSchema.properties).map((field) => labelOf('en', field)), ...['connections', 'log', 'webhook-sources'].map((resource) => titleOf('en', resource))]
+  const named = [...section.matchAll(/\*\*(.+?)\*\*/g)].map(([, name = '']) => name)
+  t.ok(named.length > 15)
+  t.strictSame(named.filter((name) => !names.includes(name)), [])
+  t.match(section, done.authorized)
+})
+
+t.test('the values that the walkthrough of Odoo shows are those that its program uses', async (t) => {
+  const [tables = '', program = ''] = page('docs/walkthrough-odoo.md').split('```js')
+  const rows = [...tables.matchAll(/^\| `(\w+)` \|(?: [A-Z][^|`]+ \|)? (`.+?`|true) \|/gm)]
+  t.equal(rows.length, 11)
+  t.strictSame(rows.filter(([, field, value = '']) => !new RegExp(`\\b${field}: \\[?${value.replaceAll('`', '\'')}`).test(program)).map(([row]) => row), [])
 })
 
 t.test('every page of docs/ is in the index', async (t) => {
