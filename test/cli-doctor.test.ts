@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import Fastify from 'fastify'
 import { MongoClient, type Db } from 'mongodb'
@@ -13,7 +15,7 @@ import { examineSettings } from '../lib/cli/doctor/settings.js'
 import { run } from '../lib/cli/run.js'
 import type { Terminal } from '../lib/cli/terminal.js'
 import { logIndexes } from '../lib/log/log-collection.js'
-import { startEmbeddedMongo } from '../testing/index.js'
+import { startDocuWare, startEmbeddedMongo } from '../testing/index.js'
 import { clockAt } from './app.js'
 import { startTestMongo } from './mongo.js'
 
@@ -48,13 +50,14 @@ async function healthy (t: Test): Promise<Patient> {
 
 interface Told { readonly code: number, readonly wrong: Finding[], readonly findings: Finding[], readonly text: string }
 
-interface Visit { readonly args?: readonly string[], readonly env?: Record<string, string>, readonly terminal?: Partial<Terminal> }
+/** `--offline` unless it says otherwise. */
+interface Visit { readonly args?: readonly string[], readonly env?: Record<string, string>, readonly terminal?: Partial<Terminal>, readonly online?: boolean }
 
 /** What the doctor says, without repeating a secret. */
-async function visit (uri: string, { args = [], env = {}, terminal = {} }: Visit = {}): Promise<Told> {
+async function visit (uri: string, { args = [], env = {}, terminal = {}, online = false }: Visit = {}): Promise<Told> {
   const out: string[] = []
   const err: string[] = []
-  const answer = async (...extra: string[]): Promise<number> => await run(['doctor', ...args, ...extra], { say (line) { out.push(line) }, complain (line) { err.push(line) }, env: { DWA_URI: uri, DWA_KEYS: key, DWA_PUBLIC_URL: publicUrl, ...env }, ...terminal })
+  const answer = async (...extra: string[]): Promise<number> => await run(['doctor', ...args, ...online ? [] : ['--offline'], ...extra], { say (line) { out.push(line) }, complain (line) { err.push(line) }, env: { DWA_URI: uri, DWA_KEYS: key, DWA_PUBLIC_URL: publicUrl, ...env }, ...terminal })
   const code = await answer('--json')
   if (code === 2) throw new Error(err.join('\n'))
   const { findings } = JSON.parse(out.pop() ?? '') as { findings: Finding[] }
@@ -78,9 +81,10 @@ t.test('nothing is wrong with a healthy database, and each check says so', async
   const { code, wrong, findings, text } = await visit(uri)
   t.strictSame(wrong, [])
   t.equal(code, 0)
-  t.strictSame(findings.map(({ check }) => check), ['Node.js', 'publicUrl', 'keys', 'database', 'connection', 'server', 'clock', 'key ring', 'audit log', 'indexes', 'secrets', 'validators', 'connections', 'clients'])
+  t.strictSame(findings.map(({ check }) => check), ['Node.js', 'publicUrl', 'keys', 'database', 'connection', 'server', 'clock', 'key ring', 'audit log', 'indexes', 'secrets', 'validators', 'connections', 'clients', 'DocuWare platforms', 'key sets', 'connector addresses', 'sign-in provider'])
   t.match(text, /ok {5}audit log: capped at 64 MiB, 0 % full\n/)
   t.match(text, /ok {5}secrets: 2 can be read\n/)
+  t.match(text, /ok {5}DocuWare platforms: 1 not asked\n/)
   t.match(text, /nothing is wrong$/)
 })
 
@@ -111,10 +115,10 @@ t.test('what is planted is named, with what to do, and nothing else is', async (
     }, {}, [['indexes', /^dwa_sessions lacks the index \{"expiresAt":1\} expiring$/, /restart/]]],
     ['deliveries of webhooks that are never removed', async ({ db }) => { await db.createCollection('dwa_webhook_deliveries') }, {}, [['indexes', /^dwa_webhook_deliveries lacks the index \{"expiresAt":1\} expiring$/, /restart/]]],
     ['a secret from elsewhere', set('connections', { clientSecret: 'v1.0.0.0.0' }), {}, [['secrets', /^connections "acme": clientSecret cannot be decrypted$/, /set it anew/]]],
-    ['a key set that nobody serves', set('validators', { publicKeyJwkUri: 'http://127.0.0.1:1/jwks' }), {}, [['validators', /"shop": its key set is fetched over plain http/, /https/], ['validators', /"shop": its key set cannot be had: .*ECONNREFUSED/, /reached/]]],
+    ['a key set over http', set('validators', { publicKeyJwkUri: 'http://id.example/jwks' }), {}, [['key sets', /^validator "shop": must be https/, /mend the address/]]],
     ['a connection to be authorized again', set('connections', { status: 'reauthorize', statusMessage: 'invalid_grant' }), {}, [['connections', /^"acme" must be authorized again: invalid_grant$/, /person/]]],
     ['a connection whose client is gone', set('connections', { status: 'error' }), {}, [['connections', /^"acme" is refused as a client$/, /registration/]]],
-    ['a connection over http', set('connections', { platformUrl: 'http://dw.example/DocuWare/Platform' }), {}, [['connections', /plain http/, /https/]]],
+    ['a connection over http', set('connections', { platformUrl: 'http://dw.example/DocuWare/Platform' }), {}, [['DocuWare platforms', /^connection "acme": must be https/, /mend the address/]]],
     ['the password grant', set('clients', { allowPassword: true }), {}, [['clients', /^"Shop" may use the password grant$/, /code grant/]]],
     ['the implicit grant', set('clients', { allowImplicit: true }), {}, [['clients', /implicit/, /PKCE/]]],
     ['redirects over http', set('clients', { allowHttpRedirect: true }), {}, [['clients', /plain http/, /https/]]],
@@ -133,6 +137,123 @@ t.test('what is planted is named, with what to do, and nothing else is', async (
     t.equal(code, expected.length === 0 ? 0 : 1)
     if (expected.length > 0) t.match(text, new RegExp(`^WRONG {2}.*\\n {7}→ .*(.|\\n)*\\n${expected.length} found$`, 'm'))
   }
+})
+
+/** An HTTP server on loopback. */
+async function serve (t: Test, answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<{ origin: string, seen: string[] }> {
+  const seen: string[] = []
+  const server = createServer((request, response) => {
+    seen.push(`${request.method} ${request.url}`)
+    answer(request, response)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const address = server.address()
+  return { origin: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`, seen }
+}
+
+const away = 'http://127.0.0.1:1'
+const allowed = { docuware: { allowInsecure: true }, jwt: { allowInsecure: true }, connectors: { allowInsecure: true } }
+const peerChecks = ['DocuWare platforms', 'key sets', 'connector addresses', 'sign-in provider']
+
+/** What a doctor says of whom the app calls. */
+async function askedOf (t: Test, { uri }: Patient, settings: object): Promise<Finding[]> {
+  const file = join(t.testdir(), 'options.json')
+  await writeFile(file, JSON.stringify(settings))
+  const { findings } = await visit(uri, { args: ['--config', file], online: true })
+  return findings.filter(({ check }) => peerChecks.includes(check))
+}
+
+t.test('whom the app calls is asked whether it is there: who is, is fine', async (t) => {
+  const patient = await healthy(t)
+  const docuware = await startDocuWare()
+  t.teardown(() => docuware.stop())
+  const id = await serve(t, ({ url = '' }, response) => {
+    const json = (value: object): void => { response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value)) }
+    if (url === '/jwks') json({ keys: [] })
+    else if (url === '/.well-known/openid-configuration') json({ issuer: id.origin, authorization_endpoint: `${id.origin}/a`, token_endpoint: `${id.origin}/t`, userinfo_endpoint: `${id.origin}/u` })
+    else response.writeHead(404, { 'content-encoding': 'gzip' }).end()
+  })
+  await set('connections', { platformUrl: docuware.platformUrl })(patient)
+  await set('validators', { publicKeyJwkUri: `${id.origin}/jwks` })(patient)
+  const auth = { type: 'oauth2', clientId: 'c', authorizationUrl: `${id.origin}/a`, tokenUrl: `${id.origin}/token` }
+  await patient.db.collection('dwa_connectors').insertOne({ name: 'erp', version: 1, baseUrl: `${id.origin}/api`, type: 'oauth2', settings: { tokenUrl: `${id.origin}/token` } })
+  const validators = [{ name: 'declared', publicKeyJwkUri: `${id.origin}/jwks` }, { name: 'own', publicKeyJwkUri: `${publicUrl}/oauth2/jwks` }, { name: 'off', enabled: false, publicKeyJwkUri: `${away}/jwks` }]
+  const signIn = { allowInsecure: true, clientId: 'c', clientSecret: 's' }
+  const settings = {
+    ...allowed,
+    connectors: { allowInsecure: true, declared: { shop: { baseUrl: `${id.origin}/api`, auth } } },
+    jwt: { allowInsecure: true, validators },
+    signIn: { ...signIn, issuer: id.origin }
+  }
+  t.strictSame((await askedOf(t, patient, settings)).map(({ check, ok, message }) => [check, ok, message]), [
+    ['DocuWare platforms', true, '1 answer'],
+    ['key sets', true, '2 answer'],
+    ['connector addresses', true, '4 answer'],
+    ['sign-in provider', true, '1 answer']
+  ])
+  const eachVisit = ['GET /.well-known/openid-configuration', 'GET /jwks', 'GET /jwks', 'HEAD /api', 'HEAD /token']
+  t.strictSame([...id.seen].sort(), [...eachVisit, ...eachVisit].sort(), 'each address once a visit; a key set once for what is stored and once for what is declared')
+
+  const endpoints = { authorization: `${id.origin}/a`, token: `${id.origin}/t`, userinfo: `${away}/u` }
+  t.match((await askedOf(t, patient, { ...settings, signIn: { ...signIn, endpoints } })).slice(3), [{ check: 'sign-in provider', ok: false, message: /^signIn\.endpoints\.userinfo: .*ECONNREFUSED/ }])
+})
+
+t.test('who is not there, or answers something else, is named, with what to do', async (t) => {
+  const patient = await healthy(t)
+  const odd = await serve(t, ({ url = '' }, response) => {
+    if (url !== '/slow') response.writeHead(url === '/gateway' ? 503 : 200, { 'content-type': 'text/html' }).end('<p>the secret of the page</p>')
+  })
+  await set('connections', { platformUrl: `${away}/DocuWare/Platform` })(patient)
+  await set('validators', { publicKeyJwkUri: `${odd.origin}/jwks` })(patient)
+  await patient.db.collection('dwa_connectors').insertMany([
+    { name: 'erp', version: 1, baseUrl: away, type: 'oauth2', settings: { tokenUrl: `${odd.origin}/gateway` } },
+    { name: 'crm', version: 1, baseUrl: `${odd.origin}/slow`, type: 'apiKey', settings: { tokenUrl: away } },
+    { name: 'odd', version: 1, baseUrl: 'nonsense', type: 'apiKey', settings: {} }
+  ])
+  const found = await askedOf(t, patient, {
+    ...allowed,
+    signIn: { allowInsecure: true, issuer: odd.origin, clientId: 'c', clientSecret: 's' },
+    connectors: { allowInsecure: true, declared: { shop: { baseUrl: away, auth: { type: 'bearer', token: 't' } } } }
+  })
+  t.match(found, [
+    { check: 'DocuWare platforms', code: 'DWA_DOCUWARE_DISCOVERY', message: /^connection "acme": .*ECONNREFUSED/, remedy: /firewall/ },
+    { check: 'key sets', code: null, message: 'validator "shop": answered with another media type than JSON', remedy: /firewall.*allowPrivateAddresses/ },
+    { check: 'connector addresses', message: 'connector "odd", baseUrl: is no URL', remedy: /mend the address/ },
+    { check: 'connector addresses', message: /^connectors\.declared\.shop, baseUrl: .*ECONNREFUSED/ },
+    { check: 'connector addresses', message: 'connector "crm", baseUrl: no complete answer within 3000 ms', remedy: /firewall/ },
+    { check: 'connector addresses', message: /^connector "erp", baseUrl: .*ECONNREFUSED/ },
+    { check: 'connector addresses', message: 'connector "erp", tokenUrl: answered with status 503' },
+    { check: 'sign-in provider', code: 'DWA_SIGN_IN_PROVIDER', message: /^signIn\.issuer: /, remedy: /firewall/ }
+  ])
+  t.equal(found.length, 8)
+  t.notOk(JSON.stringify(found).includes('the secret of the page'))
+})
+
+t.test('nobody is called whom the app would not call', async (t) => {
+  const patient = await healthy(t)
+  const inside = await serve(t, (_request, response) => { response.end('{}') })
+  const { port } = new URL(inside.origin)
+  await set('connections', { platformUrl: `${inside.origin}/DocuWare/Platform` })(patient)
+  await set('validators', { publicKeyJwkUri: `https://127.0.0.1:${port}/jwks` })(patient)
+  await patient.db.collection('dwa_connectors').insertOne({ name: 'erp', version: 1, baseUrl: inside.origin, type: 'basic', settings: {} })
+  t.match(await askedOf(t, patient, {}), [
+    { check: 'DocuWare platforms', message: /must be https/ },
+    { check: 'key sets', message: 'validator "shop": address 127.0.0.1 is not global' },
+    { check: 'connector addresses', message: /must be https/ },
+    { check: 'sign-in provider', ok: true, message: '0 answer' }
+  ])
+  t.strictSame(inside.seen, [])
+  t.match((await askedOf(t, patient, { jwt: { keySets: { allowPrivateAddresses: true } } })).slice(1, 2), [{ check: 'key sets', message: /EPROTO|SSL|socket hang up/ }], 'it is tried where the options allow it')
+  t.match(await problemsOf({
+    provider: { issuer: inside.origin },
+    connectors: { declared: { shop: { baseUrl: inside.origin, auth: { type: 'bearer', token: 't' } }, own: { baseUrl: inside.origin, auth: { name: 'its own' } } } },
+    signIn: { issuer: inside.origin, clientId: 'c', clientSecret: 's' }
+  }), [/^provider\.issuer: must be https/, /^connectors\.declared\.shop\.baseUrl: must be https/, /^signIn\.issuer: must be https/])
 })
 
 t.test('a weak secret, however it came into the database', async (t) => {
@@ -237,7 +358,7 @@ t.test('the log\'s own credential: fine when it may insert and find and nothing 
     logUri.username = logUri.password = user
     logUri.searchParams.set('authSource', db.databaseName)
     const { wrong, findings } = await visit(mongo.uri, { args: ['--log-uri', logUri.href] })
-    t.match(findings.map(({ check }) => check).slice(-3), ['log database', 'audit log', 'log privileges'])
+    t.strictSame(findings.map(({ check }) => check).filter((check) => check.includes('log')), ['log database', 'audit log', 'log privileges'])
     t.match(wrong, user === 'narrow' ? [] : [{ check: 'log privileges', message: /insert and find: .*remove/ }], user)
     t.equal(wrong.length, user === 'narrow' ? 0 : 1)
   }

@@ -6,6 +6,7 @@ import { reasonOf } from '../store/logger.js'
 import { logHelp, logOptions, quietHelp, quietOptions, readKeyTexts, readLogAddress, type GivenKey } from './database-arguments.js'
 import { examineIndexes, examineLog, examineLogPrivileges } from './doctor/collections.js'
 import { examineKeyRing, examineMasterKeys } from './doctor/keys.js'
+import { declaredPeers, examinePeers, storedPeers } from './doctor/peers.js'
 import { examineRecords } from './doctor/records.js'
 import { Report } from './doctor/report.js'
 import { examineNode, examineServer } from './doctor/server.js'
@@ -14,20 +15,21 @@ import { UsageError, type Terminal } from './terminal.js'
 
 const help = `fastify-docuware-auth doctor --uri <address> [options]
 
-Looks for what is wrong with a configuration and its database, and says what to do. Changes nothing in it.
+Looks for what is wrong with a configuration, its database, and the servers that the app calls, and says what to do. Changes nothing in it.
 Exit code: 0 nothing found, 1 something found, 2 could not look.
 
 ${quietHelp}
   --public-url <url>   the app's publicUrl (or DWA_PUBLIC_URL in the environment)
 ${logHelp}
-  --config <path>      a JSON file with the app's options, functions left out: address, keys and the rest are taken from it where nothing else says them`
+  --config <path>      a JSON file with the app's options, functions left out: address, keys and the rest are taken from it where nothing else says them
+  --offline            calls nobody but the database`
 
 const silent = { info () {}, warn () {}, error () {} }
 
 /** @returns the exit code */
 export async function doctor (args: string[], terminal: Terminal): Promise<number> {
   const { prefix: prefixOption, ...others } = quietOptions
-  const { values } = parseArgs({ args, options: { ...others, prefix: { type: 'string' }, ...logOptions, 'public-url': { type: 'string' }, config: { type: 'string' } } })
+  const { values } = parseArgs({ args, options: { ...others, prefix: { type: 'string' }, ...logOptions, 'public-url': { type: 'string' }, config: { type: 'string' }, offline: { type: 'boolean', default: false } } })
   if (values.help) {
     terminal.say(help)
     return 0
@@ -42,9 +44,13 @@ export async function doctor (args: string[], terminal: Terminal): Promise<numbe
   const report = new Report((what) => { terminal.doing?.(what) })
   await examineNode(report, nodeVersion)
   const given = await readKeyTexts([], values['key-file'], terminal)
-  if (values.config !== undefined) await examineSettings(report, settings, { uri, ...(given.length === 0 ? {} : { secretKeys: given.map(({ text }) => text) }) })
-  await examinePublicUrl(report, values['public-url'] ?? env['DWA_PUBLIC_URL'] ?? textAt(settings, 'publicUrl'))
+  const publicUrl = values['public-url'] ?? env['DWA_PUBLIC_URL'] ?? textAt(settings, 'publicUrl')
+  const sound = values.config === undefined ? {} : await examineSettings(report, settings, { uri, ...(given.length === 0 ? {} : { secretKeys: given.map(({ text }) => text) }) })
+  await examinePublicUrl(report, publicUrl)
   const masters = await examineMasterKeys(report, given.length > 0 ? given : keysIn(settings))
+
+  const known = { ...sound, publicUrl }
+  const peers = declaredPeers(known, clock.now)
 
   await withDatabase(report, 'database', uri, '--uri', async (database) => {
     const { db, connection } = database
@@ -55,6 +61,7 @@ export async function doctor (args: string[], terminal: Terminal): Promise<numbe
     if (logUri === undefined) await examineLog(report, db, `${prefix}log`)
     await examineIndexes(report, db, connection, prefix)
     await examineRecords(report, { db, prefix, keyRing })
+    peers.push(...await storedPeers(db, prefix, known, clock.now))
   })
   if (logUri !== undefined) {
     await withDatabase(report, 'log database', logUri, '--log-uri', async ({ db }) => {
@@ -62,6 +69,7 @@ export async function doctor (args: string[], terminal: Terminal): Promise<numbe
       await examineLogPrivileges(report, db, `${prefix}log`)
     })
   }
+  await examinePeers(report, peers, values.offline)
   show(report, values.json, terminal)
   return report.ok ? 0 : 1
 }

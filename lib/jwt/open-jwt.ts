@@ -1,13 +1,12 @@
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import { errors } from '../errors.js'
-import { fetchJson } from '../http/fetch-json.js'
-import { isLoopbackHost } from '../http/private-address.js'
 import type { AuditLog } from '../log/audit-log.js'
 import type { Store } from '../store/store.js'
 import { Authenticator } from './authenticator.js'
 import { compileValidator, type CompiledValidator, type CompileInput } from './compiled-validator.js'
 import { CookieMode } from './cookie-mode.js'
 import { declareValidators } from './declared-validators.js'
+import { fetchKeySet } from './fetch-key-set.js'
 import { emailStrategy, type IdentityStrategy } from './identity.js'
 import type { JwtOptions } from './jwt-options.js'
 import { KeySets } from './key-sets.js'
@@ -38,11 +37,7 @@ export async function openJwt (options: JwtOptions<FastifyRequest>, store: Store
   const local = localKeySetsOf(store)
   const keySets = new KeySets({
     local,
-    fetch: (url, dynamic) => fetchJson(url, {
-      timeoutMs: 5000,
-      maxBytes: 512 * 1024,
-      allowSpecialAddress: !dynamic || options.keySets?.allowPrivateAddresses === true || (options.allowInsecure === true && isLoopbackHost(url.hostname))
-    }),
+    fetch: async (url, dynamic) => await fetchKeySet(url, dynamic, options),
     now,
     onFailure (url, error) {
       logger.warn({ err: error, keySet: url }, 'a JWT key set could not be fetched') // what is refused for it has an error line of its own

@@ -1,8 +1,6 @@
 import type { mongo } from 'mongoose'
 import { isAuthError } from '../../errors.js'
-import { fetchJson } from '../../http/fetch-json.js'
 import type { SecretAlgorithm } from '../../jwt/algorithms.js'
-import { jwksOf } from '../../jwt/public-keys.js'
 import { findSecretProblem } from '../../jwt/secret-strength.js'
 import { connectionKind } from '../../docuware/connection-kind.js'
 import { validatorKind } from '../../jwt/validator-kind.js'
@@ -12,9 +10,8 @@ import type { KeyRing } from '../../store/key-ring.js'
 import type { RecordDocument } from '../../store/outbox.js'
 import type { RecordKind } from '../../store/record-collection.js'
 import { secretBinding } from '../../store/stored-records.js'
-import type { Report } from './report.js'
-
-type Wrong = (message: string, remedy: string) => void
+import { livingRecords } from './living-records.js'
+import type { Report, Wrong } from './report.js'
 
 export interface StoredThings {
   readonly db: mongo.Db
@@ -22,9 +19,6 @@ export interface StoredThings {
   /** Null when no secret can be read. */
   readonly keyRing: KeyRing | null
 }
-
-/** So many milliseconds and bytes a key set may take. */
-const keySetBounds = { timeoutMs: 5000, maxBytes: 256 * 1024, allowSpecialAddress: true } as const
 
 /** Every stored secret, validators, connections and clients. */
 export async function examineRecords (report: Report, things: StoredThings): Promise<void> {
@@ -39,7 +33,7 @@ async function examineSecrets (wrong: Wrong, things: StoredThings): Promise<stri
   if (keyRing === null) return 'not read: the key ring is not open'
   let readable = 0
   for (const kind of recordKinds.filter(({ secrets }) => secrets.length > 0)) {
-    for await (const record of living(things, kind)) {
+    for await (const record of livingRecords(things.db, things.prefix, kind)) {
       for (const field of kind.secrets.filter((name) => typeof record[name] === 'string')) {
         if (await readSecret(keyRing, kind, record, field) !== null) readable++
         else wrong(`${kind.collection} ${nameOf(kind, record)}: ${field} cannot be decrypted`, 'set it anew: it was altered, or comes from another database')
@@ -52,20 +46,16 @@ async function examineSecrets (wrong: Wrong, things: StoredThings): Promise<stri
 async function examineValidators (wrong: Wrong, things: StoredThings): Promise<string> {
   const kind = validatorKind
   let count = 0
-  for await (const record of living(things, kind)) {
+  for await (const record of livingRecords(things.db, things.prefix, kind)) {
     count++
     const name = nameOf(kind, record)
-    const { secretKey, publicKeyJwkUri, signatureType, secretAlgorithm } = record
+    const { secretKey, signatureType, secretAlgorithm } = record
     if (record['enabled'] === false) continue
     if (signatureType === 'secret' && typeof secretKey === 'string' && things.keyRing !== null) {
       const secret = await readSecret(things.keyRing, kind, record, 'secretKey')
       const problem = secret === null ? null : findSecretProblem(secret, readAlgorithm(secretAlgorithm), false)
       if (problem !== null) wrong(`${name}: its secret ${problem}`, 'agree on a new random one with the issuer (openssl rand -base64 48)')
     }
-    if (typeof publicKeyJwkUri !== 'string') continue
-    if (publicKeyJwkUri.startsWith('http:')) wrong(`${name}: its key set is fetched over plain http`, 'name its https address: whoever is on the way can put keys of their own in it')
-    const problem = await keySetProblem(publicKeyJwkUri)
-    if (problem !== null) wrong(`${name}: its key set cannot be had: ${problem}`, 'see whether the address is right and can be reached from here')
   }
   return `nothing is wrong with ${count}`
 }
@@ -73,13 +63,12 @@ async function examineValidators (wrong: Wrong, things: StoredThings): Promise<s
 async function examineConnections (wrong: Wrong, things: StoredThings): Promise<string> {
   const kind = connectionKind
   let count = 0
-  for await (const record of living(things, kind)) {
+  for await (const record of livingRecords(things.db, things.prefix, kind)) {
     count++
     const name = nameOf(kind, record)
     const reason = typeof record['statusMessage'] === 'string' ? `: ${record['statusMessage']}` : ''
     if (record['status'] === 'reauthorize') wrong(`${name} must be authorized again${reason}`, 'let a person authorize it')
     if (record['status'] === 'error') wrong(`${name} is refused as a client${reason}`, 'look at its registration in DocuWare: the secret has expired, or the client is gone')
-    if (String(record['platformUrl']).startsWith('http:')) wrong(`${name}: its platform is reached over plain http`, 'name its https address')
   }
   return `nothing is wrong with ${count}`
 }
@@ -93,7 +82,7 @@ async function examineClients (wrong: Wrong, things: StoredThings): Promise<stri
     ['tokenInQuery', 'may send tokens in a query', 'let it send them in the Authorization header, and switch tokenInQuery off']
   ] as const
   let count = 0
-  for await (const record of living(things, kind)) {
+  for await (const record of livingRecords(things.db, things.prefix, kind)) {
     count++
     if (record['enabled'] === false) continue
     const name = nameOf(kind, record)
@@ -103,19 +92,10 @@ async function examineClients (wrong: Wrong, things: StoredThings): Promise<stri
   return `nothing is wrong with ${count}`
 }
 
-async function keySetProblem (uri: string): Promise<string | null> {
-  const asked = async (): Promise<unknown> => jwksOf(await fetchJson(new URL(uri), keySetBounds))
-  return await asked().then(() => null, (error: unknown) => error instanceof Error ? error.message : String(error))
-}
-
 /** @returns null when it cannot be decrypted */
 async function readSecret (keyRing: KeyRing, kind: RecordKind, { _id, ...fields }: RecordDocument, field: string): Promise<string | null> {
   const reading = keyRing.decrypt(String(Reflect.get(fields, field)), secretBinding(kind, _id.toHexString(), field))
   return await reading.catch(async (error: unknown) => isAuthError(error, 'DWA_STORE_UNREADABLE_SECRET') ? null : await reading)
-}
-
-function living ({ db, prefix }: StoredThings, { collection, nameField }: RecordKind): AsyncIterable<RecordDocument> {
-  return db.collection<RecordDocument>(prefix + collection).find({ [nameField]: { $exists: true } }).sort({ [nameField]: 1 })
 }
 
 function nameOf ({ nameField }: RecordKind, record: RecordDocument): string {

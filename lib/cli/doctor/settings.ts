@@ -1,8 +1,13 @@
 import { readFile } from 'node:fs/promises'
+import { systemClock } from '../../clock.js'
+import type { DeclaredConnector } from '../../connectors/connectors-options.js'
+import { declaredConnectors } from '../../connectors/declared-connectors.js'
 import { isAuthError } from '../../errors.js'
 import { isLoopbackHost } from '../../http/private-address.js'
 import { checkOptions } from '../../options.js'
 import { pluginSchemas, umbrellaOptionsSchema } from '../../plugin-options.js'
+import { readIssuer } from '../../provider/issuer.js'
+import { IdentityProvider } from '../../sign-in/identity-provider.js'
 import { readPublicUrl } from '../../store/public-url.js'
 import { UsageError } from '../terminal.js'
 import { withoutFunctions } from './json-schema.js'
@@ -12,6 +17,17 @@ import type { Report } from './report.js'
 export type Settings = Readonly<Record<string, unknown>>
 
 const schemas = new Map(Object.entries(pluginSchemas).map(([name, schema]) => [name, withoutFunctions(schema)]))
+
+/** What plugins check of the addresses in their options, of options that fit the schema. */
+const checksBeyond = new Map<string, (options: unknown) => void>([
+  ['provider', (options) => { readIssuer(textAt(options, 'issuer') ?? '', settingAt(options, 'allowInsecure') === true) }],
+  ['connectors', (options) => {
+    const kept = Object.entries(Object(settingAt(options, 'declared'))).filter(([, connector]) => settingAt(connector, 'auth', 'type') !== undefined) // the strategy of any other is code
+    declaredConnectors(Object.fromEntries(kept) as Record<string, DeclaredConnector>, settingAt(options, 'allowInsecure') === true)
+  }],
+  ['signIn', (options) => { Reflect.construct(IdentityProvider, [{ ...Object(options), now: systemClock.now }]) }]
+])
+
 const mend = 'mend the option: the app does not start with it'
 
 /** @throws UsageError, without what the file says: it may hold secrets */
@@ -52,6 +68,7 @@ export async function examineSettings (report: Report, settings: Settings, given
       const problem = problemOf(() => {
         checkOptions('docuwareAuth', umbrellaOptionsSchema, { store: {}, [name]: options })
         checkOptions(name, schemas.get(name) ?? {}, options)
+        checksBeyond.get(name)?.(options)
       })
       if (problem === null) sound.set(name, options)
       else wrong(problem, mend)
