@@ -115,7 +115,7 @@ function addRoute (scope: FastifyInstance, operation: Operation, schema: object,
     exposeHeadRoute: false, // it would run the whole operation, streams and audit entries included
     onRequest: [requireOneOf(scope, roles), requireJson],
     async handler (request, reply) {
-      const answer = await run({ ...callOf(request), query: readQuery(query, request.query) }).catch((error: unknown) => { throw failureOf(error) })
+      const answer = await run({ ...callOf(request), mayStill: askAgain(scope, request, roles), query: readQuery(query, request.query) }).catch((error: unknown) => { throw failureOf(error) })
       return answer.stream === undefined ? send(request, reply, answer) : sendStream(reply.type(type), answer.stream, sending)
     }
   })
@@ -140,7 +140,17 @@ const requireJson: onRequestAsyncHookHandler = async ({ method, headers }) => {
   if ((method === 'POST' || method === 'PATCH') && !isJson) throw new errors.DWA_ADMIN_NOT_JSON()
 }
 
-function callOf (request: FastifyRequest<{ Params: { id?: string } }>): Omit<Call, 'query'> {
+/** Finds out whether a request's caller is still who they were, and holds every one of those roles that they held. */
+function askAgain (scope: FastifyInstance, request: FastifyRequest, roles: readonly Role[]): Call['mayStill'] {
+  const id = request.caller?.id
+  const counted = roles.filter((role) => request.caller?.roles.includes(role)) // now: the list is the app's, and may change
+  return async () => {
+    const now = await scope.callers.find(request, { passive: true })
+    return now !== null && now.id === id && counted.every((role) => now.roles.includes(role))
+  }
+}
+
+function callOf (request: FastifyRequest<{ Params: { id?: string } }>): Omit<Call, 'query' | 'mayStill'> {
   const { headers, params, method, body, caller, id } = request
   return {
     key: params.id ?? '',

@@ -12,6 +12,7 @@ import { openSignIn, type OpenSignIn } from '../lib/sign-in/open-sign-in.js'
 import { refusedPage, signedOutPage } from '../lib/sign-in/pages.js'
 import type { SessionNote } from '../lib/sign-in/sessions.js'
 import { signInOptionsSchema, type SignInOptions } from '../lib/sign-in/sign-in-options.js'
+import type { Asking } from '../lib/store/access.js'
 import '../types/sign-in.js'
 
 export type { SignInOptions }
@@ -27,13 +28,13 @@ async function signInPlugin (app: FastifyInstance, options: SignInOptions): Prom
   const { OAuth2CodeFlow } = await import('./sign-in-code-flow.js') // apps without sign-in do not load it
   const opened = openSignIn({ ...options, prefix: app.prefix + prefix }, app.store, (settings) => new OAuth2CodeFlow(settings))
   const { sessions, cookie, origin, loginUrl, logoutUrl } = opened
-  const personOf = async ({ headers }: FastifyRequest) => {
+  const personOf = async ({ headers }: FastifyRequest, asking?: Asking) => {
     const id = cookie.read(headers.cookie)
-    return id === null ? null : await sessions.find(id)
+    return id === null ? null : await sessions.find(id, asking)
   }
-  app.decorate('signIn', { loginUrl, logoutUrl, personOf, endSessionsOf: async (id, note) => await sessions.endAllOf(id, 'ended_by_app', { actor: { type: 'app', id: null }, ...note }) })
-  app.callers.add(async (request) => {
-    const person = await personOf(request)
+  app.decorate('signIn', { loginUrl, logoutUrl, personOf: async (request) => await personOf(request), endSessionsOf: async (id, note) => await sessions.endAllOf(id, 'ended_by_app', { actor: { type: 'app', id: null }, ...note }) })
+  app.callers.add(async (request, asking) => {
+    const person = await personOf(request, asking)
     if (person !== null && isForeign(request, origin)) throw new errors.DWA_CROSS_SITE()
     return person
   })

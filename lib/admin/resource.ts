@@ -88,6 +88,8 @@ export interface Call {
   readonly lastEventId: string | undefined
   /** What the caller may do. */
   readonly roles: readonly string[]
+  /** Asks again whether it is the same caller, who holds all of the operation's roles that they held. Rejects when that cannot be found out. */
+  readonly mayStill: () => Promise<boolean>
   readonly note: ChangeNote
 }
 

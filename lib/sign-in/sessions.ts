@@ -2,7 +2,7 @@ import { createHash, randomBytes as cryptoRandomBytes } from 'node:crypto'
 import mongoose from 'mongoose'
 import type { Clock } from '../clock.js'
 import type { LogFields } from '../log/log-entry.js'
-import type { Caller } from '../store/access.js'
+import type { Asking, Caller } from '../store/access.js'
 import type { AuditedDocument, AuditedDocuments } from '../store/audited-documents.js'
 import type { DocumentIndex } from '../store/document-collection.js'
 
@@ -83,13 +83,13 @@ export class Sessions {
     return { id, seconds: lifetime }
   }
 
-  /** Whose session it is; null when it is unknown, has ended or expired. Using it puts its idle end off. @throws DWA_STORE_UNAVAILABLE */
-  async find (id: string): Promise<Caller | null> {
+  /** Whose session it is; null when it is unknown, has ended or expired. Using it puts its idle end off; a passive look does not. @throws DWA_STORE_UNAVAILABLE */
+  async find (id: string, { passive = false }: Asking = {}): Promise<Caller | null> {
     const found = await this.#live(id)
     if (found === null) return null
     const { _id, until, expiresAt, person: { id: personId, name, roles } } = found
     const later = this.#idleEnd(this.#now(), until.getTime())
-    if (later - expiresAt.getTime() >= this.#step) {
+    if (!passive && later - expiresAt.getTime() >= this.#step) {
       await this.#options.documents.run(async (sessions) => await sessions.updateOne({ _id, endedAt: { $exists: false } }, { $max: { expiresAt: new Date(later) } }))
     }
     return { id: personId, ...(name === null ? {} : { name }), roles }

@@ -10,17 +10,23 @@ export interface Caller {
 /** Says who calls; null means nobody. */
 export type Access<Request> = (request: Request) => Caller | null | Promise<Caller | null>
 
+/** How somebody is asked who calls. */
+export interface Asking {
+  /** The request goes on, and its caller is looked at again: that is no use of a session. Default false. */
+  readonly passive?: boolean
+}
+
 /** Who calls: the app's `access` is asked first, then whoever was added, in order. */
 export class Callers<Request> {
   readonly #access: Access<Request>
-  readonly #others: Array<Access<Request>> = []
+  readonly #others: Array<(request: Request, asking: Asking) => ReturnType<Access<Request>>> = []
 
   constructor (access: Access<Request>) {
     this.#access = access
   }
 
   /** Adds somebody to be asked when nobody before knows the caller. What it throws refuses the request as it is. */
-  add (access: Access<Request>): void {
+  add (access: (request: Request, asking: Asking) => ReturnType<Access<Request>>): void {
     this.#others.push(access)
   }
 
@@ -28,14 +34,14 @@ export class Callers<Request> {
    * Who calls; null for nobody.
    * @throws DWA_ACCESS_FAILED when `access` throws or answers with something else; DWA_CROSS_SITE, DWA_STORE_UNAVAILABLE
    */
-  async find (request: Request): Promise<Caller | null> {
+  async find (request: Request, asking: Asking = {}): Promise<Caller | null> {
     const caller = await ask(this.#access, request)
     if (caller !== null) {
       if (!isCaller(caller)) throw new errors.DWA_ACCESS_FAILED()
       return caller
     }
     for (const other of this.#others) {
-      const found = await other(request)
+      const found = await other(request, asking)
       if (found !== null) return found
     }
     return null

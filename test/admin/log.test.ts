@@ -1,7 +1,11 @@
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
+import { ManualClock } from '../manual-clock.js'
 import { startTestMongo } from '../mongo.js'
+import { eventually } from '../store-app.js'
 import { adminApp, call, roles, type Role } from './admin-app.js'
 import { EventReader, openStream } from './event-reader.js'
 
@@ -144,6 +148,88 @@ t.test('streams end when the app closes, and who does not read does not keep it 
   t.equal(await reader.next(), null, 'the end is a proper one')
   await closing
   dead.destroy()
+})
+
+/** More than fits into what lies between two sockets. @returns how many entries */
+async function fillLog (app: FastifyInstance): Promise<number> {
+  const [count, message, details] = [5000, 'x '.repeat(950), { one: 'y '.repeat(450), two: 'z '.repeat(450) }]
+  await Promise.all(Array.from({ length: count }, async () => await app.auditLog.append('connection.updated', { message, details })))
+  return count
+}
+
+/** An answer that may be broken off. */
+async function openFragile (url: string, headers: Readonly<Record<string, string>>): Promise<IncomingMessage> {
+  return (await openStream(url, headers)).on('error', () => {})
+}
+
+/** Reads until the answer breaks off or ends. */
+async function brokenOff (answer: IncomingMessage): Promise<boolean> {
+  answer.resume()
+  if (!answer.closed) await new Promise((resolve) => { answer.once('close', resolve) })
+  return !answer.complete
+}
+
+t.test('who loses the role, or cannot be asked for, has the stream and the export that are open taken away', async (t) => {
+  const clock = new ManualClock()
+  const people = new Map<string, string[]>()
+  const answers = new Map<string, () => Promise<null>>()
+  const app = await adminApp(t, {
+    uri: mongo.uri,
+    store: {
+      collectionPrefix: 'lost_',
+      clock,
+      access: async ({ headers: { 'x-user': user } }) => {
+        const id = String(user)
+        return await answers.get(id)?.() ?? { id: id === 'another' && answers.has('another') ? 'somebody' : id, roles: people.get(id) ?? [] }
+      }
+    }
+  })
+  const url = await listening(app)
+  await fillLog(app)
+  const cases: ReadonlyArray<readonly [id: string, lose: () => void]> = [
+    ['loses', () => { people.get('loses')?.shift() }], // the app's own list
+    ['leaves', () => { people.delete('leaves') }],
+    ['throws', () => { answers.set('throws', async () => { throw new Error('the directory is away') }) }],
+    ['hangs', () => { answers.set('hangs', async () => await new Promise(() => {})) }],
+    ['another', () => { answers.set('another', async () => null) }]
+  ]
+  const gone = []
+  for (const [id] of [...cases, ['stays'] as const]) people.set(id, ['docuware', 'system'])
+  for (const [id] of cases) gone.push(await openFragile(`${url}/stream`, { 'x-user': id }), await openFragile(`${url}/export`, { 'x-user': id }))
+  const stays = new EventReader(await openStream(`${url}/stream`, { 'x-user': 'stays' }))
+  await stays.next()
+  clock.advance(15_000)
+  await Promise.all(gone.map(async (answer) => { await once(answer, 'readable') }))
+  t.notOk(gone.some(({ destroyed }) => destroyed))
+  for (const [, lose] of cases) lose()
+  people.get('stays')?.push('oauth_provider')
+  for (let seconds = 0; seconds < 30; seconds += 15) {
+    clock.advance(15_000)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  t.strictSame(await Promise.all(gone.map(brokenOff)), gone.map(() => true))
+  await app.auditLog.append('connection.deleted')
+  t.equal((await stays.events(1))[0], 'connection.deleted')
+  t.equal((await openStream(`${url}/stream`, { 'x-user': 'leaves' })).statusCode, 403)
+})
+
+t.test('the connection of an export that nobody reads is closed after a minute', async (t) => {
+  const clock = new ManualClock()
+  const app = await adminApp(t, { uri: mongo.uri, store: { collectionPrefix: 'stalled_', clock } })
+  const url = await listening(app)
+  const connections = promisify(app.server.getConnections.bind(app.server))
+  const filled = await fillLog(app)
+  const dead = await openFragile(`${url}/export`, { 'x-roles': 'docuware' })
+  const live = await openStream(`${url}/export`, { 'x-roles': 'docuware' })
+  t.equal((await live.toArray()).join('').trimEnd().split('\n').length, filled)
+  t.equal(await connections(), 1)
+  for (let seconds = 0; seconds < 60; seconds += 15) {
+    t.equal(await connections(), 1, `${seconds} s`)
+    clock.advance(15_000)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await eventually('it is closed', async () => await connections() === 0)
+  t.ok(await brokenOff(dead), 'it does not look like all there is')
 })
 
 t.test('the whole log is exported, an entry a line', async (t) => {

@@ -1,7 +1,10 @@
 import fastifyCookie from '@fastify/cookie'
 import t, { type Test } from 'tap'
 import { freePort } from '../../examples/demo/free-port.js'
+import { admin } from '../../plugins/admin.js'
+import { EventReader, openStream } from '../admin/event-reader.js'
 import { MovableClock } from '../docuware/clocked-app.js'
+import { ManualClock } from '../manual-clock.js'
 import { startProxy } from '../mongo-proxy.js'
 import { startTestMongo } from '../mongo.js'
 import { listeningProvider } from '../provider/listening-provider.js'
@@ -255,4 +258,35 @@ t.test('an app with @fastify/cookie of its own, registered before or after', asy
     t.equal((await browser.open(`${url}/me`)).status, 200, when)
     t.match((await app.inject('/cookie')).headers['set-cookie'], /^own=value\./)
   }
+})
+
+t.test('an open stream of the log is no use of the session, and ends with it', async (t) => {
+  const clock = new ManualClock()
+  const { app, url } = await oidcApp(t, { store: { clock }, signIn: { session: { lifetime: 3000, idle: 100 } }, after: async (app) => { await app.register(admin, { console: false }) } })
+  const open = async (browser: Browser): Promise<EventReader> => new EventReader((await openStream(`${url}/admin/api/log/stream?event=connection.*`, { cookie: [...browser.cookies].map((pair) => pair.join('=')).join('; ') })).on('error', () => {}))
+  const find = app.callers.find.bind(app.callers)
+  const looks: Array<ReturnType<typeof find>> = []
+  app.callers.find = async (...asked) => await (looks[looks.length] = find(...asked))
+  const lookedAgain = async (): Promise<void> => {
+    await Promise.all(looks)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  const idle = await open(await signedIn(url))
+  await idle.next()
+  for (let seconds = 15; seconds <= 90; seconds += 15) {
+    clock.advance(15_000)
+    await lookedAgain()
+  }
+  await app.auditLog.append('connection.created')
+  t.strictSame(await idle.events(1), ['connection.created'], 'it goes on as long as the session')
+  clock.advance(15_000)
+  await t.rejects(idle.events(100), { code: 'ECONNRESET' }, 'which ends as if there were no stream')
+
+  const [browser, other] = [await signedIn(url), await signedIn(url)]
+  const over = await open(browser)
+  await over.next()
+  await browser.open(`${url}/sign-in/out`, { method: 'POST', headers: { origin: url } })
+  clock.advance(15_000)
+  await t.rejects(over.events(100), { code: 'ECONNRESET' }, 'signed out')
+  t.equal((await other.open(`${url}/me`)).status, 200)
 })

@@ -25,6 +25,7 @@ export async function perform (visit: Visit, operation: Operation, { key = visit
     ifNoneMatch: undefined,
     lastEventId: undefined,
     roles: visit.person.roles,
+    mayStill: async () => false, // pages stay open for nobody
     note: visit.note
   })
 }

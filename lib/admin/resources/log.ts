@@ -92,10 +92,10 @@ export function logResource ({ auditLog, readers }: ManagedLog): Resource {
         summary: 'Entries of the audit log as they come: server-sent events, each with the entry as JSON. The header Last-Event-ID resumes',
         query: { ...which, after: { ...entryId, description: 'An entry that is known: what came after it comes first. `Last-Event-ID` goes before it.' } },
         answer: { status: 200, description: 'The stream. It ends after a quarter of an hour at most, to be begun again.', schema: text, type: 'text/event-stream' },
-        async run ({ query, roles, lastEventId }) {
+        async run ({ query, roles, lastEventId, mayStill }) {
           if (lastEventId !== undefined && !isEntryId.test(lastEventId)) throw invalidRequest('last-event-id', 'must be the id of an entry')
           const { after } = query
-          return { stream: await readers.stream(logView(roles, query), lastEventId ?? (typeof after === 'string' ? after : undefined)) }
+          return { stream: await readers.stream({ view: logView(roles, query), mayStill }, lastEventId ?? (typeof after === 'string' ? after : undefined)) }
         }
       },
       {
@@ -106,7 +106,7 @@ export function logResource ({ auditLog, readers }: ManagedLog): Resource {
         summary: 'The audit log, newest first, an entry a line',
         query: { ...which, ...when },
         answer: { status: 200, description: 'Newline-delimited JSON.', schema: text, type: 'application/x-ndjson' },
-        run: async ({ query, roles }) => ({ stream: await readers.export(logView(roles, query)) })
+        run: async ({ query, roles, mayStill }) => ({ stream: await readers.export({ view: logView(roles, query), mayStill }) })
       },
       {
         id: 'verifyLog',
