@@ -137,6 +137,13 @@ t.test('the values that the walkthrough of Odoo shows are those that its program
   t.strictSame(rows.filter(([, field, value = '']) => !new RegExp(`\\b${field}: \\[?${value.replaceAll('`', '\'')}`).test(program)).map(([row]) => row), [])
 })
 
+t.test('docs/migration.md names every field of the records that Odoo had, too', async (t) => {
+  const [, docuware = '', provider = '', jwt = ''] = page('docs/migration.md').split(/^## /m)
+  for (const [section, { properties }] of [[docuware, connectionSchema], [provider, clientSchema], [provider, scopeSchema], [jwt, validatorSchema]] as const) {
+    t.strictSame(Object.keys(properties).filter((field) => !new RegExp(`^\\|.*\\b${field}\\b.*\\|$`, 'm').test(section)), [], section.split('\n', 1).join())
+  }
+})
+
 t.test('every page of docs/ is in the index', async (t) => {
   for (const name of pages.keys()) if (name.startsWith('docs/') && name !== 'docs/README.md') t.ok(page('docs/README.md').includes(`(${name.slice(5)})`), name)
 })
