@@ -54,6 +54,9 @@ export const errors = {
   /** The app is closing; nothing more is recorded. */
   DWA_LOG_CLOSED: createError('DWA_LOG_CLOSED', 'The audit log is closed', 503),
 
+  /** Never thrown: a check of the command `doctor` failed itself, and its report has this in the check's place. */
+  DWA_DOCTOR_CHECK_FAILED: createError<[reason: string]>('DWA_DOCTOR_CHECK_FAILED', 'could not be checked: %s', 500),
+
   /** A query or a body of the administration API is not what it must be; `field` says which member. */
   DWA_ADMIN_INVALID_REQUEST: createError<[problem: string]>('DWA_ADMIN_INVALID_REQUEST', '%s', 400),
   /** The body cannot be read as JSON. */

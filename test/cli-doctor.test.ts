@@ -256,6 +256,42 @@ t.test('nobody is called whom the app would not call', async (t) => {
   }), [/^provider\.issuer: must be https/, /^connectors\.declared\.shop\.baseUrl: must be https/, /^signIn\.issuer: must be https/])
 })
 
+t.test('a check that fails itself is a finding; the others are made', async (t) => {
+  const mongo = await startEmbeddedMongo({ auth: true })
+  t.teardown(() => mongo.stop())
+  const app = Fastify()
+  await app.register(docuwareAuth, { publicUrl, store: { uri: mongo.uri, secretKeys: [key] }, docuware: {} })
+  await app.ready()
+  await app.docuware.connections.create({ name: 'acme', platformUrl: 'acme', clientId: 'c' })
+  await app.close()
+  const admin = await MongoClient.connect(mongo.uri)
+  t.teardown(() => admin.close())
+  const db = admin.db()
+  await db.command({ createRole: 'reader', privileges: ['dwa_connections', 'dwa_log'].map((collection) => ({ resource: { db: db.databaseName, collection }, actions: ['find', 'collStats'] })), roles: [] })
+  await db.command({ createUser: 'reader', pwd: 'reader', roles: ['reader'] })
+  const uri = new URL(mongo.uri)
+  uri.username = uri.password = 'reader'
+  uri.searchParams.set('authSource', db.databaseName)
+  const { code, wrong, findings, text } = await visit(uri.href)
+  t.equal(code, 1)
+  t.strictSame(wrong.map(({ check, code, message }) => [check, code, message]), ['key ring', 'indexes', 'validators', 'clients', 'key sets', 'connector addresses']
+    .map((check) => [check, 'DWA_DOCTOR_CHECK_FAILED', 'could not be checked: MongoServerError Unauthorized']))
+  t.match(wrong[0], { remedy: /privilege/ })
+  t.match(findings.filter(({ check }) => ['audit log', 'connections', 'DocuWare platforms'].includes(check)), [{ ok: true }, { ok: true, message: 'nothing is wrong with 1' }, { ok: true, message: '1 not asked' }])
+  t.match(text, /^WRONG {2}clients: could not be checked/m)
+
+  await db.collection('dwa_keys').updateOne({}, { $set: { keys: null } })
+  t.match((await visit(mongo.uri)).wrong, [{ check: 'key ring', message: 'could not be checked: TypeError' }])
+  const malformed = await visit('mongodb://user:the secret of the connection@', { args: ['--log-uri', 'nonsense'] })
+  t.strictSame(malformed.wrong.map(({ check, message }) => `${check}: ${message}`), ['database: could not be checked: --uri: is not a MongoDB address: Protocol and host list are required in the uri', 'log database: could not be checked: --log-uri: is not a MongoDB address'])
+  t.equal(malformed.code, 1)
+
+  const report = new Report(() => {})
+  await report.check('odd', () => { throw Object.assign(new Error('the secret of the page'), { code: 'ECONNRESET' }) }) // what a library may throw
+  await report.check('odder', async () => await Promise.reject('the secret of the page')) // eslint-disable-line prefer-promise-reject-errors
+  t.strictSame(report.findings.map(({ message }) => message), ['could not be checked: Error ECONNRESET', 'could not be checked: string'])
+})
+
 t.test('a weak secret, however it came into the database', async (t) => {
   const { uri } = await startTestMongo(t)
   const app = Fastify()

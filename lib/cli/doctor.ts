@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 import { systemClock } from '../clock.js'
+import { isAuthError } from '../errors.js'
 import { Database } from '../store/database.js'
-import { readKeyRing, type KeyRingDocument } from '../store/key-ring-document.js'
-import { reasonOf } from '../store/logger.js'
+import { silentLogger } from '../store/logger.js'
 import { logHelp, logOptions, quietHelp, quietOptions, readKeyTexts, readLogAddress, type GivenKey } from './database-arguments.js'
 import { examineIndexes, examineLog, examineLogPrivileges } from './doctor/collections.js'
 import { examineKeyRing, examineMasterKeys } from './doctor/keys.js'
@@ -16,15 +16,13 @@ import { UsageError, type Terminal } from './terminal.js'
 const help = `fastify-docuware-auth doctor --uri <address> [options]
 
 Looks for what is wrong with a configuration, its database, and the servers that the app calls, and says what to do. Changes nothing in it.
-Exit code: 0 nothing found, 1 something found, 2 could not look.
+Exit code: 0 nothing found, 1 something found or a check failed, 2 could not look.
 
 ${quietHelp}
   --public-url <url>   the app's publicUrl (or DWA_PUBLIC_URL in the environment)
 ${logHelp}
   --config <path>      a JSON file with the app's options, functions left out: address, keys and the rest are taken from it where nothing else says them
   --offline            calls nobody but the database`
-
-const silent = { info () {}, warn () {}, error () {} }
 
 /** @returns the exit code */
 export async function doctor (args: string[], terminal: Terminal): Promise<number> {
@@ -55,13 +53,12 @@ export async function doctor (args: string[], terminal: Terminal): Promise<numbe
   await withDatabase(report, 'database', uri, '--uri', async (database) => {
     const { db, connection } = database
     await examineServer(report, db, uri, () => clock.now())
-    const ring = await readKeyRing(db.collection<KeyRingDocument>(`${prefix}keys`))
-    const keyRing = await examineKeyRing(report, `${prefix}keys`, ring, masters)
-    if (ring === null) return
+    const ring = await examineKeyRing(report, db, `${prefix}keys`, masters)
+    if (ring.missing) return
     if (logUri === undefined) await examineLog(report, db, `${prefix}log`)
     await examineIndexes(report, db, connection, prefix)
-    await examineRecords(report, { db, prefix, keyRing })
-    peers.push(...await storedPeers(db, prefix, known, clock.now))
+    await examineRecords(report, { db, prefix, keyRing: ring.opened })
+    peers.push(...await storedPeers(report, db, prefix, known, clock.now))
   })
   if (logUri !== undefined) {
     await withDatabase(report, 'log database', logUri, '--log-uri', async ({ db }) => {
@@ -76,7 +73,8 @@ export async function doctor (args: string[], terminal: Terminal): Promise<numbe
 
 /** Examines a database if it can be reached. */
 async function withDatabase (report: Report, check: string, uri: string, option: string, examine: (database: Database) => Promise<void>): Promise<void> {
-  const database = new Database({ uri }, option, systemClock, silent)
+  const database = await report.attempt(check, async () => new Database({ uri }, option, systemClock, silentLogger))
+  if (database === null) return
   try {
     let reached = false
     await report.check(check, async (wrong) => {
@@ -84,7 +82,8 @@ async function withDatabase (report: Report, check: string, uri: string, option:
         reached = await database.connect(5000)
         if (!reached) wrong('it cannot be reached', 'see whether MongoDB runs, and whether address and firewall let this machine in')
       } catch (error) {
-        wrong(reasonOf(error), 'mend user name and password in the address')
+        if (!isAuthError(error, 'DWA_OPTIONS_INVALID')) throw error
+        wrong(error.message, 'mend user name and password in the address', error.code)
       }
       return 'it can be reached'
     })

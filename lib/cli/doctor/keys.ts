@@ -1,7 +1,8 @@
+import type { mongo } from 'mongoose'
 import { isAuthError } from '../../errors.js'
 import { readMasterKey, type MasterKey } from '../../store/master-key.js'
 import { LoadedKeyRing } from '../../store/key-ring.js'
-import { openKeyRing, type KeyRingDocument } from '../../store/key-ring-document.js'
+import { openKeyRing, readKeyRing, type KeyRingDocument } from '../../store/key-ring-document.js'
 import { systemClock } from '../../clock.js'
 import type { GivenKey } from '../database-arguments.js'
 import type { Report } from './report.js'
@@ -29,11 +30,21 @@ export async function examineMasterKeys (report: Report, given: readonly GivenKe
   return keys
 }
 
-/** @returns the opened ring; null when it cannot be opened */
-export async function examineKeyRing (report: Report, collection: string, ring: KeyRingDocument | null, masters: readonly MasterKey[]): Promise<LoadedKeyRing | null> {
+export interface ExaminedKeyRing {
+  /** Whether the database has none: then the app never ran on it. */
+  readonly missing: boolean
+  /** Null when it cannot be opened. */
+  readonly opened: LoadedKeyRing | null
+}
+
+/** The key ring, and whether the master keys open it. */
+export async function examineKeyRing (report: Report, db: mongo.Db, collection: string, masters: readonly MasterKey[]): Promise<ExaminedKeyRing> {
+  let missing = false
   let opened: LoadedKeyRing | null = null
   await report.check('key ring', async (wrong) => {
+    const ring = await readKeyRing(db.collection<KeyRingDocument>(collection))
     if (ring === null) {
+      missing = true
       wrong(`there is none in ${collection}`, 'check the database in the address and the prefix; an app that has never run makes one at its first start')
       return ''
     }
@@ -52,7 +63,7 @@ export async function examineKeyRing (report: Report, collection: string, ring: 
     else if (masters.length > 1) wrong(`${masters.length - 1} of the keys opens nothing any more`, 'take the old keys out of secretKeys')
     return `${ring.keys.length} data keys, opened by the first key`
   })
-  return opened
+  return { missing, opened }
 }
 
 /** One byte or a short text over and over, or letters that somebody typed: nothing random looks like that. */

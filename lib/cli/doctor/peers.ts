@@ -59,17 +59,17 @@ export function declaredPeers (settings: Settings, now: () => number): Peer[] {
 }
 
 /** Whom the records name. */
-export async function storedPeers (db: mongo.Db, prefix: string, settings: Settings, now: () => number): Promise<Peer[]> {
-  const of = async (kind: RecordKind, peersOf: (name: string, record: RecordDocument) => Peer[]): Promise<Peer[]> => {
-    const peers: Peer[] = []
-    for await (const record of livingRecords(db, prefix, kind)) peers.push(...peersOf(`${kind.area} ${JSON.stringify(record[kind.nameField])}`, record))
-    return peers
+export async function storedPeers (report: Report, db: mongo.Db, prefix: string, settings: Settings, now: () => number): Promise<Peer[]> {
+  const peers: Peer[] = []
+  const add = async (check: Peer['check'], kind: RecordKind, peersOf: (name: string, record: RecordDocument) => Peer[]): Promise<void> => {
+    await report.attempt(check, async () => {
+      for await (const record of livingRecords(db, prefix, kind)) peers.push(...peersOf(`${kind.area} ${JSON.stringify(record[kind.nameField])}`, record))
+    })
   }
-  return [
-    ...await of(connectionKind, (name, record) => platformOf(name, record, settings, now)),
-    ...await of(validatorKind, (name, record) => keySetOf(name, record, true, settings)),
-    ...await of(connectorKind, (name, record) => connectorOf(name, textAt(record, 'baseUrl'), { ...Object(record['settings']), type: record['type'] }, settings))
-  ]
+  await add('DocuWare platforms', connectionKind, (name, record) => platformOf(name, record, settings, now))
+  await add('key sets', validatorKind, (name, record) => keySetOf(name, record, true, settings))
+  await add('connector addresses', connectorKind, (name, record) => connectorOf(name, textAt(record, 'baseUrl'), { ...Object(record['settings']), type: record['type'] }, settings))
+  return peers
 }
 
 /** Asks each whether it is there: one address once, however many name it. @param offline says only whom the app would not call */

@@ -1,4 +1,4 @@
-import type { AuthErrorCode } from '../../errors.js'
+import { errors, isAuthError, type AuthErrorCode } from '../../errors.js'
 
 /** One thing that was looked at. */
 export interface Finding {
@@ -34,10 +34,29 @@ export class Report {
   async check (check: string, examine: (wrong: Wrong) => string | Promise<string>): Promise<void> {
     this.#doing(`looking at ${check}`)
     let healthy = true
-    const message = await examine((problem, remedy, code = null) => {
+    const message = await this.attempt(check, async () => await examine((problem, remedy, code = null) => {
       healthy = false
       this.findings.push({ check, ok: false, code, message: problem, remedy })
-    })
-    if (healthy) this.findings.push({ check, ok: true, code: null, message, remedy: null })
+    }))
+    if (healthy && message !== null) this.findings.push({ check, ok: true, code: null, message, remedy: null })
   }
+
+  /** Does what a check needs. When that fails the report says so in the check's place, and goes on. @returns null then */
+  async attempt<T> (check: string, operation: () => Promise<T>): Promise<T | null> {
+    try {
+      return await operation()
+    } catch (error) {
+      const { message } = new errors.DWA_DOCTOR_CHECK_FAILED(kindOf(error))
+      this.findings.push({ check, ok: false, code: 'DWA_DOCTOR_CHECK_FAILED', message, remedy: 'mend what is named, and look again: the MongoDB user may lack a privilege' })
+      return null
+    }
+  }
+}
+
+/** What can be said of an error: the message of one that is not this package's may quote a secret. */
+function kindOf (error: unknown): string {
+  if (isAuthError(error)) return error.message
+  if (!(error instanceof Error)) return typeof error
+  const code = 'codeName' in error ? error.codeName : 'code' in error ? error.code : undefined
+  return typeof code === 'string' ? `${error.name} ${code}` : error.name
 }
