@@ -3,10 +3,12 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { MongoClient } from 'mongodb'
 import t, { type Test } from 'tap'
 import docuwareAuth from '../index.js'
 import { run } from '../lib/cli/run.js'
 import { withProgress } from '../lib/cli/progress.js'
+import { startEmbeddedMongo } from '../testing/index.js'
 import { ManualClock } from './manual-clock.js'
 import { startTestMongo } from './mongo.js'
 import { basic } from './provider/provider-app.js'
@@ -85,6 +87,10 @@ t.test('create-client: 1 for a client that is refused, 2 when it cannot try, and
     t.match(answer.err.at(-1), message)
     t.notOk(answer.err.join().includes('not to be repeated'))
   }
+  const refused = await command(['create-client', '--name', 'X', '--type', 'web', '--json'], env)
+  t.strictSame({ code: refused.code, err: refused.err }, { code: 1, err: [] })
+  t.match(JSON.parse(refused.out.join('')), { code: 'DWA_PROVIDER_INVALID_CLIENT', field: 'redirectUris', message: /redirectUris/ })
+  t.match(JSON.parse((await command(['create-client', '--name', 'Taken', '--type', 'backend', '--json'], env)).out.join('')), { code: 'DWA_STORE_DUPLICATE', field: null })
 })
 
 t.test('list shows every kind of record without its secrets, and needs no keys', async (t) => {
@@ -118,9 +124,61 @@ t.test('a date in a record is shown as a date', async (t) => {
   t.match((await command(['list', 'connections'], env)).out[1], / 2023-11-14T22:13:20\.000Z /)
 })
 
-t.test('each command explains itself', async (t) => {
-  for (const name of ['create-client', 'list', 'doctor']) t.match(await command([name, '--help'], {}), { code: 0, out: [new RegExp(`^fastify-docuware-auth ${name} .*Exit code: 0`, 's')], err: [] })
+const commands: ReadonlyArray<readonly [name: string, ...args: string[]]> = [['verify-log'], ['rotate-keys'], ['create-client', '--name', 'X', '--type', 'backend'], ['list', 'clients'], ['doctor', '--offline']]
+
+t.test('each command explains itself, and is 2 for what it cannot be told to do', async (t) => {
+  for (const [name, ...args] of commands) {
+    for (const help of ['--help', '-h']) t.match(await command([name, help], {}), { code: 0, out: [new RegExp(`^fastify-docuware-auth ${name} .*Exit code: 0 .*, 2 .*--uri .*--json `, 's')], err: [] }, name)
+    const cases: Array<[string[], RegExp, Record<string, string>?]> = [
+      [['--frobnicate'], /Unknown option '--frobnicate'/],
+      [['--uri'], /argument missing/],
+      [['--json=yes'], /does not take an argument/],
+      [[], /--uri .*is missing$/, { DWA_KEYS: masterKey }],
+      [['one too many'], /one too many|say what to list/]
+    ]
+    for (const [more, message, env = {}] of cases) {
+      const answer = await command([name, ...args, ...more], env)
+      t.strictSame({ code: answer.code, out: answer.out, lines: answer.err.length }, { code: 2, out: [], lines: 1 }, `${name} ${more.join(' ')}`)
+      t.match(answer.err, [message])
+    }
+    if (name !== 'list') t.match(await command([name, ...args, '--uri', 'mongodb://127.0.0.1:1/x', '--key-file', import.meta.dirname], {}), { code: 2, out: [], err: [/EISDIR/] })
+  }
   t.match((await command(['--help'], {})).out, [/verify-log.*rotate-keys.*create-client.*list.*doctor/s])
+})
+
+t.test('each command answers in JSON, one document, when it is asked to', async (t) => {
+  const { env } = await running(t)
+  for (const [name, ...args] of commands) {
+    const { out, err } = await command([name, ...args, '--json'], env)
+    t.strictSame({ documents: out.length, err }, { documents: 1, err: [] }, name)
+    t.type(JSON.parse(out.join()), 'object')
+  }
+})
+
+t.test('what MongoDB refuses is one line, 2, and quotes nothing', async (t) => {
+  const mongo = await startEmbeddedMongo({ auth: true })
+  t.teardown(() => mongo.stop())
+  const admin = await MongoClient.connect(mongo.uri)
+  t.teardown(() => admin.close())
+  await admin.db().command({ createUser: 'nobody', pwd: 'nobody', roles: [] })
+  const uri = new URL(mongo.uri)
+  uri.username = uri.password = 'nobody'
+  uri.searchParams.set('authSource', admin.db().databaseName)
+  for (const [name, ...args] of commands.filter(([name]) => name !== 'doctor')) {
+    t.strictSame(await command([name, ...args], { DWA_URI: uri.href, DWA_KEYS: masterKey }), { code: 2, out: [], err: [`${name}: MongoDB refuses: Unauthorized`] })
+  }
+})
+
+t.test('progress is for people: none with --json', async (t) => {
+  const watch = async (...more: string[]): Promise<string[]> => {
+    const seen: string[] = []
+    t.equal(await run(['list', 'clients', '--uri', 'mongodb://127.0.0.1:1/app', ...more], { say () {}, complain () {}, status (line) { seen.push(line) }, env: {} }), 2)
+    return seen
+  }
+  const [shown, quiet] = await Promise.all([watch(), watch('--json')])
+  t.match(shown, [/^list … 1 s$/])
+  t.equal(shown.at(-1), '')
+  t.strictSame(quiet, [])
 })
 
 t.test('whoever looks on is told after a second what is being done, and nothing of it is left', async (t) => {
@@ -151,5 +209,5 @@ t.test('the command waits for a database that is away, and says so', async (t) =
   child.stderr?.on('data', (data: Buffer) => { said.push(data) })
   const [exit] = await once(child, 'close')
   t.equal(exit, 2)
-  t.match(Buffer.concat(said).toString(), /^list: the database cannot be reached$/m)
+  t.equal(Buffer.concat(said).toString(), 'list: the database cannot be reached\n', 'and nothing of its progress, where nobody looks on')
 })

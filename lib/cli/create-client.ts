@@ -66,7 +66,8 @@ export async function createClient (args: string[], terminal: Terminal): Promise
     return 0
   } catch (error) {
     if (!isAuthError(error) || !(error.code.startsWith('DWA_PROVIDER_') || error.code === 'DWA_STORE_DUPLICATE')) throw error
-    terminal.complain(`create-client: ${error.message}`)
+    if (values.json) terminal.say(JSON.stringify({ code: error.code, field: 'field' in error ? error.field : null, message: error.message }))
+    else terminal.complain(`create-client: ${error.message}`)
     return 1
   }
 }

@@ -44,15 +44,25 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
     return 2
   }
   try {
-    return await toItsEnd(async () => await withProgress(terminal, name, async (watched) => await command(rest, watched)))
+    return await toItsEnd(async () => await withProgress(rest.includes('--json') ? withoutStatus(terminal) : terminal, name, async (watched) => await command(rest, watched)))
   } catch (error) {
-    terminal.complain(`${name}: ${error instanceof Error ? isExpected(error) ? error.message : error.stack ?? error.message : String(error)}`)
+    terminal.complain(`${name}: ${error instanceof Error ? isExpected(error) ? error.message : refusalOf(error) ?? error.stack ?? error.message : String(error)}`)
     return 2
   }
+}
+
+/** Programs read the answer: nobody looks on. */
+function withoutStatus ({ status: _, ...terminal }: Terminal): Terminal {
+  return terminal
+}
+
+/** What MongoDB refuses to do; its message would quote the command, with what it was to write. */
+function refusalOf (error: Error): string | null {
+  return error.name === 'MongoServerError' && 'codeName' in error ? `MongoDB refuses: ${String(error.codeName)}` : null
 }
 
 /** What one line says well enough; anything else deserves its stack. */
 function isExpected (error: Error): boolean {
   if (error instanceof UsageError || isAuthError(error) || isOutage(error)) return true
-  return 'code' in error && typeof error.code === 'string' && (error.code.startsWith('ERR_PARSE_ARGS') || error.code === 'ENOENT')
+  return 'code' in error && typeof error.code === 'string' && (error.code.startsWith('ERR_PARSE_ARGS') || 'syscall' in error)
 }
