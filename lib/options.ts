@@ -2,7 +2,8 @@ import { Ajv, type ErrorObject, type SchemaObject } from 'ajv'
 import { errors } from './errors.js'
 
 // The schemas are this package's own and checked by its tests: checking them at every start would cost more than all the rest of it.
-const ajv = new Ajv({ strict: true, allowUnionTypes: true, meta: false, validateSchema: false })
+// Most are used once: to optimise what is compiled takes longer than it ever saves.
+const ajv = new Ajv({ strict: true, allowUnionTypes: true, meta: false, validateSchema: false, code: { optimize: false } })
 ajv.addKeyword({ keyword: 'function', errors: false, validate: (_: unknown, value: unknown) => typeof value === 'function' })
 
 const compiled = new WeakMap<SchemaObject, ReturnType<typeof ajv.compile>>()

@@ -46,6 +46,7 @@ export const comparisons: readonly Comparison[] = [
     traffic: 'no-token',
     contestants: [
       bare,
+      { name: 'Fastify + mongoose, connected', kind: 'mongoose' },
       { name: 'this package, route without config.auth', kind: 'ours', auth: null, goals: [{ against: bare.name, least: 0.995 }] },
       { name: 'this package, public_or_jwt_', kind: 'ours', auth: `public_or_jwt_${usedValidator('HS256')}` }
     ]

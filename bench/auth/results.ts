@@ -4,11 +4,11 @@ import type { BootTimes } from './boot.js'
 import type { MemoryCheckpoint } from './memory.js'
 import type { Row } from './throughput.js'
 
-/** Everything one run found out. Parts that were not asked for are empty or null. */
+/** Everything one run found out. Parts that were not asked for are empty. */
 export interface Results {
   readonly rows: readonly Row[]
   readonly memory: readonly MemoryCheckpoint[]
-  readonly boot: BootTimes | null
+  readonly boot: readonly BootTimes[]
   readonly circumstances: Circumstances
 }
 

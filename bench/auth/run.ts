@@ -63,7 +63,7 @@ export async function measureAuth ({ rounds, seconds, wants, validators, distinc
       rows.push(...found)
     }
     if (wants('boot')) progress('boot')
-    const boot = wants('boot') ? await measureBoot(uri('one'), rounds) : null
+    const boot = wants('boot') ? await measureBoot(uri('boot'), rounds) : []
     if (wants('memory')) progress('memory')
     const memory = wants('memory') ? await measureMemory(uri('one'), memoryCheckpoints) : []
     return { rows, memory, boot, circumstances: readCircumstances(root, rounds, seconds) }

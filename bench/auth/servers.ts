@@ -8,13 +8,13 @@ import { masterKey } from './our-app.js'
 
 /** One server to be measured. Every one answers `GET /` with the same small JSON. */
 export interface ServerConfig {
-  readonly kind: 'bare' | 'ours' | 'node-crypto' | 'fastify-jwt' | 'express-oauth2-jwt-bearer'
+  readonly kind: 'bare' | 'mongoose' | 'ours' | 'node-crypto' | 'fastify-jwt' | 'express-oauth2-jwt-bearer'
   readonly algorithm: Algorithm
   /** The HMAC secret or the public key. */
   readonly key: string
   /** Ours only: the route's `config.auth`; null: a route without. */
   readonly auth?: string | null
-  /** Ours only: the database. */
+  /** Ours and mongoose: the database. */
   readonly uri?: string
 }
 
@@ -26,6 +26,13 @@ export const servers: Readonly<Record<ServerConfig['kind'], (config: ServerConfi
     const app = Fastify()
     app.get('/', (_request, reply) => { reply.send(answer) })
     return await listen(app)
+  },
+
+  /** What the driver costs by being there. */
+  async mongoose ({ uri = '' }) {
+    const { default: mongoose } = await import('mongoose')
+    await mongoose.createConnection(uri).asPromise()
+    return await servers.bare({ kind: 'bare', algorithm: 'HS256', key: '' })
   },
 
   async ours ({ uri = '', auth = null }) {

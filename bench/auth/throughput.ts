@@ -31,13 +31,19 @@ export interface ThroughputOptions {
   readonly distinct: number
 }
 
+/** What one turn yields. */
+interface Part extends LoadResult { readonly cpu: number }
+
 interface Measurement { readonly requestsPerSecond: number, readonly cpuMicroseconds: number, readonly clientCpu: number }
+
+/** Of one server in a round. Short ones, there and back again, so that whatever else the machine does meets them all. */
+const turns = 6
 
 /** Tokens that one server could at most verify in a second here, so many are signed for `new`. */
 const newPerSecond = { HS256: 24_000, RS256: 8000, ES256: 5000 }
 
 /**
- * Measures the contestants of one comparison in turns. Each round starts every server anew and warms it up with other tokens,
+ * Measures the contestants of one comparison in many short turns. Each round starts every server anew and warms it up with other tokens,
  * so that a token is new where it should be, and one process's luck does not decide.
  */
 export async function compare (comparison: Comparison, options: ThroughputOptions): Promise<Row[]> {
@@ -57,15 +63,18 @@ export async function compare (comparison: Comparison, options: ThroughputOption
         }
         await send({ port, tokens: warm, until: Math.min(1, options.seconds) })
       }
-      const results = new Map<string, Measurement>()
-      for (const { contestant, program, port } of turned(running, round)) {
-        // Only a server that remembers can tell a new token from an old one: the reference may see one twice.
-        const until = comparison.traffic === 'new' && contestant.kind !== 'bare' ? 'each-once' : options.seconds
-        const before = await program.ask()
-        const result = await send({ port, tokens: measured, until })
-        results.set(contestant.name, measurementOf(result, figure(await program.ask(), 'cpuMicroseconds') - figure(before, 'cpuMicroseconds')))
+      const parts = new Map<string, Part[]>(contestants.map(({ name }) => [name, []]))
+      for (let turn = 0; turn < turns; turn++) {
+        const tokens = comparison.traffic === 'new' ? measured.filter((_, position) => position % turns === turn) : measured
+        for (const { contestant, program, port } of thereAndBack(turned(running, round), turn)) {
+          // Only a server that remembers can tell a new token from an old one: the reference may see one twice.
+          const until = comparison.traffic === 'new' && contestant.kind !== 'bare' ? 'each-once' : options.seconds / turns
+          const before = await program.ask()
+          const result = await send({ port, tokens, until })
+          parts.get(contestant.name)?.push({ ...result, cpu: figure(await program.ask(), 'cpuMicroseconds') - figure(before, 'cpuMicroseconds') })
+        }
       }
-      rounds.push(results)
+      rounds.push(new Map([...parts].map(([name, ofTurns]) => [name, measurementOf(ofTurns)])))
     } finally {
       for (const started of await Promise.allSettled(starting)) {
         if (started.status === 'fulfilled') await started.value.program.stop()
@@ -89,7 +98,7 @@ function tokensFor ({ traffic, algorithm }: Comparison, { credentials, seconds, 
 }
 
 async function startServer ({ kind, auth = null, database = 'one' }: Contestant, { algorithm }: Comparison, { credentials, databases }: ThroughputOptions) {
-  return await Program.start('server', { kind, algorithm, key: credentials.verification[algorithm], ...(kind === 'ours' ? { auth, uri: databases[database] } : {}) })
+  return await Program.start('server', { kind, algorithm, key: credentials.verification[algorithm], ...(kind === 'ours' || kind === 'mongoose' ? { auth, uri: databases[database] } : {}) })
 }
 
 /** A B C, then B C A, then C A B: nobody is always measured first. */
@@ -98,8 +107,15 @@ export function turned<Item> (items: readonly Item[], by: number): Item[] {
   return [...items.slice(first), ...items.slice(0, first)]
 }
 
-function measurementOf ({ requests, seconds, clientCpu }: LoadResult, cpu: number): Measurement {
-  return { requestsPerSecond: requests / seconds, cpuMicroseconds: cpu / requests, clientCpu }
+/** A B C, then C B A. */
+export function thereAndBack<Item> (items: readonly Item[], turn: number): Item[] {
+  return turn % 2 === 0 ? [...items] : [...items].reverse()
+}
+
+function measurementOf (parts: readonly Part[]): Measurement {
+  const sum = (of: (part: Part) => number): number => parts.reduce((total, part) => total + of(part), 0)
+  const [requests, seconds] = [sum((part) => part.requests), sum((part) => part.seconds)]
+  return { requestsPerSecond: requests / seconds, cpuMicroseconds: sum(({ cpu }) => cpu) / requests, clientCpu: sum((part) => part.clientCpu * part.seconds) / seconds }
 }
 
 function toRow ({ name, title, contestants: [reference] }: Comparison, contestant: Contestant, rounds: ReadonlyArray<ReadonlyMap<string, Measurement>>): Row {

@@ -4,14 +4,14 @@ import type { IssuedKind, ServerConfig } from './servers.js'
 /** `introspection`: tokens in turn, known from their second time on; `introspection-new`: each once. `route`: a route that wants a token. */
 export type Endpoint = 'client_credentials' | 'refresh' | 'code' | 'introspection' | 'introspection-new' | 'route'
 
-/** What the requests of an endpoint are made of, and how many a connection or a second needs. */
-export const traffic: Readonly<Record<Endpoint, { readonly kind: IssuedKind, readonly count: (seconds: number) => number, readonly eachOnce: boolean }>> = {
-  client_credentials: { kind: 'none', count: () => 0, eachOnce: false },
-  refresh: { kind: 'refresh', count: () => 64, eachOnce: false },
-  code: { kind: 'code', count: (seconds) => Math.max(64, Math.ceil(1000 * seconds)), eachOnce: true },
-  introspection: { kind: 'access', count: () => 640, eachOnce: false },
-  'introspection-new': { kind: 'access', count: (seconds) => Math.max(64, Math.ceil(2000 * seconds)), eachOnce: true },
-  route: { kind: 'access', count: () => 1, eachOnce: false }
+/** What the requests of an endpoint are made of, how many a connection or a second needs, and whether a turn leaves nothing of them for the next. */
+export const traffic: Readonly<Record<Endpoint, { readonly kind: IssuedKind, readonly count: (seconds: number) => number, readonly eachOnce: boolean, readonly usesUp: boolean }>> = {
+  client_credentials: { kind: 'none', count: () => 0, eachOnce: false, usesUp: false },
+  refresh: { kind: 'refresh', count: () => 64, eachOnce: false, usesUp: true },
+  code: { kind: 'code', count: (seconds) => Math.max(64, Math.ceil(1000 * seconds)), eachOnce: true, usesUp: true },
+  introspection: { kind: 'access', count: () => 640, eachOnce: false, usesUp: false },
+  'introspection-new': { kind: 'access', count: (seconds) => Math.max(64, Math.ceil(2000 * seconds)), eachOnce: true, usesUp: true },
+  route: { kind: 'access', count: () => 1, eachOnce: false, usesUp: false }
 }
 
 export interface Contestant {

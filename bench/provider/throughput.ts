@@ -1,7 +1,8 @@
 import type { Goal } from '../auth/comparisons.js'
+import type { LoadResult } from '../auth/load.js'
 import { figure, Program } from '../auth/program.js'
 import { median, spread, type Spread } from '../auth/spread.js'
-import { turned, type GoalResult } from '../auth/throughput.js'
+import { thereAndBack, turned, type GoalResult } from '../auth/throughput.js'
 import { traffic, type Comparison, type Contestant } from './comparisons.js'
 import { send, type Load } from './load.js'
 import type { Issued, IssuedKind } from './servers.js'
@@ -30,12 +31,17 @@ export interface ThroughputOptions {
   readonly mongo: Program
 }
 
+/** Of one server in a round, as in the benchmark of routes. */
+const turns = 4
+
+interface Part extends LoadResult { readonly cpu: number, readonly database: number }
+
 interface Measurement { readonly requestsPerSecond: number, readonly cpuMicroseconds: number, readonly databaseMicroseconds: number, readonly clientCpu: number }
 
-/** Measures the contestants of one comparison in turns. Each round starts every server anew, and warms it up. */
+/** Measures the contestants of one comparison in short turns. Each round starts every server anew, and warms it up. */
 export async function compare (comparison: Comparison, { rounds, seconds, mongo }: ThroughputOptions): Promise<Row[]> {
   const { name: endpoint, contestants } = comparison
-  const { kind, count, eachOnce } = traffic[endpoint]
+  const { kind, count, eachOnce, usesUp } = traffic[endpoint]
   const measured: Array<Map<string, Measurement>> = []
   for (let round = 0; round < rounds; round++) {
     const starting = contestants.map(async (contestant) => {
@@ -44,26 +50,29 @@ export async function compare (comparison: Comparison, { rounds, seconds, mongo 
     })
     try {
       const running = await Promise.all(starting)
-      const results = new Map<string, Measurement>()
+      const parts = new Map<string, Part[]>(contestants.map(({ name }) => [name, []]))
       const prepare = async ({ contestant: { kind: server }, port, desk }: (typeof running)[0], duration: number): Promise<Load> => {
         const issued = server === 'bare' ? bareIssued : await issue(desk, kind, count(duration))
         return { port, kind: server, endpoint, issued, until: eachOnce ? 'each-once' : duration }
       }
       for (const server of running) await send({ ...await prepare(server, Math.min(1, seconds)), warmUp: true })
-      for (const server of turned(running, round)) {
-        const { contestant, program } = server
-        const load = await prepare(server, seconds)
-        const [before, databaseBefore] = [await program.ask(), await mongo.ask()]
-        const result = await send(load)
-        const [after, databaseAfter] = [await program.ask(), await mongo.ask()]
-        results.set(contestant.name, {
-          requestsPerSecond: result.requests / result.seconds,
-          cpuMicroseconds: (figure(after, 'cpuMicroseconds') - figure(before, 'cpuMicroseconds')) / result.requests,
-          databaseMicroseconds: (figure(databaseAfter, 'cpuMicroseconds') - figure(databaseBefore, 'cpuMicroseconds')) / result.requests,
-          clientCpu: result.clientCpu
-        })
+      const loads = new Map<string, Load>()
+      for (let turn = 0; turn < turns; turn++) {
+        for (const server of thereAndBack(turned(running, round), turn)) {
+          const { contestant: { name }, program } = server
+          const load = (usesUp ? undefined : loads.get(name)) ?? await prepare(server, seconds / turns)
+          loads.set(name, load)
+          const [before, databaseBefore] = [await program.ask(), await mongo.ask()]
+          const result = await send(load)
+          const [after, databaseAfter] = [await program.ask(), await mongo.ask()]
+          parts.get(name)?.push({
+            ...result,
+            cpu: figure(after, 'cpuMicroseconds') - figure(before, 'cpuMicroseconds'),
+            database: figure(databaseAfter, 'cpuMicroseconds') - figure(databaseBefore, 'cpuMicroseconds')
+          })
+        }
       }
-      measured.push(results)
+      measured.push(new Map([...parts].map(([name, ofTurns]) => [name, measurementOf(ofTurns)])))
     } finally {
       for (const started of await Promise.allSettled(starting)) {
         if (started.status === 'fulfilled') await started.value.program.stop()
@@ -80,6 +89,17 @@ async function issue (desk: number, kind: IssuedKind, count: number): Promise<Is
   const answer = await fetch(`http://127.0.0.1:${desk}/?kind=${kind}&count=${count}`)
   if (!answer.ok) throw new Error(await answer.text())
   return await answer.json() as Issued
+}
+
+function measurementOf (parts: readonly Part[]): Measurement {
+  const sum = (of: (part: Part) => number): number => parts.reduce((total, part) => total + of(part), 0)
+  const [requests, time] = [sum((part) => part.requests), sum((part) => part.seconds)]
+  return {
+    requestsPerSecond: requests / time,
+    cpuMicroseconds: sum(({ cpu }) => cpu) / requests,
+    databaseMicroseconds: sum(({ database }) => database) / requests,
+    clientCpu: sum((part) => part.clientCpu * part.seconds) / time
+  }
 }
 
 function toRow ({ title, contestants: [reference] }: Comparison, { name, goals = [] }: Contestant, rounds: ReadonlyArray<ReadonlyMap<string, Measurement>>): Row {

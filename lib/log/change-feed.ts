@@ -136,7 +136,7 @@ export class TailedChangeFeed implements ChangeFeed {
       clock,
       signal: this.#stop.signal,
       from,
-      filter: { $or: [{ chain: { $ne: ownChain } }, { event: 'log.checkpoint' }] }, // where to begin again may be a checkpoint of its own
+      filter: { $or: [{ chain: { $ne: ownChain } }, { event: { $in: ['log.opened', 'log.checkpoint'] } }] }, // its own: to stand at once, and to begin again at
       onStand: () => {
         this.#epoch++
         this.#stands = true

@@ -28,18 +28,18 @@ export interface FollowOptions {
  * A tail that resumes reads from the front to its place: the time in an id is the writer's, and no clock says what comes behind.
  */
 export async function * followLog (options: FollowOptions): AsyncGenerator<LogDocument, void, undefined> {
-  const { database, collection, clock, signal } = options
+  const { database, collection, clock, signal, filter = {} } = options
   let place = options.from
   while (!signal.aborted) {
     let cursor: mongo.FindCursor<LogDocument> | null = null
     const stop = (): void => { closeQuietly(cursor) }
     signal.addEventListener('abort', stop)
     try {
-      const newest = await newestEntry(database, collection())
+      const newest = await newestEntry(database, collection(), filter)
       if (place === 'newest') place = newest?._id ?? 'oldest'
       let skipTo = place === 'oldest' ? null : await findPlace(options, place)
       let standAt = newest?._id ?? null
-      cursor = collection().find(options.filter ?? {}, { tailable: true, awaitData: true, maxAwaitTimeMS: awaitTime, batchSize: 1000 })
+      cursor = collection().find(filter, { tailable: true, awaitData: true, maxAwaitTimeMS: awaitTime, batchSize: 1000 })
       while (!signal.aborted) {
         const document = await cursor.tryNext()
         const id = isObjectId(document?._id) ? document._id : null
@@ -74,9 +74,9 @@ async function findPlace ({ database, collection }: FollowOptions, place: mongo.
   return found === null ? null : place
 }
 
-/** The id at which the log ends. */
-export async function newestEntry (database: Database, collection: mongo.Collection<LogDocument>): Promise<{ readonly _id: mongo.ObjectId } | null> {
-  return await database.run(async () => await collection.find({ _id: { $type: 'objectId' } }, { projection: { _id: 1 } }).sort({ $natural: -1 }).limit(1).next())
+/** The id at which the log ends, or what the filter leaves of it. */
+export async function newestEntry (database: Database, collection: mongo.Collection<LogDocument>, filter: mongo.Filter<LogDocument> = {}): Promise<{ readonly _id: mongo.ObjectId } | null> {
+  return await database.run(async () => await collection.find({ ...filter, _id: { $type: 'objectId' } }, { projection: { _id: 1 } }).sort({ $natural: -1 }).limit(1).next())
 }
 
 async function pause (clock: Clock, signal: AbortSignal): Promise<void> {
