@@ -101,6 +101,8 @@ t.test('keys are seen without their private side, and rotated', async (t) => {
     path = /^<\/admin\/api(.+)>; rel="next"$/.exec(String(page.headers['link']))?.[1]
   }
   t.equal(new Set(seen).size, 4)
+  t.match((await call(app, 'GET', `/keys?clientId=${String(clients[0]?.clientId)}`)).body, { items: [{ clientName: 'b' }, { clientName: 'b' }], next: null })
+  for (const position of ['', 'x', '1', '1 kid', '1 kid ']) t.match(await call(app, 'GET', `/keys?after=${Buffer.from(position).toString('base64url')}`), { status: 400, body: { errors: [{ path: 'after' }] } }, position)
   t.match(await app.auditLog.find({ event: 'client.key_rotated' }), [{ actor: { id: 'u1' } }, { actor: { id: 'u1' } }])
 })
 

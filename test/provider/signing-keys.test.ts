@@ -257,7 +257,7 @@ t.test('keys are listed with their state, and rotated through the client', async
     return { ...storedClient(), keys, id: 'r1', version: 3, createdAt: new Date(start), updatedAt: new Date(now), hasClientSecret: true, clientSecrets: [], jwtPublicKey: null }
   }
   const list = async () => records.map((record) => ({ ...record, id: 'r', version: 1, createdAt: new Date(start), updatedAt: new Date(start), secretsSet: [] }))
-  const management = new Keys({ clients: { generatePrivateKey }, records: { list }, now: () => now, maxTokenMs: day })
+  const management = new Keys({ clients: { generatePrivateKey }, records: { list, page: refuse, getByName: refuse }, now: () => now, maxTokenMs: day })
   const states = async () => (await management.list()).map(({ clientName, state }) => `${clientName} ${state}`)
   t.same(await states(), ['Shop retired', 'Shop signing', 'Shop published', 'Till signing'])
   const [first, second, third] = keys
@@ -271,3 +271,49 @@ t.test('keys are listed with their state, and rotated through the client', async
   await management.rotate('till')
   t.same(asked, [['Shop', change], ['till', {}]])
 })
+
+t.test('keys come in pages, for which no more clients are read than it takes', async (t) => {
+  const { keys } = await rotated({ at: day }, { at: day + 2 * hour })
+  const sameTime = keys.map((key) => ({ ...key, createdAt: start }))
+  const clients = Array.from({ length: 350 }, (_, index) => `c${String(index).padStart(3, '0')}`)
+    .map((name, index) => ({ id: name, version: 1, createdAt: new Date(start), updatedAt: new Date(start), secretsSet: [], fields: storedClient({ name, clientId: `id-${name}`, keys: index === 0 ? sameTime : index % 50 === 0 || index === 349 ? keys : [] }) }))
+  let read = 0
+  const counted = <Client>(found: Client[]): Client[] => {
+    read += found.length
+    return found
+  }
+  const management = new Keys({
+    clients: { generatePrivateKey: refuse },
+    records: {
+      list: async ({ clientId } = {}) => counted(clients.filter(({ fields }) => clientId === undefined || fields.clientId === clientId)),
+      page: async (limit, after = '') => counted(clients.filter(({ fields }) => fields.name > after).slice(0, limit)),
+      getByName: async (name) => counted(clients.filter(({ fields }) => fields.name === name)).at(0) ?? null
+    },
+    now: () => start + day + 2 * hour,
+    maxTokenMs: day
+  })
+  const all = (await management.list()).map(({ clientName, kid }) => `${clientName} ${kid}`)
+  t.equal(all.length, 24)
+  for (const limit of [1, 2, 5, 24, 100]) {
+    const seen: string[] = []
+    let page = await management.page(limit)
+    for (; page.length > 0; page = await management.page(limit, page.at(-1))) {
+      t.ok(page.length <= limit)
+      seen.push(...page.map(({ clientName, kid }) => `${clientName} ${kid}`))
+    }
+    t.strictSame([...seen].sort(), [...all].sort(), `${limit} at a time`)
+  }
+  const costs: ReadonlyArray<readonly [given: Parameters<Keys['page']>, length: number, clientsRead: number]> = [
+    [[2], 2, 100], [[4], 4, 100], [[7], 7, 200], [[100], 24, 350],
+    [[2, { clientName: 'c300', createdAt: new Date(0), kid: '' }], 2, 50], [[2, { clientName: 'gone', createdAt: new Date(0), kid: '' }], 0, 0],
+    [[100, undefined, { clientId: 'id-c050' }], 3, 1], [[100, undefined, { clientId: 'id-c050', state: 'signing' }], 1, 1], [[2, undefined, { state: 'signing' }], 2, 100]
+  ]
+  for (const [given, length, clientsRead] of costs) {
+    read = 0
+    t.strictSame([(await management.page(...given)).length, read <= clientsRead], [length, true], JSON.stringify(given))
+  }
+})
+
+function refuse (): never {
+  throw new Error('this is not to be asked')
+}

@@ -1,6 +1,7 @@
 import { jwtAlgorithms } from '../../provider/client-schema.js'
-import type { Keys, KeyView } from '../../provider/keys.js'
-import { filtersOf, pageQuery, pageSchema, readPage, sliceOf } from '../pages.js'
+import type { KeyPosition, Keys } from '../../provider/keys.js'
+import { invalidRequest } from '../invalid-request.js'
+import { filtersOf, pageOf, pageQuery, pageSchema, readPage } from '../pages.js'
 import { readBody } from '../read-body.js'
 import type { Resource } from '../resource.js'
 
@@ -20,9 +21,8 @@ const view = {
 } as const
 const rotation = { type: 'object', additionalProperties: false, properties: { immediately: { type: 'boolean', default: false, description: 'It signs at once, before everybody can know it: for a key that leaked.' } } } as const
 
-/** The keys that the provider signs clients' JWTs with, their public side. There are few: their list is cut from the whole. */
+/** The keys that the provider signs clients' JWTs with, their public side. */
 export function keysResource (keys: Keys): Resource {
-  const positionOf = ({ clientName, createdAt, kid }: KeyView): string => [clientName, createdAt.toISOString(), kid].join('\n')
   return {
     name: 'keys',
     operations: [
@@ -36,7 +36,8 @@ export function keysResource (keys: Keys): Resource {
         answer: { status: 200, description: 'A page.', schema: pageSchema(view) },
         async run ({ query }) {
           const { limit, after } = readPage(query)
-          const { items, next } = await sliceOf(await keys.list(), limit, after, positionOf, filtersOf(query))
+          const position = after === undefined ? undefined : readPosition(after)
+          const { items, next } = await pageOf(limit, async (count) => await keys.page(count, position, filtersOf(query)), writePosition)
           return { body: { items }, next }
         }
       },
@@ -55,4 +56,14 @@ export function keysResource (keys: Keys): Resource {
       }
     ]
   }
+}
+
+function writePosition ({ clientName, createdAt, kid }: KeyPosition): string {
+  return `${createdAt.getTime()} ${kid} ${clientName}`
+}
+
+function readPosition (text: string): KeyPosition {
+  const [, time, kid, clientName] = /^(\d{1,15}) (\S+) (.+)$/s.exec(text) ?? []
+  if (time === undefined || kid === undefined || clientName === undefined) throw invalidRequest('after', 'must be "next" of the page before')
+  return { clientName, createdAt: new Date(Number(time)), kid }
 }
