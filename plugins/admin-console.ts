@@ -17,6 +17,7 @@ import { isForeignForm } from '../lib/http/cookie-header.js'
 import { chooseLanguage } from '../lib/http/page-language.js'
 import type { Caller } from '../lib/store/access.js'
 import { limitOf } from './admin-limit.js'
+import { callerOf } from './authorization-routes.js'
 import '../types/connectors.js'
 import '../types/docuware.js'
 import '../types/jwt.js'
@@ -102,18 +103,18 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
 
   function visitOf (request: FastifyRequest<ConsoleRequest>, reply: FastifyReply, { person, form, csrf }: Pick<Visit, 'person' | 'form' | 'csrf'>): Visit {
     const language = chooseLanguage(request.headers['accept-language'])
-    const actor = { type: 'user', id: person.id }
+    const note = callerOf(request)
     return {
       key: request.params.id ?? '',
       query: request.query,
       form,
       person,
-      note: { actor, requestId: request.id },
+      note,
       language,
       texts: consoleTexts[language],
       csrf,
       link,
-      authorizationUrl: async (kind, id, returnTo) => await (kind === 'connections' ? scope.docuware : scope.connectors).authorizationUrl(id, { reply, returnTo: link(returnTo), actor, requestId: request.id }),
+      authorizationUrl: async (kind, id, returnTo) => await (kind === 'connections' ? scope.docuware : scope.connectors).authorizationUrl(id, { reply, returnTo: link(returnTo), ...note }),
       explainToken: async (validator, token) => await scope.jwtValidators.explain(validator, token, request)
     }
   }

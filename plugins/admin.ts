@@ -18,6 +18,7 @@ import { errors, isAuthError } from '../lib/errors.js'
 import { isCrossSite } from '../lib/http/cookie-header.js'
 import { checkOptions } from '../lib/options.js'
 import { limitOf } from './admin-limit.js'
+import { callerOf } from './authorization-routes.js'
 import '../types/admin.js'
 import '../types/docuware.js'
 import '../types/jwt.js'
@@ -151,7 +152,7 @@ function askAgain (scope: FastifyInstance, request: FastifyRequest, roles: reado
 }
 
 function callOf (request: FastifyRequest<{ Params: { id?: string } }>): Omit<Call, 'query' | 'mayStill'> {
-  const { headers, params, method, body, caller, id } = request
+  const { headers, params, method, body, caller } = request
   return {
     key: params.id ?? '',
     body: method === 'POST' || method === 'PATCH' ? readObject(body) : {},
@@ -159,7 +160,7 @@ function callOf (request: FastifyRequest<{ Params: { id?: string } }>): Omit<Cal
     ifNoneMatch: headers['if-none-match'],
     lastEventId: [headers['last-event-id'] ?? []].flat().at(0),
     roles: caller?.roles ?? [],
-    note: { actor: { type: 'user', id: caller?.id ?? null }, requestId: id }
+    note: callerOf(request)
   }
 }
 

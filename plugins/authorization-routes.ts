@@ -6,7 +6,7 @@ import { errors, isAuthError } from '../lib/errors.js'
 import { networkOf } from '../lib/http/address-network.js'
 import { cookieValues, isCrossSite } from '../lib/http/cookie-header.js'
 import type { RenderedPage } from '../lib/http/page.js'
-import type { Actor } from '../lib/log/log-entry.js'
+import type { Actor, LogFields } from '../lib/log/log-entry.js'
 import type { Authorization, BindingCookie } from '../lib/oauth-client/authorization.js'
 import type { Grant } from '../lib/oauth-client/grant.js'
 import { authorizePage, connectedPage, failedPage, type AuthorizationSubject } from '../lib/oauth-client/pages.js'
@@ -39,8 +39,8 @@ export function forRole (scope: FastifyInstance, role: string): { config: { auth
 }
 
 /** Who asks, for the audit log. */
-export function callerOf (request: FastifyRequest): { actor: Actor, requestId: string } {
-  return { actor: { type: 'user', id: request.caller?.id ?? null }, requestId: request.id }
+export function callerOf ({ caller, id, ip }: FastifyRequest): { actor: Actor, requestId: string, personal: NonNullable<LogFields['personal']> } {
+  return { actor: { type: 'user', id: caller?.id ?? null }, requestId: id, personal: { ip, userName: caller?.name } }
 }
 
 /** The routes by which people authorize this app at another: begin, and come back. Those that the scope adds are no-store, and closed to other sites, too. */

@@ -16,7 +16,7 @@ export interface ConnectorsApi extends Pick<StoredConnectors, 'create' | 'get' |
    */
   authorizationUrl (name: string, options?: Omit<StartOptions, 'unbound'> & { readonly reply?: FastifyReply, readonly unbound?: boolean }): Promise<string>
   /** Revokes a connector's tokens where there is an endpoint for it, and erases them whatever that answers. @throws DWA_CONNECTOR_NOT_OAUTH, DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE */
-  revoke (name: string, note?: Pick<ChangeNote, 'actor' | 'requestId'>): Promise<void>
+  revoke (name: string, note?: Pick<ChangeNote, 'actor' | 'requestId' | 'personal'>): Promise<void>
 }
 
 declare module 'fastify' {

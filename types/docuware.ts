@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import type { StartOptions } from '../lib/oauth-client/authorization.js'
-import type { Connections } from '../lib/docuware/connections.js'
+import type { ConnectionChange, Connections } from '../lib/docuware/connections.js'
 import type { DocuWareClient } from '../lib/docuware/rest/docuware-client.js'
 import type { SyncAnswer, SyncRequest } from '../lib/docuware/sync.js'
 
@@ -28,7 +28,7 @@ export interface Docuware {
   /** Probes a connection, by the queue when there is one. @throws DWA_DOCUWARE_SYNC_RUNNING, DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE */
   sync (idOrName: string, request?: SyncRequest): Promise<SyncAnswer>
   /** Revokes a connection's tokens and erases them, whatever the identity service answers. @throws DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE */
-  revoke (idOrName: string, note?: SyncRequest): Promise<void>
+  revoke (idOrName: string, note?: Pick<ConnectionChange, 'actor' | 'requestId' | 'personal'>): Promise<void>
 }
 
 declare module 'fastify' {

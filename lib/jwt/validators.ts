@@ -88,10 +88,10 @@ export class Validators implements Omit<JwtValidators, 'clearCookie' | 'explain'
     })
   }
 
-  async secrets (name: string, { actor, requestId, message }: ValidatorChange = {}): Promise<ValidatorSecrets> {
+  async secrets (name: string, { actor, requestId, message, personal }: ValidatorChange = {}): Promise<ValidatorSecrets> {
     const { id } = await this.#editable(name)
     const { secretKey = null, cookieSecret = null } = await this.#options.records.secrets(id)
-    await this.#options.auditLog.append('validator.secrets_read', { level: 'warning', actor, requestId, message, target: { type: 'validator', id, name } })
+    await this.#options.auditLog.append('validator.secrets_read', { level: 'warning', actor, requestId, message, personal, target: { type: 'validator', id, name } })
     return { secretKey, cookieSecret }
   }
 
@@ -218,6 +218,6 @@ function declaredView (declared: CompiledValidator): ValidatorView {
 }
 
 /** What the audit entry says. That a secret may be shorter than its hash, for migration, is written down. The event is not the caller's to choose: other processes go by it. */
-function noteOf ({ actor, requestId, message, details }: ValidatorChange, normal?: NormalValidator): ValidatorChange {
-  return { actor, requestId, message, details: normal?.fields.allowShortSecret === true ? { ...details, allowShortSecret: true } : details }
+function noteOf ({ actor, requestId, message, details, personal }: ValidatorChange, normal?: NormalValidator): ValidatorChange {
+  return { actor, requestId, message, personal, details: normal?.fields.allowShortSecret === true ? { ...details, allowShortSecret: true } : details }
 }

@@ -26,7 +26,7 @@ export interface Verification {
 }
 
 /** Who asks for a verification, and what it is compared with beside the database. */
-export interface VerifyOptions extends Pick<LogFields, 'actor' | 'requestId'> {
+export interface VerifyOptions extends Pick<LogFields, 'actor' | 'requestId' | 'personal'> {
   /** Heads of checkpoints kept outside the database. */
   readonly anchors?: readonly Head[]
 }

@@ -120,9 +120,9 @@ export class CappedAuditLog implements AuditLog {
     return this.#tailFrom(from, signal === undefined ? this.#ending.signal : AbortSignal.any([this.#ending.signal, signal]))
   }
 
-  async verify ({ anchors = [], actor, requestId }: VerifyOptions = {}): Promise<Verification> {
+  async verify ({ anchors = [], actor, requestId, personal }: VerifyOptions = {}): Promise<Verification> {
     const result = await this.#verifyNow(anchors)
-    await this.deliver(this.draft('log.verified', { actor, requestId, level: result.ok ? 'info' : 'error', details: { ...result } }))
+    await this.deliver(this.draft('log.verified', { actor, requestId, personal, level: result.ok ? 'info' : 'error', details: { ...result } }))
     return result
   }
 

@@ -24,6 +24,7 @@ export interface StartOptions {
   readonly returnTo?: string | undefined
   readonly actor?: Actor | undefined
   readonly requestId?: string | undefined
+  readonly personal?: LogFields['personal']
   /** Whether whatever browser may end it. */
   readonly unbound: boolean
 }
@@ -68,7 +69,7 @@ export class Authorization<One extends Grant> {
    * Begins an authorization; discovers the endpoints when they are not known yet, or are not there any more.
    * @throws DWA_OPTIONS_INVALID without a public URL, its kind's `invalidReturnTo` for a `returnTo` that is no local path, and what discovery throws
    */
-  async start (id: string, { returnTo, actor, requestId, unbound }: StartOptions): Promise<StartedAuthorization> {
+  async start (id: string, { returnTo, actor, requestId, personal, unbound }: StartOptions): Promise<StartedAuthorization> {
     const { grants, states, auditLog, randomBytes = cryptoRandomBytes } = this.#options
     const redirectUri = this.#redirectUri()
     if (returnTo !== undefined && !(typeof returnTo === 'string' && isLocalPath(returnTo))) throw Object.assign(grants.errors.invalidReturnTo('returnTo: must be a path on this site'), { field: 'returnTo' })
@@ -85,7 +86,7 @@ export class Authorization<One extends Grant> {
       actor: actor ?? null,
       browser: unbound ? null : browser
     })
-    await auditLog.append(`${grants.area}.authorize_started`, { target: { type: grants.area, id: grant.id, name: grant.fields.name }, actor, requestId, details: { unbound } })
+    await auditLog.append(`${grants.area}.authorize_started`, { target: { type: grants.area, id: grant.id, name: grant.fields.name }, actor, requestId, personal, details: { unbound } })
     const secure = redirectUri.startsWith('https:')
     return { url, cookie: unbound ? null : { name: bindingCookieName(state, secure), value: browser, maxAge: stateLifetime, secure } }
   }
@@ -131,7 +132,7 @@ export class Authorization<One extends Grant> {
    * Tells the identity service (RFC 7009), then erases the tokens whatever it answered. What was discovered is kept.
    * @throws DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE
    */
-  async revoke (id: string, note: { readonly actor?: Actor | undefined, readonly requestId?: string | undefined } = {}): Promise<void> {
+  async revoke (id: string, note: Pick<LogFields, 'actor' | 'requestId' | 'personal'> = {}): Promise<void> {
     const { grants, exclusively } = this.#options
     const known = await openGrant(grants, id)
     await exclusively(id, known.fields.name, async () => {

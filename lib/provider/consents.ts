@@ -5,7 +5,7 @@ import { consentKey, toConsentView, type ConsentView, type StoredConsent } from 
 import type { ClientAccess, TokenFamilies } from './token-families.js'
 
 /** Who does it, and what the audit entry says beside the event. */
-export type ConsentChange = Pick<Change, 'actor' | 'requestId' | 'message' | 'details'>
+export type ConsentChange = Pick<Change, 'actor' | 'requestId' | 'message' | 'details' | 'personal'>
 
 /** What a person decided about a client. */
 export interface Decision {

@@ -3,7 +3,7 @@ import type { AuditLog } from '../log/audit-log.js'
 import type { Change, RecordCollection, StoredRecord } from './record-collection.js'
 
 /** Who changes a record, and what its audit entry says beside the event, which is not the caller's to choose: other processes go by it. */
-export type ChangeNote = Pick<Change, 'actor' | 'requestId' | 'message' | 'details'>
+export type ChangeNote = Pick<Change, 'actor' | 'requestId' | 'message' | 'details' | 'personal'>
 
 /**
  * A change of an existing record, optionally of one version only: otherwise the newest is changed. With `id` it is a change of that record alone, and not of
@@ -86,8 +86,8 @@ export class ManagedRecords<Fields extends object> {
     const { id } = await this.existing(key)
     const record = await records.open(id)
     if (record === null) return this.#missing(key)
-    const { actor, requestId, message } = note
-    await auditLog.append(`${this.#area}.secrets_read`, { level: 'warning', actor, requestId, message, target: { type: this.#area, id, name: this.#nameOf(record.fields) } })
+    const { actor, requestId, message, personal } = note
+    await auditLog.append(`${this.#area}.secrets_read`, { level: 'warning', actor, requestId, message, personal, target: { type: this.#area, id, name: this.#nameOf(record.fields) } })
     return record.secrets
   }
 
@@ -122,6 +122,6 @@ export class ManagedRecords<Fields extends object> {
   }
 }
 
-function noteOf ({ actor, requestId, message, details }: ChangeNote): Change {
-  return { actor, requestId, message, details }
+function noteOf ({ actor, requestId, message, details, personal }: ChangeNote): Change {
+  return { actor, requestId, message, details, personal }
 }

@@ -1,5 +1,5 @@
 import type { SchemaObject } from 'ajv'
-import type { Actor, LogLevel } from '../log/log-entry.js'
+import type { Actor, LogFields, LogLevel } from '../log/log-entry.js'
 
 /** One kind of record kept by the store: derived from it are the mongoose model, the indexes, encryption and audit events. */
 export interface RecordKind {
@@ -38,6 +38,8 @@ export interface Change {
   readonly requestId?: string | undefined
   readonly message?: string | undefined
   readonly details?: Readonly<Record<string, unknown>> | undefined
+  /** In the entry only with `store.log.personalData`. */
+  readonly personal?: LogFields['personal']
   /** In place of `<area>.created|updated|deleted`. */
   readonly event?: string | undefined
   /** Default `info`. */

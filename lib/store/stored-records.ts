@@ -196,13 +196,14 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   }
 
   #entry (verb: 'created' | 'updated' | 'deleted', id: mongo.ObjectId, name: unknown, changed: readonly string[], change: Change): OutboxEntry {
-    const { event, level, actor, requestId, message, details } = change
+    const { event, level, actor, requestId, message, details, personal } = change
     if (event !== undefined) refuseReserved(event)
     const draft = this.#options.draft(event ?? `${this.kind.area}.${verb}`, {
       level,
       actor,
       requestId,
       message,
+      personal,
       target: { type: this.kind.area, id: id.toHexString(), name: typeof name === 'string' ? name : null },
       details: { ...details, ...(changed.length === 0 ? {} : { changed }) }
     })

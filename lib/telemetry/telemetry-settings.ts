@@ -82,11 +82,12 @@ export class TelemetrySettings {
     if (change.version !== undefined && change.version !== (before?.version ?? 0)) throw new errors.DWA_STORE_CONFLICT('The settings')
     const changed = difference(before, patch)
     if (Object.keys(changed).length === 0) return view(before)
-    const { actor, requestId, message, details } = change
+    const { actor, requestId, message, details, personal } = change
     const note: Change = {
-      ...(actor === undefined ? {} : { actor }),
-      ...(requestId === undefined ? {} : { requestId }),
-      ...(message === undefined ? {} : { message }),
+      actor,
+      requestId,
+      message,
+      personal,
       details: { ...details, ...outcome(before, changed) },
       event: 'settings.changed' // not the caller's to choose: other processes go by it
     }

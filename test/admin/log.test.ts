@@ -6,7 +6,8 @@ import t from 'tap'
 import { ManualClock } from '../manual-clock.js'
 import { startTestMongo } from '../mongo.js'
 import { eventually } from '../store-app.js'
-import { adminApp, call, roles, type Role } from './admin-app.js'
+import { dump } from '../sign-in/sign-in-app.js'
+import { adminApp, call, kinds, roles, samples, type Role } from './admin-app.js'
 import { EventReader, openStream } from './event-reader.js'
 
 const mongo = await startTestMongo(t)
@@ -240,6 +241,36 @@ t.test('the whole log is exported, an entry a line', async (t) => {
   const entries = text.trimEnd().split('\n').map((line) => JSON.parse(line))
   t.equal(new Set(entries.map(({ details }) => details.count)).size, 1200)
   t.equal(entries.length, 1200)
+})
+
+t.test('addresses and names of people are in the entries of administration when store.log.personalData says so, and nowhere in them otherwise', async (t) => {
+  for (const personalData of [true, false]) {
+    const remoteAddress = '192.0.2.7'
+    const app = await adminApp(t, { uri: mongo.uri, admin: { console: false }, store: { collectionPrefix: `personal_${String(personalData)}_`, log: { personalData }, access: async () => ({ id: 'u1', name: 'Ann Archer', roles: [...roles] }) } })
+    const send = async (method: 'GET' | 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<Record<string, unknown>> => {
+      const answer = await app.inject({ method, url: `/admin/api${path}`, remoteAddress, headers: { 'if-match': '*', ...(body === undefined ? {} : { 'content-type': 'application/json' }) }, ...(body === undefined ? {} : { payload: body }) })
+      if (answer.statusCode >= 300) throw new Error(`${method} ${path}: ${answer.body}`)
+      return answer.body === '' ? {} : answer.json()
+    }
+    for (const kind of kinds) {
+      const { id } = await send('POST', `/${kind}`, samples[kind].input('personal'))
+      await send('PATCH', `/${kind}/${String(id)}`, samples[kind].patch)
+      if (kind === 'clients') await send('POST', `/clients/${String(id)}/rotate-secret`, {})
+      else if (kind !== 'scopes') await send('GET', `/${kind}/${String(id)}/secrets`)
+      if (kind === 'clients') await send('POST', `/keys/${String(id)}/rotate`, {})
+      await send('DELETE', `/${kind}/${String(id)}`)
+    }
+    await send('PATCH', '/settings/telemetry', { sendPii: true })
+    await send('GET', '/log/verify')
+    const entries = (await app.auditLog.find({ limit: 1000 })).filter(({ actor }) => actor?.type === 'user')
+    t.strictSame([...new Set(entries.map(({ event }) => event))].sort(), [
+      ...['client.created', 'client.deleted', 'client.key_rotated', 'client.secret_rotated', 'client.updated'],
+      ...['connection', 'connector', 'validator', 'webhook_source'].flatMap((area) => ['created', 'deleted', 'secrets_read', 'updated'].map((verb) => `${area}.${verb}`)),
+      ...['log.verified', 'scope.created', 'scope.deleted', 'scope.updated', 'settings.changed']
+    ].sort())
+    for (const { event, personal } of entries) t.strictSame(personal, personalData ? { ip: remoteAddress, userName: 'Ann Archer' } : undefined, event)
+    t.equal(/192\.0\.2\.7|Ann Archer/.test(await dump(mongo.uri, `personal_${String(personalData)}_`)), personalData, 'of anything in the database')
+  }
 })
 
 t.test('verification says whether the log is sound, is written down, and runs once for all who ask meanwhile', async (t) => {

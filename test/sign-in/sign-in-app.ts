@@ -81,11 +81,11 @@ export async function signedIn (url: string, browser = new Browser()): Promise<B
   return browser
 }
 
-/** Every document of a database, as text. */
-export async function dump (uri: string): Promise<string> {
+/** Every document of a database, as text; of the collections alone whose names begin like that. */
+export async function dump (uri: string, prefix = ''): Promise<string> {
   const mongo = await MongoClient.connect(uri)
   try {
-    const collections = await mongo.db().collections()
+    const collections = (await mongo.db().collections()).filter(({ collectionName }) => collectionName.startsWith(prefix))
     return JSON.stringify(await Promise.all(collections.map(async (collection) => await collection.find().toArray())))
   } finally {
     await mongo.close()

@@ -6,6 +6,7 @@ import type { Clock } from '../../clock.js'
 import type { Connections } from '../../docuware/connections.js'
 import type { SyncAnswer, SyncRequest } from '../../docuware/sync.js'
 import type { AuditLog } from '../../log/audit-log.js'
+import type { ChangeNote } from '../../store/managed-records.js'
 import type { Logger } from '../../store/logger.js'
 import type { Resource } from '../resource.js'
 import type { ConsoleRoute } from './console-route.js'
@@ -23,7 +24,7 @@ import { recordRoutes, type RecordSpecial } from './record-routes.js'
 /** The parts of an app that the console shows. One that is not registered is undefined, and has no pages. */
 export interface ConsoleParts {
   readonly resources: readonly Resource[]
-  readonly docuware: { readonly connections: Connections, readonly redirectUri: string | null, sync (id: string, request: SyncRequest): Promise<SyncAnswer>, revoke (id: string, request: SyncRequest): Promise<void> } | undefined
+  readonly docuware: { readonly connections: Connections, readonly redirectUri: string | null, sync (id: string, request: SyncRequest): Promise<SyncAnswer>, revoke (id: string, note: ChangeNote): Promise<void> } | undefined
   readonly provider: OAuthProvider | undefined
   readonly connectors: Pick<ConnectorsApi, 'redirectUri' | 'get' | 'revoke'> | undefined
   readonly validators: Pick<JwtValidators, 'list'> | undefined

@@ -60,8 +60,8 @@ export function logResource ({ auditLog, readers }: ManagedLog): Resource {
   let verifying: Promise<Verification> | null = null
 
   /** One pass for all who ask while it goes on: it reads the whole log. Its entry says who asked first. */
-  async function verify ({ actor, requestId }: ChangeNote): Promise<Verification> {
-    verifying ??= auditLog.verify({ actor, requestId }).finally(() => { verifying = null })
+  async function verify ({ actor, requestId, personal }: ChangeNote): Promise<Verification> {
+    verifying ??= auditLog.verify({ actor, requestId, personal }).finally(() => { verifying = null })
     return await verifying
   }
 

@@ -4,6 +4,7 @@ import type { Connections } from '../../../docuware/connections.js'
 import type { ConnectionView } from '../../../docuware/connection-schema.js'
 import type { SyncAnswer, SyncRequest } from '../../../docuware/sync.js'
 import { reasonOf, type Logger } from '../../../store/logger.js'
+import type { ChangeNote } from '../../../store/managed-records.js'
 import type { ConsoleReply, ConsoleRoute, Visit } from '../console-route.js'
 import { hiddenFields } from '../form.js'
 import { labelOf } from '../labels.js'
@@ -17,7 +18,7 @@ export interface ConnectionParts {
   readonly connections: Pick<Connections, 'get'>
   readonly redirectUri: string | null
   readonly sync: (id: string, request: SyncRequest) => Promise<SyncAnswer>
-  readonly revoke: (id: string, request: SyncRequest) => Promise<void>
+  readonly revoke: (id: string, note: ChangeNote) => Promise<void>
   readonly clock: Clock
   readonly logger: Pick<Logger, 'error'>
 }
@@ -58,7 +59,7 @@ export function connectionRoutes ({ sync, revoke, clock, logger }: ConnectionPar
       return page(visit, 'syncing')
     }),
     route('revoke', async (visit) => {
-      await revoke(visit.key, noteOf(visit))
+      await revoke(visit.key, visit.note)
       return page(visit, 'revoked')
     })
   ]

@@ -16,7 +16,7 @@ import { Show } from '../show.js'
 export interface ConnectorParts {
   readonly redirectUri: string | null
   readonly get: (idOrName: string) => Promise<ConnectorView | null>
-  readonly revoke: (idOrName: string, note: Pick<ChangeNote, 'actor' | 'requestId'>) => Promise<void>
+  readonly revoke: (idOrName: string, note: Pick<ChangeNote, 'actor' | 'requestId' | 'personal'>) => Promise<void>
 }
 
 /** The form of a connector follows from how the other side knows the app: that is chosen first, and stays. */
