@@ -248,6 +248,8 @@ export const errors = {
   DWA_CONNECTOR_FOREIGN_ISSUER: createError('DWA_CONNECTOR_FOREIGN_ISSUER', 'The answer comes from another authorization server: begin again', 400),
   /** The authorization code could not be exchanged for tokens. */
   DWA_CONNECTOR_EXCHANGE: createError<[reason: string, options?: ErrorOptions]>('DWA_CONNECTOR_EXCHANGE', 'The authorization code could not be exchanged for tokens: %s', 502),
+  /** An authorization URL of a connector was asked for without a reply to bind it to a browser, and without `unbound: true`. */
+  DWA_CONNECTOR_UNBOUND: createError('DWA_CONNECTOR_UNBOUND', 'An authorization URL needs the reply of the browser that will follow it, or unbound: true', 500),
   /** A stored connector was refused; `field` names the field. */
   DWA_CONNECTOR_INVALID: createError<[problem: string]>('DWA_CONNECTOR_INVALID', '%s', 400),
   /** A connector declared in code was to be changed, or its secrets read, at run time. */

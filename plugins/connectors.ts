@@ -29,7 +29,7 @@ async function connectorsPlugin (app: FastifyInstance, options: ConnectorsOption
     use,
     redirectUri,
     async authorizationUrl (name, { reply, unbound = false, ...start } = {}) {
-      if (reply === undefined && !unbound) throw new errors.DWA_DOCUWARE_UNBOUND()
+      if (reply === undefined && !unbound) throw new errors.DWA_CONNECTOR_UNBOUND()
       const { url, cookie } = await authorization.start(await grantOf(name), { ...start, unbound })
       if (reply !== undefined) bindBrowser(reply, cookie)
       return url

@@ -12,7 +12,7 @@ export interface ConnectorsApi extends Pick<StoredConnectors, 'create' | 'get' |
   use (name: string): Connector
   /**
    * Where a person authorizes an `oauth2` connector.
-   * @throws DWA_DOCUWARE_UNBOUND without `reply` and `unbound`, DWA_OPTIONS_INVALID without a public URL, DWA_CONNECTOR_NOT_OAUTH, DWA_CONNECTOR_INVALID_REQUEST, DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE
+   * @throws DWA_CONNECTOR_UNBOUND without `reply` and `unbound`, DWA_OPTIONS_INVALID without a public URL, DWA_CONNECTOR_NOT_OAUTH, DWA_CONNECTOR_INVALID_REQUEST, DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE
    */
   authorizationUrl (name: string, options?: Omit<StartOptions, 'unbound'> & { readonly reply?: FastifyReply, readonly unbound?: boolean }): Promise<string>
   /** Revokes a connector's tokens where there is an endpoint for it, and erases them whatever that answers. @throws DWA_CONNECTOR_NOT_OAUTH, DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE */

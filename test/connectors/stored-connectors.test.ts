@@ -245,7 +245,7 @@ t.test('connectors declared in code: strategies as they are made, settings as st
   for (const attempt of [async () => { await app.connectors.update('shop', {}) }, async () => { await app.connectors.remove('shop') }, async () => { await app.connectors.secrets('shop') }]) await t.rejects(attempt(), { code: 'DWA_CONNECTOR_READ_ONLY', statusCode: 409 })
   await t.rejects(app.connectors.create({ name: 'shop', baseUrl: 'https://x.example', auth: { type: 'bearer', token: 'x' } }), { code: 'DWA_STORE_DUPLICATE' })
   await t.rejects(app.connectors.authorizationUrl('shop', { unbound: true }), { code: 'DWA_CONNECTOR_NOT_OAUTH' })
-  await t.rejects(app.connectors.authorizationUrl('dw'), { code: 'DWA_DOCUWARE_UNBOUND' })
+  await t.rejects(app.connectors.authorizationUrl('dw'), { code: 'DWA_CONNECTOR_UNBOUND', statusCode: 500, message: 'An authorization URL needs the reply of the browser that will follow it, or unbound: true' })
 
   await t.rejects(app.connectors.use('dw').get('/Organizations'), { code: 'DWA_CONNECTOR_NOT_AUTHORIZED' })
   await Promise.all([app, other].map(async (one) => await one.connectors.authorizationUrl('dw', { unbound: true })))
