@@ -17,6 +17,7 @@ import { isForeignForm } from '../lib/http/cookie-header.js'
 import { chooseLanguage } from '../lib/http/page-language.js'
 import type { Caller } from '../lib/store/access.js'
 import { limitOf } from './admin-limit.js'
+import { keyIn, longKeyPaths, type KeyParams } from './admin-key.js'
 import { callerOf } from './authorization-routes.js'
 import '../types/connectors.js'
 import '../types/docuware.js'
@@ -29,7 +30,7 @@ export interface ConsoleOptions {
   readonly requestsPerMinute: number
 }
 
-interface ConsoleRequest { Params: { id?: string }, Querystring: Record<string, unknown> }
+interface ConsoleRequest { Params: KeyParams, Querystring: Record<string, unknown> }
 
 const formType = 'application/x-www-form-urlencoded'
 const formBytes = 256 * 1024
@@ -74,7 +75,7 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
   const limited = scope.rateLimit(limit)
 
   scope.get(scriptPath, { config: ownAuth }, async (_request, reply) => await reply.type('text/javascript; charset=utf-8').header('cache-control', 'public, max-age=31536000, immutable').send(consoleScript))
-  for (const { method, path, roles, run } of pages.routes) {
+  for (const { method, path, roles, run } of pages.routes.flatMap((route) => [route, ...longKeyPaths(route.path).map((path) => ({ ...route, path }))])) {
     scope.route<ConsoleRequest>({
       method,
       url: path,
@@ -105,7 +106,7 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
     const language = chooseLanguage(request.headers['accept-language'])
     const note = callerOf(request)
     return {
-      key: request.params.id ?? '',
+      key: keyIn(request.params),
       query: request.query,
       form,
       person,

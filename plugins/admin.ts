@@ -18,6 +18,7 @@ import { errors, isAuthError } from '../lib/errors.js'
 import { isCrossSite } from '../lib/http/cookie-header.js'
 import { checkOptions } from '../lib/options.js'
 import { limitOf } from './admin-limit.js'
+import { keyIn, longKeyPaths, type KeyParams } from './admin-key.js'
 import { callerOf } from './authorization-routes.js'
 import '../types/admin.js'
 import '../types/docuware.js'
@@ -90,10 +91,13 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
     for (const name of Object.keys(reply.getHeaders())) if (name.startsWith('access-control-')) reply.removeHeader(name)
   })
   for (const { name, operations } of resources) {
-    for (const operation of operations) addRoute(scope, operation, routeSchema(operation, name), { openapi, sending })
+    for (const operation of operations) {
+      addRoute(scope, operation, routeSchema(operation, name), { openapi, sending })
+      for (const path of longKeyPaths(operation.path)) addRoute(scope, { ...operation, path }, { hide: true }, { openapi, sending })
+    }
   }
   for (const [path, methods] of methodsByPath(resources)) {
-    scope.options(path, { config: ownAuth, schema: { hide: true } }, async (_request, reply) => await reply.code(405).header('allow', methods.join(', ')).send()) // or the app's CORS would answer a preflight
+    for (const url of [path, ...longKeyPaths(path)]) scope.options(url, { config: ownAuth, schema: { hide: true } }, async (_request, reply) => await reply.code(405).header('allow', methods.join(', ')).send()) // or the app's CORS would answer a preflight
   }
 }
 
@@ -108,7 +112,7 @@ function methodsByPath (resources: readonly Resource[]): Map<string, string[]> {
 function addRoute (scope: FastifyInstance, operation: Operation, schema: object, { openapi, sending }: Pick<ApiOptions, 'openapi' | 'sending'>): void {
   const { method, path, roles, query = {}, answer: { type = 'application/json' }, run } = operation
   const config = { ...ownAuth, swaggerTransform: secured(openapi) }
-  scope.route<{ Params: { id?: string } }>({
+  scope.route<{ Params: KeyParams }>({
     method,
     url: path,
     schema,
@@ -151,10 +155,10 @@ function askAgain (scope: FastifyInstance, request: FastifyRequest, roles: reado
   }
 }
 
-function callOf (request: FastifyRequest<{ Params: { id?: string } }>): Omit<Call, 'query' | 'mayStill'> {
+function callOf (request: FastifyRequest<{ Params: KeyParams }>): Omit<Call, 'query' | 'mayStill'> {
   const { headers, params, method, body, caller } = request
   return {
-    key: params.id ?? '',
+    key: keyIn(params),
     body: method === 'POST' || method === 'PATCH' ? readObject(body) : {},
     ifMatch: headers['if-match'],
     ifNoneMatch: headers['if-none-match'],

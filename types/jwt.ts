@@ -20,16 +20,16 @@ export interface JwtPayload {
 export interface JwtValidators {
   /** @throws DWA_JWT_INVALID_VALIDATOR (its `field` names the field), DWA_JWT_CLOSED_CHAIN, DWA_STORE_DUPLICATE, DWA_STORE_UNAVAILABLE */
   create (validator: ValidatorInput, change?: ValidatorChange): Promise<ValidatorView>
-  /** The validator of that name, code-declared or stored, without its secrets; null when there is none. */
-  get (name: string): Promise<ValidatorView | null>
+  /** The validator of that name or id, code-declared or stored, without its secrets; null when there is none. */
+  get (idOrName: string): Promise<ValidatorView | null>
   /** All validators by name, code-declared and stored. */
   list (): Promise<ValidatorView[]>
   /** Changes some fields; null clears an optional one; a new `name` renames. @throws as create, and DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_JWT_READ_ONLY_VALIDATOR */
-  update (name: string, patch: ValidatorPatch, change?: ValidatorUpdate): Promise<ValidatorView>
+  update (idOrName: string, patch: ValidatorPatch, change?: ValidatorUpdate): Promise<ValidatorView>
   /** @throws DWA_JWT_VALIDATOR_IN_USE with the names of those that point to it, DWA_STORE_NOT_FOUND, DWA_STORE_CONFLICT, DWA_JWT_READ_ONLY_VALIDATOR */
-  remove (name: string, change?: ValidatorUpdate): Promise<void>
+  remove (idOrName: string, change?: ValidatorUpdate): Promise<void>
   /** The secrets of a stored validator in plain text, for role `system` only. The audit entry is there before they are. @throws DWA_JWT_READ_ONLY_VALIDATOR, DWA_STORE_NOT_FOUND, DWA_STORE_UNREADABLE_SECRET, DWA_STORE_UNAVAILABLE */
-  secrets (name: string, change?: ValidatorChange): Promise<ValidatorSecrets>
+  secrets (idOrName: string, change?: ValidatorChange): Promise<ValidatorSecrets>
   /** Takes a cookie-mode validator's cookie off the browser: for log-out. @throws DWA_JWT_VALIDATOR_NOT_FOUND, DWA_STORE_UNAVAILABLE */
   clearCookie (reply: FastifyReply, name: string): Promise<void>
   /**

@@ -2,7 +2,7 @@ import type { JwtValidators } from '../../types/jwt.js'
 import { errors } from '../errors.js'
 import type { AuditLog } from '../log/audit-log.js'
 import type { ChangeNote, RecordUpdate } from '../store/managed-records.js'
-import type { RecordCollection, StoredRecord } from '../store/record-collection.js'
+import { isRecordId, type RecordCollection, type StoredRecord } from '../store/record-collection.js'
 import type { CompiledValidator } from './compiled-validator.js'
 import { findClosedChain } from './closed-chain.js'
 import { nextName } from './declared-validators.js'
@@ -49,10 +49,10 @@ export class Validators implements Omit<JwtValidators, 'clearCookie' | 'explain'
     })
   }
 
-  async get (name: string): Promise<ValidatorView | null> {
-    const declared = this.#options.declared.get(name)
+  async get (idOrName: string): Promise<ValidatorView | null> {
+    const declared = this.#options.declared.get(idOrName)
     if (declared !== undefined) return declaredView(declared)
-    const record = await this.#options.records.getByName(name)
+    const record = await this.#find(idOrName)
     return record === null ? null : await this.#view(record)
   }
 
@@ -63,10 +63,11 @@ export class Validators implements Omit<JwtValidators, 'clearCookie' | 'explain'
     return [...[...this.#options.declared.values()].map(declaredView), ...stored].sort((one, other) => one.name < other.name ? -1 : 1)
   }
 
-  async update (name: string, given: ValidatorPatch, change: ValidatorUpdate = {}): Promise<ValidatorView> {
+  async update (idOrName: string, given: ValidatorPatch, change: ValidatorUpdate = {}): Promise<ValidatorView> {
     const patch: ValidatorPatch = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
     return await this.#options.exclusively(async () => {
-      const record = await this.#editable(name, change)
+      const record = await this.#editable(idOrName, change)
+      const { name } = record.fields
       const version = change.version ?? record.version
       const isSwitch = Object.keys(patch).join() === 'enabled' && typeof patch.enabled === 'boolean'
       // An emergency must not fail for what else may be wrong with the record.
@@ -79,17 +80,18 @@ export class Validators implements Omit<JwtValidators, 'clearCookie' | 'explain'
     })
   }
 
-  async remove (name: string, change: ValidatorUpdate = {}): Promise<void> {
+  async remove (idOrName: string, change: ValidatorUpdate = {}): Promise<void> {
     await this.#options.exclusively(async () => {
-      const record = await this.#editable(name, change)
+      const record = await this.#editable(idOrName, change)
+      const { name } = record.fields
       const users = [...await this.#pointingTo(byId(record.id)), ...this.#declaredPointingTo(name)]
       if (users.length > 0) throw new errors.DWA_JWT_VALIDATOR_IN_USE(name, users.join(', '))
       await this.#told({ id: record.id, name }, () => this.#options.records.remove(record.id, change.version ?? record.version, noteOf(change)))
     })
   }
 
-  async secrets (name: string, { actor, requestId, message, personal }: ValidatorChange = {}): Promise<ValidatorSecrets> {
-    const { id } = await this.#editable(name)
+  async secrets (idOrName: string, { actor, requestId, message, personal }: ValidatorChange = {}): Promise<ValidatorSecrets> {
+    const { id, fields: { name } } = await this.#editable(idOrName)
     const { secretKey = null, cookieSecret = null } = await this.#options.records.secrets(id)
     await this.#options.auditLog.append('validator.secrets_read', { level: 'warning', actor, requestId, message, personal, target: { type: 'validator', id, name } })
     return { secretKey, cookieSecret }
@@ -104,10 +106,15 @@ export class Validators implements Omit<JwtValidators, 'clearCookie' | 'explain'
     }
   }
 
-  async #editable (name: string, meant: Pick<ValidatorUpdate, 'id'> = {}): Promise<Stored> {
-    if (this.#options.declared.has(name)) throw new errors.DWA_JWT_READ_ONLY_VALIDATOR(name)
-    const record = await this.#options.records.getByName(name)
-    if (record === null) throw new errors.DWA_STORE_NOT_FOUND(`Validator "${name}"`)
+  async #find (idOrName: string): Promise<Stored | null> {
+    const { records } = this.#options
+    return isRecordId(idOrName) ? await records.get(idOrName) : await records.getByName(idOrName)
+  }
+
+  async #editable (idOrName: string, meant: Pick<ValidatorUpdate, 'id'> = {}): Promise<Stored> {
+    if (this.#options.declared.has(idOrName)) throw new errors.DWA_JWT_READ_ONLY_VALIDATOR(idOrName)
+    const record = await this.#find(idOrName)
+    if (record === null) throw new errors.DWA_STORE_NOT_FOUND(`Validator "${idOrName}"`)
     if (meant.id !== undefined && meant.id !== record.id) throw new errors.DWA_STORE_CONFLICT('The validator')
     return record
   }

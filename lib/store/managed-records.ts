@@ -1,6 +1,6 @@
 import { errors, isAuthError } from '../errors.js'
 import type { AuditLog } from '../log/audit-log.js'
-import type { Change, RecordCollection, StoredRecord } from './record-collection.js'
+import { isRecordId, type Change, type RecordCollection, type StoredRecord } from './record-collection.js'
 
 /** Who changes a record, and what its audit entry says beside the event, which is not the caller's to choose: other processes go by it. */
 export type ChangeNote = Pick<Change, 'actor' | 'requestId' | 'message' | 'details' | 'personal'>
@@ -40,9 +40,10 @@ export class ManagedRecords<Fields extends object> {
     this.#nameField = nameField
   }
 
+  /** By id, by what else the kind is found by, or by name. */
   async find (key: string): Promise<StoredRecord<Fields> | null> {
     const { records, findElse } = this.#options
-    return await records.get(key) ?? await findElse?.(key) ?? await records.getByName(key)
+    return await records.get(key) ?? await findElse?.(key) ?? (isRecordId(key) ? null : await records.getByName(key))
   }
 
   /** @throws DWA_STORE_NOT_FOUND, DWA_STORE_UNAVAILABLE */

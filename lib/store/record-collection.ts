@@ -1,6 +1,11 @@
 import type { SchemaObject } from 'ajv'
 import type { Actor, LogFields, LogLevel } from '../log/log-entry.js'
 
+/** Whether a key has the form of a record's id. It is never taken as a name: a record named like another's id is found by its own id alone. */
+export function isRecordId (key: unknown): boolean {
+  return typeof key === 'string' && /^[0-9a-f]{24}$/.test(key)
+}
+
 /** One kind of record kept by the store: derived from it are the mongoose model, the indexes, encryption and audit events. */
 export interface RecordKind {
   /** Collection name without prefix, plural: `validators`. */

@@ -8,10 +8,8 @@ import { findDisagreement } from '../options.js'
 import type { KeyRing } from './key-ring.js'
 import { isDuplicateKey } from './key-ring-document.js'
 import { Outbox, type OutboxEntry, type RecordDocument } from './outbox.js'
-import type { Change, OpenedRecord, RecordCollection, RecordKind, StoredRecord } from './record-collection.js'
+import { isRecordId, type Change, type OpenedRecord, type RecordCollection, type RecordKind, type StoredRecord } from './record-collection.js'
 import { propertiesOf } from './record-schema.js'
-
-const hexId = /^[0-9a-f]{24}$/
 
 /** What a stored collection of records needs of the store. */
 export interface StoredRecordsOptions {
@@ -78,7 +76,7 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   }
 
   async get (id: string): Promise<StoredRecord<Fields> | null> {
-    return hexId.test(id) ? await this.#findOne({ _id: new mongoose.mongo.ObjectId(id) }) : null
+    return isRecordId(id) ? await this.#findOne({ _id: new mongoose.mongo.ObjectId(id) }) : null
   }
 
   async getByName (name: string): Promise<StoredRecord<Fields> | null> {
@@ -132,7 +130,7 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   }
 
   async open (id: string): Promise<OpenedRecord<Fields> | null> {
-    const document = hexId.test(id) ? await this.#findDocument({ _id: new mongoose.mongo.ObjectId(id) }) : null
+    const document = isRecordId(id) ? await this.#findDocument({ _id: new mongoose.mongo.ObjectId(id) }) : null
     if (document === null) return null
     const secrets: Record<string, string> = {}
     for (const name of this.kind.secrets) {
@@ -169,7 +167,7 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
 
   /** The living record, if it is at that version. */
   async #at (id: string, version: number): Promise<RecordDocument> {
-    const filter = { _id: hexId.test(id) ? new mongoose.mongo.ObjectId(id) : null, version: { $exists: true } }
+    const filter = { _id: isRecordId(id) ? new mongoose.mongo.ObjectId(id) : null, version: { $exists: true } }
     const document = filter._id === null ? null : await this.#run(async () => await this.#options.model.findOne(filter, this.#projection).lean())
     if (document === null) throw new errors.DWA_STORE_NOT_FOUND(`The ${this.kind.area}`)
     if (document.version !== version) throw new errors.DWA_STORE_CONFLICT(`The ${this.kind.area}`)

@@ -188,6 +188,15 @@ t.test('a lost race shows what changed, keeps what was typed, and is won by savi
   t.match(await send(app, path, late, { code: 'email', name: 'x' }), { status: 412, text: 'Somebody else has deleted this' })
 })
 
+t.test('pages of records are found by names as long as they may be', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  const name = '\u{1F600}'.repeat(200)
+  await app.oauthProvider.clients.create({ name, applicationType: 'backend' })
+  for (const path of ['', '/edit', '/delete']) t.match(await look(app, `/clients/${encodeURIComponent(name)}${path}`), { status: 200, text: name }, path)
+  t.equal((await look(app, `/clients/${encodeURIComponent(name)}`, { as: 'docuware' })).status, 403)
+})
+
 t.test('a form about a record that was deleted, and made again under its name, changes and deletes nothing', async (t) => {
   const { uri } = await startTestMongo(t)
   const app = await consoleApp(t, { uri })

@@ -92,6 +92,49 @@ for (const kind of kinds) {
     t.equal((await call(app, 'PATCH', path, { ...as, body: patch, headers: { 'if-match': again.etag } })).status, 200)
   })
 
+  t.test(`${kind}: an id finds its record and no other; a name that looks like an id finds none`, async (t) => {
+    const { id } = await make(kind, 'by_id')
+    const removed = await make(kind, 'removed')
+    t.equal((await call(app, 'DELETE', `/${kind}/${removed.id}`, { ...as, headers: { 'if-match': '*' } })).status, 204)
+    const named = []
+    for (const name of kind === 'validators' ? ['abcdefabcdefabcdefabcdef'] : [id, removed.id]) named.push({ name, ...await make(kind, name) })
+    for (const { name, id: own } of named) {
+      const expected = name === id ? [200, id] : [404, undefined]
+      const read = await call(app, 'GET', `/${kind}/${name}`, as)
+      t.strictSame([read.status, read.body['id']], expected)
+      for (const method of ['PATCH', 'DELETE'] as const) {
+        if (name === id) continue
+        const answer = await call(app, method, `/${kind}/${name}`, { ...as, ...(method === 'PATCH' ? { body: patch } : {}), headers: { 'if-match': '*' } })
+        t.strictSame([answer.status, answer.body['code']], [404, 'DWA_STORE_NOT_FOUND'], method)
+      }
+      if (kind !== 'clients' && kind !== 'scopes') t.equal((await call(app, 'GET', `/${kind}/${name}/secrets`)).status, expected[0])
+      t.match(await call(app, 'GET', `/${kind}/${own}`, as), { status: 200, body: { id: own, version: 1 } }, 'by its own')
+    }
+    t.match((await call(app, 'PATCH', `/${kind}/${id}`, { ...as, body: patch, headers: { 'if-match': '*' } })).body, { id, version: 2 })
+  })
+
+  t.test(`${kind}: names are addresses as long as they may be`, async (t) => {
+    const longest = { connections: 100, clients: 200, scopes: 128, validators: 128, connectors: 100, 'webhook-sources': 100 }[kind]
+    const names = ['x'.repeat(longest), ...kind === 'clients' ? ['\u{1F600}'.repeat(longest), '/?% \n'.repeat(longest / 5)] : kind === 'validators' ? ['\u{20000}'.repeat(longest)] : []]
+    for (const name of names) {
+      const { id, etag } = await make(kind, name)
+      const path = `/${kind}/${encodeURIComponent(name)}`
+      const read = await call(app, 'GET', path, as)
+      t.strictSame([read.status, read.headers['etag'], read.body['id']], [200, etag, id])
+      t.equal((await call(app, 'GET', path, { as: null })).status, 401)
+      if (kind !== 'clients' && kind !== 'scopes') {
+        t.equal((await call(app, 'GET', `${path}/secrets`)).status, 200)
+        t.equal((await call(app, 'GET', `${path}/secrets`, { as: 'oauth_provider' })).status, 403)
+      } else if (kind === 'clients') {
+        t.equal((await call(app, 'POST', `${path}/rotate-secret`, { ...as, headers: { 'if-match': etag } })).status, 200)
+      }
+      const preflight = await app.inject({ method: 'OPTIONS', url: `/admin/api${path}` })
+      t.strictSame([preflight.statusCode, preflight.headers.allow], [405, 'GET, PATCH, DELETE'])
+      t.equal((await call(app, 'PATCH', path, { ...as, body: patch, headers: { 'if-match': '*' } })).body['id'], id)
+      t.equal((await call(app, 'DELETE', path, { ...as, headers: { 'if-match': '*' } })).status, 204)
+    }
+  })
+
   t.test(`${kind}: the audit log says who did it, by which request`, async (t) => {
     const { id } = await make(kind, 'audited')
     const entries = await app.auditLog.find({ target: id })

@@ -1,5 +1,5 @@
 import type { JwtValidators } from '../../../types/jwt.js'
-import { validatorPatchSchema, validatorSchema, validatorSecrets, type ValidatorInput, type ValidatorPatch, type ValidatorView } from '../../jwt/validator-schema.js'
+import { validatorPatchSchema, validatorSchema, validatorSecrets, type ValidatorInput, type ValidatorPatch } from '../../jwt/validator-schema.js'
 import { sliceOf } from '../pages.js'
 import { recordResource } from '../record-operations.js'
 import type { Resource } from '../resource.js'
@@ -7,15 +7,6 @@ import { secretNames, viewSchema } from '../view-schema.js'
 
 /** JWT validators, declared in code and stored. There are few: their lists are cut from the whole. */
 export function validatorsResource (validators: JwtValidators): Resource {
-  /** The validator of that name, or else of that id: a name may look like an id. */
-  async function find (key: string): Promise<ValidatorView | null> {
-    return await validators.get(key) ?? (await validators.list()).find(({ id }) => id === key) ?? null
-  }
-
-  async function nameOf (key: string): Promise<string> {
-    return (await find(key))?.name ?? key
-  }
-
   return recordResource({
     name: 'validators',
     noun: 'validator',
@@ -27,11 +18,11 @@ export function validatorsResource (validators: JwtValidators): Resource {
     secrets: secretNames(...validatorSecrets),
     records: {
       page: async (limit, after, matching) => await sliceOf(await validators.list(), limit, after, ({ name }) => name, matching),
-      get: find,
+      get: async (key) => await validators.get(key),
       create: async (input: ValidatorInput, note) => ({ view: await validators.create(input, note) }),
-      update: async (key, patch: ValidatorPatch, change) => await validators.update(await nameOf(key), patch, change),
-      remove: async (key, change) => { await validators.remove(await nameOf(key), change) },
-      secrets: async (key, note) => await validators.secrets(await nameOf(key), note)
+      update: async (key, patch: ValidatorPatch, change) => await validators.update(key, patch, change),
+      remove: async (key, change) => { await validators.remove(key, change) },
+      secrets: async (key, note) => await validators.secrets(key, note)
     }
   })
 }
