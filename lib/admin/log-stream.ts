@@ -15,8 +15,8 @@ export interface LogStreamOptions {
   readonly inTurn: (read: () => Promise<void>) => Promise<void>
 }
 
-/** Milliseconds that a reader of old entries may take for what waits. */
-const patience = 30_000
+/** Milliseconds that a reader of old entries is waited for, in all of one turn: then others have theirs, and who was let go comes back to where they were. */
+const patience = 10_000
 /** Bytes that are handed on at once, and entries. */
 const takenAtOnce = 16 * 1024
 const sentAtOnce = 50
@@ -35,6 +35,8 @@ export class LogStream extends Readable {
   #last: string | null
   #room = (): void => {}
   #ended = false
+  /** What is left of `patience`. */
+  #patience = patience
 
   /** @param after the entry that the reader has; without one it begins now */
   constructor (options: LogStreamOptions, after: string | undefined) {
@@ -128,10 +130,13 @@ export class LogStream extends Readable {
 
   /** Resolves when the reader has taken what waits, or is gone. */
   async #taken (): Promise<void> {
+    const { clock } = this.#options
+    const since = clock.now()
     await new Promise<void>((resolve) => {
-      const cancel = this.#options.clock.after(patience, () => { this.destroy() })
+      const cancel = clock.after(this.#patience, () => { this.destroy() })
       this.#room = () => {
         cancel()
+        this.#patience -= clock.now() - since
         this.#room = () => {}
         resolve()
       }

@@ -186,6 +186,27 @@ t.test('few read old entries at once; the others have their turn', async (t) => 
   await eventually('only the feed reads', () => log.tails === 1)
 })
 
+t.test('readers of old entries who do not read, or hardly do, have had their turn after ten seconds', async (t) => {
+  const log = new FakeLog()
+  for (let count = 1; count <= 300; count++) log.add(`connection.e${count}`, 1000)
+  const { readers, clock } = readersOf(log, { max: 20 })
+  const idle = [await readers.stream(reading({}), log.entries[0]?.id), await readers.stream(reading({}), log.entries[0]?.id), await readers.stream(reading({}), log.entries[0]?.id)]
+  const slow = await readers.stream(reading({}), log.entries[0]?.id)
+  await eventually('they have all turns, and entries wait', () => [...idle, slow].every(({ readableLength }) => readableLength > 16_000))
+  const next = new EventReader(await readers.stream(reading({}), log.entries[0]?.id))
+  await next.next()
+  for (let seconds = 0; seconds < 9; seconds += 3) {
+    clock.advance(3000)
+    t.ok(slow.read() !== null)
+    await eventually('more waits for the slow one', () => slow.readableLength > 16_000)
+  }
+  t.strictSame([...idle, slow].map(({ destroyed }) => destroyed), [false, false, false, false])
+  clock.advance(1000)
+  t.strictSame([...idle, slow].map(({ destroyed }) => destroyed), [true, true, true, true], 'what is read now and then does not begin them anew')
+  t.equal((await next.events(299)).at(-1), 'connection.e300')
+  await eventually('only the feed reads', () => log.tails === 1)
+})
+
 t.test('a stream beats, and ends after a quarter of an hour: its reader is asked again who they are', async (t) => {
   const log = new FakeLog()
   for (let count = 1; count <= 60; count++) log.add('log.e')
@@ -254,7 +275,7 @@ t.test('who may not read any more is let go within half a minute, of streams and
     asked++
     return may
   }
-  const open = [await readers.stream(reading({}, mayStill), undefined), await readers.stream(reading({}, mayStill), log.entries[0]?.id), await readers.export(reading({}, mayStill))]
+  const open = [await readers.stream(reading({}, mayStill), undefined), await readers.stream(reading({}, mayStill), log.entries[90]?.id), await readers.export(reading({}, mayStill))]
   const other = await readers.stream(reading({}), undefined)
   for (let looks = 1; looks <= 2; looks++) {
     clock.advance(15_000)
