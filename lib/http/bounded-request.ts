@@ -29,11 +29,11 @@ export interface BoundedResponse {
 /**
  * One HTTP exchange with a fixed URL: no redirects, no compression, bounded in time and size, fresh connection.
  * The address that was checked is the address that is connected to, so a name cannot be rebound in between.
- * @throws Error with a one-line message that holds no part of the answer's body; a connection's own error keeps its `code`
+ * @throws Error with a one-line message that holds no part of the answer's body; one whose message names a host or an address has a `code`, a connection's own
  */
 export async function requestBounded (url: URL, options: BoundedRequest): Promise<BoundedResponse> {
   const host = url.hostname.replace(/^\[|\]$/g, '')
-  if (isIP(host) !== 0 && !options.allowSpecialAddress && isSpecialAddress(host)) throw new Error(`address ${host} is not global`)
+  if (isIP(host) !== 0 && !options.allowSpecialAddress && isSpecialAddress(host)) throw specialAddress(`address ${host} is not global`)
   const limit = new TimeLimit(options.timeoutMs)
   const signal = options.signal === undefined ? limit.signal : AbortSignal.any([limit.signal, options.signal])
   const { body } = options
@@ -90,9 +90,13 @@ async function readBounded (response: IncomingMessage, maxBytes: number): Promis
 export const lookupGlobal: LookupFunction = (hostname, options, callback) => {
   dnsLookup(hostname, { ...options, all: true }, (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => {
     const special = error === null ? addresses.find(({ address }) => isSpecialAddress(address)) : undefined
-    const failure = error ?? (special === undefined ? null : new Error(`${hostname} resolves to ${special.address}, which is not global`))
+    const failure = error ?? (special === undefined ? null : specialAddress(`${hostname} resolves to ${special.address}, which is not global`))
     if (failure !== null) return callback(failure, '')
     const { address = '', family } = addresses[0] ?? {}
     return options.all === true ? callback(null, addresses) : callback(null, address, family)
   })
+}
+
+function specialAddress (message: string): Error {
+  return Object.assign(new Error(message), { code: 'ERR_SPECIAL_ADDRESS' })
 }

@@ -123,7 +123,7 @@ export class Authorization<One extends Grant> {
       await this.#keep(grant, begun, answer, account, requestId)
     } catch (error) {
       if (!(error instanceof TokenFailure)) throw error
-      return this.#refuse(begun, 'exchange', requestId, withReturn(errors.exchange(error.message, error), begun))
+      return this.#refuse(begun, 'exchange', requestId, withReturn(errors.exchange(error.reason, error), begun))
     }
     return { grant: { id: grant.id, name: grant.fields.name }, returnTo: begun.returnTo }
   }

@@ -17,12 +17,15 @@ export type TokenFailureKind = 'invalid_grant' | 'invalid_client' | 'gone' | 'tr
 export class TokenFailure extends Error {
   override readonly name = 'TokenFailure'
   readonly kind: TokenFailureKind
+  /** What may be said to anybody: the message may name hosts and addresses. */
+  readonly reason: string
   readonly #refreshToken: string | undefined
 
-  constructor (kind: TokenFailureKind, message: string, options: ErrorOptions & { readonly refreshToken?: string | undefined } = {}) {
+  constructor (kind: TokenFailureKind, message: string, { reason = message, refreshToken, ...options }: ErrorOptions & { readonly reason?: string, readonly refreshToken?: string | undefined } = {}) {
     super(message, options)
     this.kind = kind
-    this.#refreshToken = options.refreshToken
+    this.reason = reason
+    this.#refreshToken = refreshToken
   }
 
   /** A refresh token that came with an answer which could not be used otherwise: the old one may be spent. Nothing that prints the error prints it. */
@@ -60,7 +63,9 @@ export function unanswered (error: unknown): TokenFailure {
   let cause = error
   while (cause instanceof Error && cause.name === 'ClientError' && cause.cause instanceof Error) cause = cause.cause
   if (cause instanceof TokenFailure) return cause
-  return new TokenFailure(isHostFailure(error) ? 'gone' : 'transient', cause instanceof Error ? cause.message.slice(0, 200) : 'failed', { cause })
+  const message = cause instanceof Error ? cause.message.slice(0, 200) : 'failed'
+  const reason = cause instanceof Error && 'code' in cause ? `the connection failed (${String(cause.code)})` : message // who has a code names hosts
+  return new TokenFailure(isHostFailure(error) ? 'gone' : 'transient', message, { cause, reason })
 }
 
 /** Null for a token of another type (RFC 6749 §7.1) unless that is allowed, or one that no header can carry (RFC 6750 §2.1). */

@@ -86,9 +86,9 @@ export class TokenRefresh<One extends Grant> {
 
   /** The platform refused an access token that `renew` has just given. Once that has happened to several in a row, the next refresh waits as after a failure. */
   rejected (grant: One, accessToken: string): void {
-    const reason = 'the API refuses new access tokens'
-    const count = this.#pauses.rejected(grant.id, accessToken, this.#options.grants.errors.refreshFailed(grant.fields.name, reason))
-    if (count > 0) this.#report(grant, reason, count)
+    const failure = new TokenFailure('transient', 'the API refuses new access tokens')
+    const count = this.#pauses.rejected(grant.id, accessToken, this.#options.grants.errors.refreshFailed(grant.fields.name, failure.reason))
+    if (count > 0) this.#report(grant, failure, count)
   }
 
   /** Runs `operation` while nobody refreshes the grant's tokens, and all of them are saved. @throws `refreshFailed` when the turn does not come, DWA_STORE_UNAVAILABLE */
@@ -205,16 +205,16 @@ export class TokenRefresh<One extends Grant> {
 
   /** A failure that may pass: the old token while it is valid, and no new try before a pause is over. */
   #later (grant: One, refused: string | null, failure: TokenFailure): BearerOf<One> {
-    const error = this.#options.grants.errors.refreshFailed(grant.fields.name, failure.message, failure)
-    this.#report(grant, failure.message, this.#pauses.failed(grant, error))
+    const error = this.#options.grants.errors.refreshFailed(grant.fields.name, failure.reason, failure)
+    this.#report(grant, failure, this.#pauses.failed(grant, error))
     const old = this.#stillValid(grant, refused)
     if (old === null) throw error
     return old
   }
 
-  #report ({ id, fields: { name } }: One, reason: string, count: number): void {
+  #report ({ id, fields: { name } }: One, { message, reason }: TokenFailure, count: number): void {
     const { grants: { area }, auditLog, logger } = this.#options
-    logger.warn({ [area]: name, reason, count }, 'an access token could not be refreshed')
+    logger.warn({ [area]: name, reason: message, count }, 'an access token could not be refreshed')
     auditLog.record(`${area}.refresh_failed`, { level: 'warning', actor: { type: 'app', id: null }, target: { type: area, id, name }, details: { reason, count } })
   }
 

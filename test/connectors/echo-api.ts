@@ -7,7 +7,13 @@ export interface Arrived { readonly method: string, readonly url: string, readon
 
 export type Answer = (request: Arrived, response: ServerResponse) => void
 
-export interface EchoApi { readonly url: string, readonly requests: Arrived[], answers: Answer[] }
+export interface EchoApi {
+  readonly url: string
+  readonly requests: Arrived[]
+  answers: Answer[]
+  /** Nobody listens any more. */
+  stop (): Promise<void>
+}
 
 /** An API on loopback that keeps what it was sent, and answers `{ ok: true }` unless an answer is planned. */
 export async function startApi (t: Teardown): Promise<EchoApi> {
@@ -23,11 +29,16 @@ export async function startApi (t: Teardown): Promise<EchoApi> {
     })
   })
   await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
-  t.teardown(async () => {
-    server.closeAllConnections()
-    await new Promise((resolve) => { server.close(resolve) })
-  })
-  const api: EchoApi = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests, answers: [] }
+  const api: EchoApi = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    answers: [],
+    async stop () {
+      server.closeAllConnections()
+      await new Promise((resolve) => { server.close(resolve) })
+    }
+  }
+  t.teardown(async () => { await api.stop() })
   return api
 }
 

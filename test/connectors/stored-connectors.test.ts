@@ -363,3 +363,38 @@ t.test('token endpoints that answer nonsense', async (t) => {
   await t.rejects(app.connectors.use('odd').get('/data'), { code: 'DWA_CONNECTOR_NO_REFRESH_TOKEN', statusCode: 409 })
   t.match(await app.connectors.get('odd'), { status: 'reauthorize', statusMessage: /authorize the connector again/ })
 })
+
+t.test('why the authorization server cannot be reached: hosts and addresses are in the log, and nowhere else', async (t) => {
+  const [api, identity] = [await startApi(t), await startApi(t)]
+  const { app, lines } = await connectorsApp(t)
+  const auth = { type: 'oauth2' as const, clientId: 'c', authorizationUrl: 'https://id.example/authorize', tokenUrl: `${identity.url}/token` }
+  await app.connectors.create({ name: 'odd', baseUrl: api.url, auth })
+  const finish = async (headers: object): Promise<Awaited<ReturnType<FastifyInstance['inject']>>> => {
+    const started = await app.inject({ method: 'POST', url: '/connectors/odd/authorize', headers: asSystem })
+    const state = new URL(String(started.headers.location)).searchParams.get('state') ?? ''
+    return await app.inject({ url: `/connectors/oauth/callback?code=the-code&state=${state}`, headers: { cookie: cookieOf(started), ...headers } })
+  }
+  identity.answers.push(json(200, { access_token: 'token-1', refresh_token: 'refresh-1' }))
+  t.equal((await finish({})).statusCode, 200)
+  await identity.stop()
+  api.answers.push(json(401, {}))
+  await t.rejects(app.connectors.use('odd').get('/data'), { code: 'DWA_CONNECTOR_REFRESH_FAILED', message: 'The access token of connector "odd" could not be refreshed: the connection failed (ECONNREFUSED)' })
+
+  const { host, port } = new URL(identity.url)
+  const cases: Array<[tokenUrl: string, code: RegExp, told: string]> = [
+    [`${identity.url}/token`, /^ECONNREFUSED$/, host],
+    ['https://does-not-exist.invalid/token', /^(ENOTFOUND|EAI_AGAIN)$/, 'does-not-exist.invalid'],
+    [`${api.url.replace('http', 'https')}/token`, /^(EPROTO|ERR_SSL_[A-Z_]+)$/, 'SSL']
+  ]
+  for (const [tokenUrl, expected, told] of cases) {
+    await app.connectors.update('odd', { auth: { tokenUrl } })
+    lines.length = 0
+    const [page, problem] = [await finish({ accept: 'text/html' }), await finish({})]
+    const [, code = ''] = /<p>The authorization code could not be exchanged for tokens: the connection failed \((\w+)\)<\/p>/.exec(page.body) ?? []
+    t.match(code, expected, tokenUrl)
+    t.strictSame([page.statusCode, problem.json()], [502, { statusCode: 502, code: 'DWA_CONNECTOR_EXCHANGE', error: 'Bad Gateway', message: `The authorization code could not be exchanged for tokens: the connection failed (${code})` }])
+    t.equal(lines.filter((line) => line.includes(told) && line.includes('could not be exchanged')).length, 2, `${told} is in the log`)
+    const entries = JSON.stringify(await app.auditLog.find({ event: 'connector.*' }))
+    for (const place of [page.body, entries]) t.notOk(place.includes(port) || place.includes('127.0.0.1') || place.includes('.invalid'), 'nowhere else')
+  }
+})
