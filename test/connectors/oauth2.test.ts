@@ -80,6 +80,35 @@ t.test('a state ends after ten minutes, and is good for its own connector only',
   await t.rejects(auth.authorizationUrl({ returnTo: 'https://evil.example' }), { code: 'DWA_CONNECTOR_INVALID_REQUEST' })
 })
 
+t.test('authorizations that nobody ends leave the store: after ten minutes with the next one that is begun, and the oldest of more than a thousand at once', async (t) => {
+  const { api, auth, clock, store, begin } = await made(t)
+  const underWay = (): number => [...store.keys()].filter((key) => key.includes('/state/')).length
+  const stateOf = (url: URL): string => url.searchParams.get('state') ?? ''
+  await begin()
+  clock.advance(1)
+  const kept = await Promise.all([begin(), begin(), begin()])
+  clock.advance(599_999)
+  kept.push(await begin())
+  t.equal(underWay(), 4, 'the first has ended')
+  api.answers.push(json(200, { access_token: 'token-1' }))
+  await auth.exchange({ code: 'c', state: stateOf(kept[1] ?? new URL(redirectUri)) })
+  t.equal(underWay(), 3, 'used')
+
+  clock.advance(600_000)
+  const again = oauth2({ clientId: 'the-client', clientSecret: 'the-client-secret', authorizationUrl: `${api.url}/authorize`, tokenUrl: `${api.url}/token`, redirectUri, store, allowInsecure: true, clock })
+  const [oldest, next] = [new URL(await again.authorizationUrl()), await begin()]
+  t.equal(underWay(), 2, 'also by a process that did not begin them')
+  for (let more = 2; more < 1000; more++) await begin()
+  t.equal(underWay(), 1000)
+  const newest = await begin()
+  t.equal(underWay(), 1000)
+  await t.rejects(auth.exchange({ code: 'c', state: stateOf(oldest) }), { code: 'DWA_CONNECTOR_INVALID_STATE' })
+  for (const url of [next, newest]) {
+    api.answers.push(json(200, { access_token: 'token-1' }))
+    t.strictSame(await auth.exchange({ code: 'c', state: stateOf(url) }), { returnTo: null })
+  }
+})
+
 t.test('practice: refresh before expiry, from five minutes before on; a refresh answer without a refresh token keeps the old one', async (t) => {
   const { api, clock, connector, finish } = await made(t)
   await finish({ access_token: 'token-1', expires_in: 3600, refresh_token: 'refresh-1' })

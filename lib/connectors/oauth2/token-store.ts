@@ -28,7 +28,7 @@ export class KeptGrant {
   readonly #store: TokenStore
   readonly #name: string
   readonly #key: string
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #inTurn = turns()
 
   /** @param fingerprint of what tokens rest on: those of another client are not found */
   constructor (store: TokenStore, name: string, fingerprint: string) {
@@ -44,13 +44,11 @@ export class KeptGrant {
 
   /** @throws DWA_STORE_CONFLICT when the grant is not at `version` */
   async update (version: number, patch: GrantPatch): Promise<void> {
-    const turn = this.#last.then(async () => {
+    await this.#inTurn(async () => {
       const kept = await this.#read()
       if (kept.version !== version) throw new errors.DWA_STORE_CONFLICT('The connector')
       await this.#store.set(this.#key, changed(kept, patch))
     })
-    this.#last = turn.catch(() => {}) // who asked for it is told
-    await turn
   }
 
   async #read (): Promise<Kept> {
@@ -77,21 +75,40 @@ function isKept (value: unknown): value is Kept {
   return typeof value === 'object' && value !== null && 'version' in value && 'fields' in value && 'secrets' in value
 }
 
-/** Begun authorizations of one connector in a token store. */
+/** Runs operations one after the other. */
+function turns (): (operation: () => Promise<void>) => Promise<void> {
+  let last: Promise<void> = Promise.resolve()
+  return async (operation) => {
+    const turn = last.then(operation)
+    last = turn.catch(() => {}) // who asked for it is told
+    await turn
+  }
+}
+
+/** Authorizations of one connector that may be under way: the oldest gives way to one more. */
+const mostBegun = 1000
+
+/** Begun authorizations of one connector in a token store. They are listed there, so that those that nobody ends can be taken away. */
 export class KeptStates implements BegunAuthorizations {
   readonly #store: TokenStore
   readonly #prefix: string
+  readonly #listKey: string
   readonly #now: () => number
+  readonly #inTurn = turns()
 
   /** @param now milliseconds since 1970 */
   constructor (store: TokenStore, name: string, fingerprint: string, now: () => number) {
     this.#store = store
     this.#prefix = `oauth2/${name}/${fingerprint}/state/`
+    this.#listKey = `oauth2/${name}/${fingerprint}/states`
     this.#now = now
   }
 
   async remember ({ state, browser: _, ...begun }: NewAuthorization): Promise<void> {
-    await this.#store.set(this.#key(state), { ...begun, binding: null, until: this.#now() + stateLifetime * 1000 })
+    const key = this.#key(state)
+    const until = this.#now() + stateLifetime * 1000
+    await this.#inTurn(async () => { await this.#list({ key, until }) })
+    await this.#store.set(key, { ...begun, binding: null, until })
   }
 
   async consume (state: string): Promise<BegunAuthorization | null> {
@@ -103,10 +120,26 @@ export class KeptStates implements BegunAuthorizations {
     return found
   }
 
+  /** Adds to the list; what has ended, or is too much, leaves the store. */
+  async #list (added: Listed): Promise<void> {
+    const now = this.#now()
+    const found = await this.#store.get(this.#listKey)
+    const listed = [...isList(found) ? found.begun : [], added]
+    const open = listed.filter(({ until }) => until > now)
+    for (const { key } of [...listed.filter(({ until }) => until <= now), ...open.slice(0, -mostBegun)]) await this.#store.delete(key)
+    await this.#store.set(this.#listKey, { begun: open.slice(-mostBegun) })
+  }
+
   /** By its hash: comparing the state itself would take as long as it agrees. */
   #key (state: string): string {
     return `${this.#prefix}${createHash('sha256').update(state).digest('base64url')}`
   }
+}
+
+interface Listed { readonly key: string, readonly until: number }
+
+function isList (value: unknown): value is { readonly begun: readonly Listed[] } {
+  return typeof value === 'object' && value !== null && 'begun' in value && Array.isArray(value.begun)
 }
 
 function isBegun (value: unknown): value is BegunAuthorization & { readonly until: number } {
