@@ -27,6 +27,8 @@ import '../types/sign-in.js'
 import '../types/telemetry.js'
 
 export interface ConsoleOptions {
+  /** Where people sign in, if not by `signIn`. */
+  readonly signInUrl: string | null
   readonly requestsPerMinute: number
 }
 
@@ -38,7 +40,7 @@ const formBytes = 256 * 1024
 const purpose = 'console'
 
 /** The pages of the console, below the prefix that the scope has. */
-export async function consoleRoutes (scope: FastifyInstance, resources: readonly Resource[], { requestsPerMinute }: ConsoleOptions): Promise<void> {
+export async function consoleRoutes (scope: FastifyInstance, resources: readonly Resource[], { signInUrl, requestsPerMinute }: ConsoleOptions): Promise<void> {
   const { publicUrl } = scope.store
   const at = publicUrl === null ? null : new URL(publicUrl)
   const outside = at === null ? '' : at.pathname.replace(/\/$/, '')
@@ -56,7 +58,7 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
     logger: scope.log
   })
   const link = (path: string): string => outside + scope.prefix + path || '/'
-  const { send, fail } = sending(scope, pages, { link, outside })
+  const { send, fail } = sending(scope, pages, { link, outside, signInUrl })
 
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit: formBytes }, (_request, body, done) => { done(null, body) })
@@ -121,14 +123,14 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
   }
 }
 
-interface Addresses {
+interface Addresses extends Pick<ConsoleOptions, 'signInUrl'> {
   readonly link: (path: string) => string
   /** The path of the app itself, as browsers see it. */
   readonly outside: string
 }
 
 /** How pages and errors are sent. */
-function sending (scope: FastifyInstance, pages: Console, { link, outside }: Addresses) {
+function sending (scope: FastifyInstance, pages: Console, { link, outside, signInUrl }: Addresses) {
   function send (request: FastifyRequest, reply: FastifyReply, page: ConsolePage): FastifyReply {
     const { caller } = request
     const language = chooseLanguage(request.headers['accept-language'])
@@ -139,11 +141,12 @@ function sending (scope: FastifyInstance, pages: Console, { link, outside }: Add
 
   /** Somebody who is not signed in is led to where they can; whoever sent a form learns that it was for nothing. */
   function fail (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-    const canSignIn = isAuthError(error, 'DWA_ACCESS_UNAUTHENTICATED') && scope.hasDecorator('signIn')
+    const isNobody = isAuthError(error, 'DWA_ACCESS_UNAUTHENTICATED')
+    const canSignIn = isNobody && signInUrl === null && scope.hasDecorator('signIn')
     if (canSignIn && request.method === 'GET') return reply.redirect(scope.signIn.loginUrl(outside + request.url), 303)
     if (isAuthError(error) && 'headers' in error && typeof error.headers === 'object') reply.headers({ ...error.headers })
     const texts = consoleTexts[chooseLanguage(request.headers['accept-language'])]
-    const page = errorPage(error, request.id, texts, { back: request.caller === null ? null : link(''), loginUrl: canSignIn ? scope.signIn.loginUrl(link('')) : null })
+    const page = errorPage(error, request.id, texts, { back: request.caller === null ? null : link(''), loginUrl: canSignIn ? scope.signIn.loginUrl(link('')) : isNobody ? signInUrl : null })
     if (page.status >= 500) {
       request.log.error({ err: error }, 'a page of the console failed')
       if (scope.hasDecorator('telemetry') && error instanceof Error) scope.telemetry.capture(error)

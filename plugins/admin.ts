@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
-import { adminOptionsSchema, type AdminOptions } from '../lib/admin/admin-options.js'
+import { adminOptionsSchema, checkSignInUrl, type AdminOptions } from '../lib/admin/admin-options.js'
 import { entityTag } from '../lib/admin/entity-tag.js'
 import { LogReaders } from '../lib/admin/log-readers.js'
 import { routeSchema, secured } from '../lib/admin/openapi.js'
@@ -34,8 +34,9 @@ const ownAuth = { auth: false } as const // `protect: { every }` is for the app'
 
 async function adminPlugin (app: FastifyInstance, options: AdminOptions): Promise<void> {
   checkOptions('admin', adminOptionsSchema, options)
+  if (options.signInUrl !== undefined) checkSignInUrl(options.signInUrl)
   if (app.hasDecorator('admin')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
-  const { prefix = '/admin', console = true, requestsPerMinute = 600, streams = 500, openapi = 'admin' } = options
+  const { prefix = '/admin', console = true, signInUrl = null, requestsPerMinute = 600, streams = 500, openapi = 'admin' } = options
   const readers = new LogReaders({ auditLog: app.auditLog, clock: app.store.clock, logger: app.log, max: streams })
   const resources = resourcesOf({
     connections: app.hasDecorator('docuware') ? app.docuware.connections : undefined,
@@ -55,7 +56,7 @@ async function adminPlugin (app: FastifyInstance, options: AdminOptions): Promis
   await app.register(async (scope) => { await api(scope, resources, { requestsPerMinute, openapi, sending }) }, { prefix: `${prefix}/api` })
   if (!console) return
   const { consoleRoutes } = await import('./admin-console.js') // apps without a console do not load it
-  await app.register(async (scope) => { await consoleRoutes(scope, resources, { requestsPerMinute }) }, { prefix })
+  await app.register(async (scope) => { await consoleRoutes(scope, resources, { signInUrl, requestsPerMinute }) }, { prefix })
 }
 
 interface ApiOptions {

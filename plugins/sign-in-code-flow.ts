@@ -27,7 +27,9 @@ export class OAuth2CodeFlow implements CodeFlow {
   async begin (endpoints: Endpoints): Promise<CodeRequest> {
     const answer = await (await this.#appFor(endpoints)).inject('/begin')
     const cookie = (name: string): string => answer.cookies.find((one) => one.name === name)?.value ?? ''
-    return { url: answer.body, state: cookie(stateCookie), codeVerifier: cookie(verifierCookie) }
+    const [url, state, codeVerifier] = [answer.body, cookie(stateCookie), cookie(verifierCookie)]
+    if (answer.statusCode !== 200 || state === '' || codeVerifier === '') throw new errors.DWA_SIGN_IN_PROVIDER('authorization request', 'could not be made')
+    return { url, state, codeVerifier }
   }
 
   async redeem (endpoints: Endpoints, { code, state, codeVerifier }: CodeAnswer): Promise<string> {

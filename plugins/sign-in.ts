@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { errors, isAuthError } from '../lib/errors.js'
 import { networkOf } from '../lib/http/address-network.js'
-import { cookieValues, isCrossSite } from '../lib/http/cookie-header.js'
+import { cookieValues, isCrossSite, isForeignForm, type RequestOrigin } from '../lib/http/cookie-header.js'
 import { isLocalPath } from '../lib/http/local-path.js'
 import type { RenderedPage } from '../lib/http/page.js'
 import { checkOptions } from '../lib/options.js'
@@ -42,7 +42,7 @@ async function signInPlugin (app: FastifyInstance, options: SignInOptions): Prom
   await app.register(async (scope) => { await routes(scope, opened, requestsPerMinute) }, { prefix })
 }
 
-async function routes (scope: FastifyInstance, { flow, sessions, cookie, origin, secure, loginUrl }: OpenSignIn, requestsPerMinute: number): Promise<void> {
+async function routes (scope: FastifyInstance, { flow, sessions, cookie, origin, secure, loginUrl, home }: OpenSignIn, requestsPerMinute: number): Promise<void> {
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit: formBytes }, (_request, body, done) => { done(null, body) })
   await scope.register(rateLimit, {
@@ -54,7 +54,9 @@ async function routes (scope: FastifyInstance, { flow, sessions, cookie, origin,
   })
   scope.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer') // redirects as well
-    if (isForeign(request, origin)) throw new errors.DWA_CROSS_SITE()
+    // The session's cookie is SameSite=Lax: with it a form came from a page of ours, also where the browser says no more than the `Origin: null` of pages without a referrer.
+    const foreign = cookie.read(request.headers.cookie) === null ? isForeign(request, origin) : isForeignForm(sentBy(request), new Set([origin]))
+    if (foreign) throw new errors.DWA_CROSS_SITE()
   })
   /** `auth: false`: whoever comes here is known by state and cookie. The query holds code and state: it is not logged (security.md 52). */
   const route = { config: { auth: false, rateLimit: {} }, exposeHeadRoute: false, logSerializers: { req: bareRequest }, errorHandler: showFailure(loginUrl()) } as const
@@ -71,7 +73,7 @@ async function routes (scope: FastifyInstance, { flow, sessions, cookie, origin,
     reply.header('set-cookie', stringifySetCookie({ name, value: '', maxAge: 0, path: '/', httpOnly: true, sameSite: 'lax', secure }))
     const { session, returnTo } = await flow.finish({ query, cookies: cookieValues(request.headers.cookie, name), session: cookie.read(request.headers.cookie) }, noteOf(request))
     reply.header('set-cookie', cookie.set(session.id, session.seconds))
-    return await reply.redirect(returnTo ?? '/', 303)
+    return await reply.redirect(returnTo ?? home, 303)
   })
 
   scope.post('/out', route, async (request, reply) => {
@@ -99,8 +101,12 @@ function sendPage (reply: FastifyReply, { page, headers }: RenderedPage): Fastif
   return reply.headers(headers).send(page)
 }
 
-function isForeign ({ method, headers }: FastifyRequest, origin: string): boolean {
-  return isCrossSite({ method, origin: headers.origin, secFetchSite: [headers['sec-fetch-site'] ?? []].flat().at(0) }, new Set([origin]))
+function isForeign (request: FastifyRequest, origin: string): boolean {
+  return isCrossSite(sentBy(request), new Set([origin]))
+}
+
+function sentBy ({ method, headers }: FastifyRequest): RequestOrigin {
+  return { method, origin: headers.origin, secFetchSite: [headers['sec-fetch-site'] ?? []].flat().at(0) }
 }
 
 function prefersHtml ({ headers: { accept = '' } }: FastifyRequest): boolean {

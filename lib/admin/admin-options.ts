@@ -1,3 +1,5 @@
+import { errors } from '../errors.js'
+import { isLocalPath } from '../http/local-path.js'
 import { prefixSchema } from '../options.js'
 
 /** Options of the `admin` plugin. */
@@ -6,6 +8,8 @@ export interface AdminOptions {
   readonly prefix?: string
   /** Whether there is a console. Default true. */
   readonly console?: boolean
+  /** Where the console's "Sign in" leads people whom `access` does not know: a path on this site as browsers see it, or an https URL. Without it, `signIn` leads them there and back. */
+  readonly signInUrl?: string
   /** Requests that one address may send to the API in a minute, in one process. Default 600. */
   readonly requestsPerMinute?: number
   /** Streams and exports of the log that may be open at once, in one process. Default 500. */
@@ -20,8 +24,16 @@ export const adminOptionsSchema = {
   properties: {
     prefix: prefixSchema,
     console: { type: 'boolean' },
+    signInUrl: { type: 'string', maxLength: 2048 },
     requestsPerMinute: { type: 'integer', minimum: 1 },
     streams: { type: 'integer', minimum: 1, maximum: 10_000 },
     openapi: { type: 'string', minLength: 1 }
   }
 } as const
+
+/** @throws DWA_OPTIONS_INVALID for an address that is neither a path on this site nor an https URL */
+export function checkSignInUrl (url: string): void {
+  if (isLocalPath(url)) return
+  const { protocol = '', username = '', password = '' } = URL.canParse(url) ? new URL(url) : {}
+  if (protocol !== 'https:' || username !== '' || password !== '') throw new errors.DWA_OPTIONS_INVALID('admin.signInUrl', 'must be a path on this site, or an https URL without credentials')
+}

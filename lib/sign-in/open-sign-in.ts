@@ -21,6 +21,8 @@ export interface OpenSignIn {
   /** Paths, as browsers see them. */
   readonly logoutUrl: string
   readonly loginUrl: (returnTo?: string) => string
+  /** Where whoever comes back with nowhere to go is led. */
+  readonly home: string
   readonly close: () => Promise<void>
 }
 
@@ -53,6 +55,7 @@ export function openSignIn (options: SignInOptions & { readonly prefix: string }
     origin,
     secure,
     logoutUrl: `${base}/out`,
+    home: pathname,
     loginUrl: (returnTo) => returnTo === undefined || !isLocalPath(returnTo) ? base : `${base}?${new URLSearchParams({ returnTo })}`,
     close: async () => { await codeFlow.close() }
   }

@@ -35,9 +35,9 @@ export interface SignInOptions {
   readonly roles?: {
     /** The claim with a person's groups, a text or a list of texts: its name, or a path such as `realm_access.roles`. */
     readonly claim?: string
-    /** The roles of each group. Groups that are not in it give none. */
+    /** The roles of each group: `docuware`, `oauth_provider` and `system`. Groups that are not in it give none. */
     readonly map?: { readonly [group: string]: readonly string[] }
-    /** Says more roles of a person, by all the claims. What it throws refuses the sign-in. */
+    /** Says more roles of a person, by all the claims, the app's own among them. What it throws refuses the sign-in. */
     readonly of?: (claims: Claims) => readonly string[] | Promise<readonly string[]>
   }
   readonly session?: {
@@ -83,7 +83,7 @@ export const signInOptionsSchema = {
       dependencies: { claim: ['map'], map: ['claim'] },
       properties: {
         claim: claimName,
-        map: { type: 'object', additionalProperties: { type: 'array', items: { type: 'string', minLength: 1 } } },
+        map: { type: 'object', additionalProperties: { type: 'array', items: { type: 'string', enum: ['docuware', 'oauth_provider', 'system'] } } },
         of: { function: true }
       }
     },

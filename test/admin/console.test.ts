@@ -339,6 +339,20 @@ t.test('lists go on page by page, with the same filters', async (t) => {
   t.match((await look(app, '/validators?enabled=true&signatureType=secret')).text, /<option value="true" selected>Yes/)
 })
 
+t.test('people whom an app signs in itself are shown where', async (t) => {
+  const { uri } = await startTestMongo(t)
+  for (const [signInUrl, href] of [['/login?next=%2Fadmin', '/login?next=%2Fadmin'], ['https://login.example/?a=1&b=2', 'https://login.example/?a=1&#38;b=2']] as const) {
+    const app = await consoleApp(t, { uri, admin: { signInUrl } })
+    const nobody = await look(app, '/connections', { as: null })
+    t.match([nobody.status, nobody.headers['www-authenticate'], nobody.text], [401, 'Session', `<a class="button" href="${href}">Sign in</a>`])
+    t.notMatch((await look(app, '/connections', { as: 'system' })).text, href, 'who lacks a role is signed in')
+  }
+  t.notMatch((await look(await consoleApp(t, { uri }), '', { as: null })).text, '>Sign in<')
+  for (const signInUrl of ['login', '//evil.example', '/\\evil.example', 'http://login.example', 'javascript:alert(1)', 'https://a:b@login.example', 'https:', '']) {
+    await t.rejects(consoleApp(t, { uri, admin: { signInUrl } }), { code: 'DWA_OPTIONS_INVALID', message: 'admin.signInUrl: must be a path on this site, or an https URL without credentials' }, signInUrl)
+  }
+})
+
 t.test('a console can be left out; limits hold; a database that is away is said plainly', async (t) => {
   const { uri } = await startTestMongo(t)
   const without = await consoleApp(t, { uri, admin: { console: false } })

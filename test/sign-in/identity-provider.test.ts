@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { freePort } from '../../examples/demo/free-port.js'
 import docuwareAuth from '../../index.js'
 import { isAuthError } from '../../lib/errors.js'
+import { OAuth2CodeFlow } from '../../plugins/sign-in-code-flow.js'
 import type { SignInOptions } from '../../plugins/sign-in.js'
 import { signIn } from '../../plugins/sign-in.js'
 import { store } from '../../plugins/store.js'
@@ -86,6 +87,7 @@ t.test('security 51: where the app is reached by https, its cookies are __Host- 
   const [unbound, session] = [back.headers['set-cookie'] ?? []].flat()
   t.match(unbound, /^__Host-dwa_sign_in_[\w-]{16}=; Max-Age=0; /)
   t.match(session, /^__Host-dwa_session=[\w-]{43}; Max-Age=28800; Path=\/; HttpOnly; Secure; SameSite=Lax$/)
+  t.equal(back.headers.location, '/base', 'whoever had nowhere to go is led to the app, not to its neighbour')
   const cookie = String(session).split(';', 1).join()
   t.match((await app.inject({ url: '/me', headers: { cookie } })).json(), { id: 'ann', name: 'Ann' })
   t.equal((await app.inject({ url: '/me', headers: { cookie: cookie.replace('__Host-', '') } })).statusCode, 401)
@@ -93,6 +95,7 @@ t.test('security 51: where the app is reached by https, its cookies are __Host- 
   t.equal(app.signIn.logoutUrl, '/base/sign-in/out')
 
   const { app: plain } = await stubApp(t)
+  t.equal((await comeBack(plain)).headers.location, '/')
   t.match((await begin(plain)).started.headers['set-cookie'], /^dwa_sign_in_[\w-]{16}=[\w-]{43}; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax$/)
 })
 
@@ -243,6 +246,7 @@ t.test('options that do not do are refused when the plugin is registered', async
     [{ ...client, issuer, clientSecret: 'ä' }, /^signIn\.clientSecret: must match pattern/],
     [{ ...client, issuer, parameters: { state: 'mine' } }, /^signIn\.parameters/],
     [{ ...client, issuer, roles: { claim: 'groups' } }, /^signIn\.roles/],
+    [{ ...client, issuer, roles: { claim: 'groups', map: { 'dw-admins': ['system', 'docuwear'] } } }, /^signIn\.roles\.map\.dw-admins\[1\]: must be one of \["docuware","oauth_provider","system"\]$/],
     [{ ...client, issuer, roles: { of: 'me' } }, /^signIn\.roles\.of: must be a function/],
     [{ ...client, issuer, session: { idle: 1 } }, /^signIn\.session\.idle: must be >= 60/],
     [{ ...client, issuer, prefix: '' }, /^signIn\.prefix/],
@@ -266,4 +270,14 @@ t.test('once, after the store, and by the umbrella', async (t) => {
   t.ok(isAuthError(await failureOf(Promise.resolve(app.register(signIn, options))), 'DWA_PLUGIN_ALREADY_REGISTERED'))
   t.equal(app.signIn.loginUrl(), '/console/sign-in')
   t.match(await failureOf(Promise.resolve(Fastify().register(signIn, options))), { message: /fastify-docuware-auth\/store/ })
+})
+
+t.test('an authorization request that cannot be made is an error, and leads nowhere', async (t) => {
+  const parameters = { get prompt (): string { throw new Error('the inside of it') } }
+  const flow = new OAuth2CodeFlow({ ...client, scopes: [], parameters, redirectUri: 'https://app.example/sign-in/callback' })
+  t.teardown(() => flow.close())
+  const endpoints = { issuer: null, authorization: 'https://id.example/authorize', token: 'https://id.example/token', userinfo: 'https://id.example/userinfo', namesIssuer: false, clientAuthentication: 'basic' } as const
+  const failure = await failureOf(flow.begin(endpoints))
+  t.match(failure, { code: 'DWA_SIGN_IN_PROVIDER', message: /could not be made/ })
+  t.notMatch(String(failure), 'inside')
 })
