@@ -8,6 +8,7 @@ import { Exchange } from './exchange.js'
 import { httpDialect, httpErrors } from './http-dialect.js'
 import { readAnswer, readBytes } from './json-answer.js'
 import { StreamedBody, wholeBody, type BodySource, type RequestBody } from './request-body.js'
+import { responseHeaders, type ResponseHeaders } from './response-headers.js'
 import { isIdempotent } from './retry-policy.js'
 import type { Strategy } from './strategy.js'
 import { lowerCase, noHeaders, strategyCredentials } from './strategy-credentials.js'
@@ -61,8 +62,8 @@ export interface ConnectorRequestOptions {
 
 export interface ConnectorResponse {
   readonly status: number
-  /** With names in lower case. */
-  readonly headers: Readonly<Record<string, string>>
+  /** With names in lower case; `set-cookie` is a list. */
+  readonly headers: ResponseHeaders
   readonly data: unknown
 }
 
@@ -170,9 +171,7 @@ export function findUrlProblem (text: string, allowInsecure: boolean, allowQuery
 }
 
 function withHead ({ status, headers }: Response, data: unknown): ConnectorResponse {
-  const plain: Record<string, string> = {}
-  for (const [name, value] of headers) plain[name] = value // Object.fromEntries takes three times as long
-  return { status, headers: plain, data }
+  return { status, headers: responseHeaders(headers), data }
 }
 
 interface Content { readonly source: BodySource | null, readonly body: RequestBody | null }

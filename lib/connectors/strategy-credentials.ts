@@ -1,7 +1,8 @@
-import type { AnswerHead, Credentials, ReadyRequest } from './credentials.js'
+import type { Credentials, ReadyRequest } from './credentials.js'
 import type { Call } from './exchange.js'
 import { httpErrors } from './http-dialect.js'
 import { StreamedBody, wholeBody, type BodySource, type RequestBody } from './request-body.js'
+import { responseHeaders } from './response-headers.js'
 import type { ConnectorRequest, Strategy } from './strategy.js'
 import type { Target } from './target.js'
 
@@ -41,9 +42,9 @@ export function strategyCredentials (strategy: Strategy, target: Target): Creden
       const applied = strategy.apply({ method: call.method, path: call.path, url, headers, json: call.json, body: call.source })
       return applied instanceof Promise ? applied.then((one) => make(call, asked, one, sent)) : make(call, asked, applied, sent)
     },
-    async renew ({ request }, head) {
+    async renew ({ request }, { status, headers }) {
       if (strategy.onUnauthorized === undefined || request === null) return null
-      return await strategy.onUnauthorized(plain(head), request) === false ? null : { request: null }
+      return await strategy.onUnauthorized({ status, headers: responseHeaders(headers) }, request) === false ? null : { request: null }
     },
     rejected ({ request }) {
       if (request !== null) strategy.onRejected?.(request)
@@ -97,8 +98,4 @@ function decoded (segment: string): string {
   } catch {
     return segment // percent signs that encode nothing
   }
-}
-
-function plain ({ status, headers }: AnswerHead): { readonly status: number, readonly headers: Readonly<Record<string, string>> } {
-  return { status, headers: Object.fromEntries(headers) }
 }

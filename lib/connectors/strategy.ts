@@ -1,4 +1,5 @@
 import type { BodySource } from './request-body.js'
+import type { ResponseHeaders } from './response-headers.js'
 
 /** A request on its way out, as a strategy sees it. Strategies answer a changed copy. */
 export interface ConnectorRequest {
@@ -15,8 +16,8 @@ export interface ConnectorRequest {
   readonly body: BodySource | null
 }
 
-/** The start of an answer, with header names in lower case. */
-export interface UnauthorizedResponse { readonly status: number, readonly headers: Readonly<Record<string, string>> }
+/** The start of an answer. */
+export interface UnauthorizedResponse { readonly status: number, readonly headers: ResponseHeaders }
 
 /** How requests are authenticated. An app can write its own. */
 export interface Strategy {

@@ -253,16 +253,16 @@ t.test('a 401 is told to the strategy, and the request is sent once more unless 
     ['no such function', undefined, 1, { code: 'DWA_CONNECTOR_HTTP', status: 401 }]
   ]
   for (const [name, outcome, calls, error] of outcomes) {
-    const onUnauthorized: Strategy['onUnauthorized'] = outcome === undefined ? undefined : (response, request) => { token++; told.push([response.status, response.headers['www-authenticate'], request.headers['authorization']]); return outcome(response, request) }
+    const onUnauthorized: Strategy['onUnauthorized'] = outcome === undefined ? undefined : (response, request) => { token++; told.push([response.status, response.headers['www-authenticate'], response.headers['set-cookie'], request.headers['authorization']]); return outcome(response, request) }
     const auth: Strategy = { name: 'own', apply: (request) => withHeaders(request, { authorization: `Custom ${token}` }), ...(onUnauthorized === undefined ? {} : { onUnauthorized }) }
     const { connector, waits } = testConnector(api.url, { auth, retries: 0 })
     api.requests.length = told.length = token = 0
-    api.answers = [json(401, {}, { 'WWW-Authenticate': 'Custom' })]
+    api.answers = [(_request, response) => { response.writeHead(401, ['WWW-Authenticate', 'Custom', 'Set-Cookie', 'a=1', 'Set-Cookie', 'b=2']).end() }]
     const result = await rejection(connector.post('/', { json: { a: 1 } }))
     if (error === null) t.equal(result, null, name)
     else t.match(result, error, name)
     t.strictSame(api.requests.map(({ headers, body }) => [headers.authorization, body.toString()]), [['Custom 0', '{"a":1}'], ['Custom 1', '{"a":1}']].slice(0, calls), name)
-    t.strictSame(told, outcome === undefined ? [] : [[401, 'Custom', 'Custom 0']], name)
+    t.strictSame(told, outcome === undefined ? [] : [[401, 'Custom', ['a=1', 'b=2'], 'Custom 0']], name)
     t.strictSame(waits, [], 'at once, and whether or not requests are repeated')
   }
 })

@@ -54,7 +54,14 @@ t.test('an answer has its status, its headers in lower case, and its data by med
     t.strictSame([response.status, response.data], [status, data], name)
   }
   api.answers.push(json(200, {}, { 'X-Total': '7' }))
-  t.match((await connector.get('/')).headers, { 'x-total': '7', 'content-type': 'application/json' })
+  const { headers } = await connector.get('/')
+  t.strictSame([headers['x-total'], headers['content-type'], 'set-cookie' in headers], ['7', 'application/json', false])
+  const repeated: Answer = (_request, response) => { response.writeHead(200, ['Set-Cookie', 'a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT', 'X-List', 'one', 'X-List', 'two', 'set-cookie', 'b=2']).end() }
+  for (const options of [{}, { as: 'bytes' }] as const) {
+    api.answers.push(repeated)
+    const { headers } = await connector.get('/', options)
+    t.strictSame([headers['x-list'], headers['set-cookie']], ['one, two', ['a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT', 'b=2']], 'headers that are there twice; cookies cannot be joined')
+  }
 
   for (const [name, answer, bytes] of [['bytes', raw(200, 'application/json', Buffer.from([0, 255, 10])), [0, 255, 10]], ['no bytes', raw(204, '', ''), []]] as const) {
     api.answers.push(answer)

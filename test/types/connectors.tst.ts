@@ -23,6 +23,8 @@ describe('createConnector', () => {
     expect(api).type.toBe<Connector>()
     expect(api.request('POST', '/orders', { json: {} })).type.toBe<Promise<ConnectorResponse>>()
     expect(api.get('/orders')).type.toBe<Promise<ConnectorResponse>>()
+    expect<ConnectorResponse['headers']['etag']>().type.toBe<string | undefined>()
+    expect<ConnectorResponse['headers']['set-cookie']>().type.toBe<string[] | undefined>()
     expect<ConnectorResponse['data']>().type.toBe<unknown>()
   })
 
