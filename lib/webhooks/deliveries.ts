@@ -32,7 +32,7 @@ const renewalMs = 10_000
 const longestTurnMs = 15 * 60_000
 
 export interface DeliveriesOptions {
-  readonly documents: DocumentCollection<DeliveryDocument>
+  readonly documents: Pick<DocumentCollection<DeliveryDocument>, 'run'>
   /** The database's time. */
   readonly clock: Clock
   readonly randomBytes: (size: number) => Buffer
@@ -81,30 +81,42 @@ export class Deliveries {
       await documents.run(async (deliveries) => await deliveries.deleteOne({ _id, owner, done: false }))
       return true
     }
+    let over = false
+    const stop = (): void => {
+      over = true
+      cancel()
+    }
+    const renew = async (until: number): Promise<void> => {
+      if (await this.#attempt(prolong(until, false)) || over) return // a renewal may come after the end
+      stop()
+      this.#lost()
+    }
     const cancel = every(clock, renewalMs, () => {
       const now = clock.now()
       if (now - since > longestTurnMs) cancel()
-      else this.#attempt(prolong(now + turnMs, false)).catch(() => {}) // it never rejects
+      else renew(now + turnMs).catch(() => {}) // it never rejects
     })
-    let ended = false
     return {
       end: async (handled) => {
-        if (ended) return
-        ended = true
-        cancel()
-        await this.#attempt(handled ? prolong(clock.now() + rememberMs, true) : release)
+        if (over) return
+        stop()
+        if (!await this.#attempt(handled ? prolong(clock.now() + rememberMs, true) : release)) this.#lost()
       },
       lapse: () => { cancel() }
     }
   }
 
-  /** What cannot be written down now ends by itself: the delivery may then be handled once more. */
-  async #attempt (write: () => Promise<boolean>): Promise<void> {
-    const { logger } = this.#options
+  #lost (): void {
+    this.#options.logger.warn({}, 'a webhook delivery took so long that it was given to somebody else')
+  }
+
+  /** Whether it is still this turn. What cannot be written down now ends by itself: the delivery may then be handled once more. */
+  async #attempt (write: () => Promise<boolean>): Promise<boolean> {
     try {
-      if (!await write()) logger.warn({}, 'a webhook delivery took so long that it was given to somebody else')
+      return await write()
     } catch (error) {
-      logger.warn({ reason: reasonOf(error) }, 'what became of a webhook delivery could not be stored')
+      this.#options.logger.warn({ reason: reasonOf(error) }, 'what became of a webhook delivery could not be stored')
+      return true
     }
   }
 }

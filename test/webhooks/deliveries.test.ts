@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { request as send, ServerResponse, type IncomingMessage } from 'node:http'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
+import type { Clock } from '../../lib/clock.js'
 import { Deliveries, deliveryIndexes, type DeliveryDocument } from '../../lib/webhooks/deliveries.js'
 import { ManualClock } from '../manual-clock.js'
 import { startProxy } from '../mongo-proxy.js'
@@ -293,6 +294,64 @@ t.test('a process that dies in the middle blocks a delivery for half a minute; a
   await third.end(false)
   await third.end(true)
   t.equal(await documents.run(async (collection) => await collection.countDocuments({})), 0)
+})
+
+t.test('a handler that outlives its turn while another process takes the delivery changes nothing of that one\'s, and says so once', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const { app, lines } = await storeApp(t, { uri })
+  const documents = app.store.documents<DeliveryDocument>('webhook_deliveries', deliveryIndexes)
+  await app.ready()
+  const clock = new ManualClock()
+  const timers = new Set<() => void>()
+  const stuck: Clock = { now: () => clock.now(), after: (_ms, run) => { timers.add(run); return () => { timers.delete(run) } } } // its timers come late
+  const runTimers = (): void => { for (const run of [...timers]) { timers.delete(run); run() } }
+  const take = async (of: Clock, taken: Pick<typeof documents, 'run'> = documents) => {
+    const turn = await new Deliveries({ documents: taken, clock: of, randomBytes, logger: app.log }).take({ source: 'shop', secretId: 'secret', id: 'a' }, 100_000)
+    if (typeof turn === 'string') throw new Error(turn)
+    return turn
+  }
+  const kept = async (): Promise<DeliveryDocument | null> => await documents.run(async (collection) => await collection.findOne({}))
+  const given = 'a webhook delivery took so long that it was given to somebody else'
+
+  for (const [handled, notices] of [[true, true], [false, true], [true, false], [false, false]] as const) {
+    lines.length = 0
+    const slow = await take(stuck)
+    clock.advance(30_000)
+    const other = await take(clock)
+    const turn = await kept()
+    t.strictSame([turn?.done, turn?.expiresAt], [false, new Date(clock.now() + 30_000)])
+    if (notices) {
+      runTimers()
+      await eventually('the slow one has noticed', () => lines.length > 0)
+      t.equal(timers.size, 0, 'and prolongs it no more')
+      t.strictSame(await kept(), turn)
+    }
+    await slow.end(handled)
+    t.strictSame(await kept(), turn, `though its handler has ${handled ? 'ended' : 'failed'}`)
+    clock.advance(10_000)
+    await eventually('the other one prolongs its turn', async () => (await kept())?.expiresAt.getTime() === clock.now() + 30_000)
+    t.equal((await kept())?.owner, turn?.owner)
+    await other.end(true)
+    t.strictSame(await kept(), { ...turn, done: true, expiresAt: new Date(clock.now() + 100_000) })
+    t.strictSame(lines.map(({ message }) => message), handled || notices ? [given] : [])
+    clock.advance(100_000)
+  }
+
+  lines.length = 0
+  const held: Array<() => Promise<unknown>> = []
+  let holds = false
+  const turn = await take(stuck, {
+    run: async (operation) => await (holds ? new Promise((resolve, reject) => { held.push(async () => { await documents.run(operation).then(resolve, reject) }) }) : documents.run(operation))
+  })
+  holds = true
+  runTimers()
+  holds = false
+  await turn.end(true)
+  t.equal(held.length, 1)
+  for (const renewal of held) await renewal()
+  await new Promise((resolve) => { setImmediate(resolve) })
+  t.match(await kept(), { done: true, expiresAt: new Date(clock.now() + 100_000) }, 'a renewal that comes after the end changes nothing')
+  t.strictSame(lines, [], 'nor is that anybody else\'s turn')
 })
 
 t.test('54. without the database a delivery is 503, and a handled one that cannot be written down is said to the operator', async (t) => {
