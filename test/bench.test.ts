@@ -10,7 +10,7 @@ import { runWebhooks } from '../bench/webhooks/run.js'
 const root = new URL('../', import.meta.url)
 
 t.test('the auth benchmark starts each kind of server and yields figures', async (t) => {
-  const wanted = ['hot-HS256', 'new-RS256', 'boot', 'memory']
+  const wanted = ['hot-HS256', 'new-RS256', 'boot', 'hook', 'memory']
   const results = await measureAuth({
     rounds: 1,
     seconds: 0.5,
@@ -29,6 +29,7 @@ t.test('the auth benchmark starts each kind of server and yields figures', async
     for (const goal of goals) t.equal(goal.reached, goal.share.median >= goal.least && goal.share.median <= (goal.most ?? Infinity))
   }
   t.same(results.memory.map(({ tokens }) => tokens), [0, 200, 400])
+  t.strictSame(results.hook.map(({ microseconds }) => microseconds.median > 0), [true, true, true, true])
   t.ok(results.memory.every(({ heap, rss }) => heap > 0 && rss > heap))
   t.strictSame(results.boot.map(({ whole, imports }) => whole.median > imports.median && imports.median > 0), [true, true, true])
 

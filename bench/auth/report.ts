@@ -1,4 +1,5 @@
 import type { BootTimes } from './boot.js'
+import { shareLeft, type HookTime } from './hook.js'
 import type { MemoryCheckpoint } from './memory.js'
 import type { Results } from './results.js'
 import type { Spread } from './spread.js'
@@ -14,11 +15,12 @@ export function withReport (text: string, report: string, benchmark = 'auth'): s
 }
 
 /** The results as Markdown. */
-export function toMarkdown ({ rows, memory, boot, circumstances }: Results): string {
+export function toMarkdown ({ rows, hook, memory, boot, circumstances }: Results): string {
   const { date, node, packages, cores, processor, memoryGiB, rounds, seconds } = circumstances
   return [
     `${date}, Node ${node}, ${cores} cores (${processor}), ${memoryGiB} GiB; ${rounds} rounds of ${seconds} s. ${Object.entries(packages).map(([name, version]) => `${name} ${version}`).join(', ')}.`,
     ...rows.length === 0 ? [] : [throughputTable(rows)],
+    ...hook.length === 0 ? [] : [hookTable(hook, rows)],
     ...memory.length === 0 ? [] : [memoryTable(memory)],
     ...boot.length === 0 ? [] : [bootTable(boot)]
   ].join('\n\n') + '\n'
@@ -40,6 +42,13 @@ function throughputTable (rows: readonly Row[]): string {
 export function toGoalText ({ against, least, most, share, reached }: GoalResult): string {
   const wanted = most === undefined ? `≥ ${least}` : `${least} – ${most}`
   return `${reached ? 'pass' : 'miss'}: ${share.median.toFixed(3)} of ${against}, goal ${wanted}`
+}
+
+/** With the requests a second that it leaves, by the CPU time that bare Fastify took in this run. */
+function hookTable (hook: readonly HookTime[], rows: readonly Row[]): string {
+  const bare = rows.filter(({ contestant }) => contestant === 'bare Fastify').map(({ cpuMicroseconds }) => cpuMicroseconds)
+  const lines = hook.map((time) => cells([time.title, ofSpread(time.microseconds, 2), bare.length === 0 ? '' : shareLeft(bare, time).toFixed(3)]))
+  return [cells(['the hook, called by itself', 'CPU, µs/call (least – greatest)', 'requests/s it leaves of bare Fastify']), cells(['---', '---:', '---:']), ...lines].join('\n')
 }
 
 function memoryTable (checkpoints: readonly MemoryCheckpoint[]): string {

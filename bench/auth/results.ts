@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import type { BootTimes } from './boot.js'
+import type { HookTime } from './hook.js'
 import type { MemoryCheckpoint } from './memory.js'
 import type { Row } from './throughput.js'
 
 /** Everything one run found out. Parts that were not asked for are empty. */
 export interface Results {
   readonly rows: readonly Row[]
+  readonly hook: readonly HookTime[]
   readonly memory: readonly MemoryCheckpoint[]
   readonly boot: readonly BootTimes[]
   readonly circumstances: Circumstances

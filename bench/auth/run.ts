@@ -4,6 +4,7 @@ import { measureBoot } from './boot.js'
 import { drawChart } from './chart.js'
 import { comparisons } from './comparisons.js'
 import { Credentials } from './credentials.js'
+import { measureHook } from './hook.js'
 import { measureMemory } from './memory.js'
 import { figure, Program } from './program.js'
 import { toMarkdown, withReport } from './report.js'
@@ -14,7 +15,7 @@ export interface AuthBenchmark {
   readonly rounds: number
   /** Of one measurement. */
   readonly seconds: number
-  /** Whether a part is run: the name of a comparison, `memory` or `boot`. */
+  /** Whether a part is run: the name of a comparison, `hook`, `memory` or `boot`. */
   readonly wants: (part: string) => boolean
   /** Validators in the larger database. */
   readonly validators: number
@@ -64,9 +65,11 @@ export async function measureAuth ({ rounds, seconds, wants, validators, distinc
     }
     if (wants('boot')) progress('boot')
     const boot = wants('boot') ? await measureBoot(uri('boot'), rounds) : []
+    if (wants('hook')) progress('hook')
+    const hook = wants('hook') ? await measureHook(uri('one'), { rounds, calls: Math.ceil(100_000 * Math.min(1, seconds)), distinct }) : []
     if (wants('memory')) progress('memory')
     const memory = wants('memory') ? await measureMemory(uri('one'), memoryCheckpoints) : []
-    return { rows, memory, boot, circumstances: readCircumstances(root, rounds, seconds) }
+    return { rows, hook, memory, boot, circumstances: readCircumstances(root, rounds, seconds) }
   } finally {
     await mongo.stop()
   }
