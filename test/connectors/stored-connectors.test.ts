@@ -1,10 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
-import docuwareAuth, { connectors, store, type ConnectorsOptions } from '../../index.js'
+import docuwareAuth, { connectors, store, type ConnectorsOptions, type DocuwareOptions } from '../../index.js'
+import type { Clock } from '../../lib/clock.js'
 import type { AuthInput, ConnectorInput } from '../../lib/connectors/connector-schema.js'
 import { startDocuWare, type DocuWare } from '../../testing/index.js'
-import { masterKey } from '../app.js'
+import { clockAt, masterKey } from '../app.js'
 import { cookieOf, publicUrl, rolesOf } from '../docuware/caller.js'
 import { searchAtEnd } from '../docuware/docuware-app.js'
 import { startProxy } from '../mongo-proxy.js'
@@ -17,13 +18,14 @@ const redirectUri = `${publicUrl}/connectors/oauth/callback`
 
 interface ConnectorsApp { readonly app: FastifyInstance, readonly uri: string, readonly lines: string[] }
 
-async function connectorsApp (t: Test, options: ConnectorsOptions = {}, given: { uri?: string, database?: string, dw?: DocuWare } = {}): Promise<ConnectorsApp> {
+async function connectorsApp (t: Test, options: ConnectorsOptions = {}, given: { uri?: string, database?: string, dw?: DocuWare, clock?: Clock, docuware?: DocuwareOptions } = {}): Promise<ConnectorsApp> {
   const uri = given.uri ?? (await startTestMongo(t)).uri
   const lines: string[] = []
   if (given.dw !== undefined) searchAtEnd(t, given.dw, given.database ?? uri, lines)
   const app = Fastify({ logger: { level: 'trace', stream: { write (line: string) { lines.push(line) } } } })
   t.teardown(() => app.close())
-  await app.register(docuwareAuth, { store: { uri, secretKeys: [masterKey], access: rolesOf }, publicUrl, connectors: { allowInsecure: true, ...options } })
+  const { clock, docuware } = given
+  await app.register(docuwareAuth, { store: { uri, secretKeys: [masterKey], access: rolesOf, ...(clock === undefined ? {} : { clock }) }, publicUrl, connectors: { allowInsecure: true, ...options }, ...(docuware === undefined ? {} : { docuware }) })
   return { app, uri, lines }
 }
 
@@ -52,7 +54,7 @@ async function authorize (app: FastifyInstance, dw: DocuWare, name: string, head
 
 const tokenCalls = (dw: DocuWare): number => Object.entries(dw.counters()).filter(([name]) => name.startsWith('POST /connect/token')).reduce((sum, [, count]) => sum + count, 0)
 
-t.test('each strategy can be stored, and is used like a declared one; its secrets are encrypted and shown to nobody', async (t) => {
+t.test('practice: secrets encrypted at rest, secret fields write-only in every API answer; each strategy can be stored, and is used like a declared one', async (t) => {
   const api = await startApi(t)
   const { app, lines } = await connectorsApp(t)
   const secrets = ['key-0123456789', 'secret-0123456789', 'token-0123456789', 'password-0123456789', 'hmac-key-0123456789', 'hmac-secret-0123456789', 'jwt-secret-0123456789', 'manager-0123456789']
@@ -64,9 +66,11 @@ t.test('each strategy can be stored, and is used like a declared one; its secret
     [{ type: 'jwtAssertion', issuer: 'me', secret: 'jwt-secret-0123456789' }, 'authorization', /^Bearer eyJ/],
     [{ type: 'storeHeaders', storeId: '42', apiKey: 'manager-0123456789' }, 'x-manager-token', /^manager-0123456789$/]
   ]
+  const created: unknown[] = []
   for (const [auth, header, expected] of stored) {
-    const created = await app.connectors.create({ name: auth.type, baseUrl: `${api.url}/v1`, auth, headers: { 'X-App': 'test' } }, { actor: { type: 'user', id: 'u1' } })
-    t.match(created, { name: auth.type, version: 1, auth: { type: auth.type }, hasCredentials: true, status: null })
+    const view = await app.connectors.create({ name: auth.type, baseUrl: `${api.url}/v1`, auth, headers: { 'X-App': 'test' } }, { actor: { type: 'user', id: 'u1' } })
+    created.push(view)
+    t.match(view, { name: auth.type, version: 1, auth: { type: auth.type }, hasCredentials: true, status: null })
     const use = app.connectors.use(auth.type)
     t.match(await use.get('/orders'), { status: 200, data: { ok: true } })
     t.match(api.requests.at(-1), { url: '/v1/orders', headers: { 'x-app': 'test', [header]: expected } }, auth.type)
@@ -80,7 +84,7 @@ t.test('each strategy can be stored, and is used like a declared one; its secret
   t.match(entries.at(0), { event: 'connector.secrets_read', level: 'warning', actor: { type: 'user', id: 'u1' }, target: { type: 'connector', name: 'apiKey' } })
   t.equal(entries.filter(({ event }) => event === 'connector.created').length, stored.length)
   const documents = JSON.stringify(await app.store.connection.collection('dwa_connectors').find().toArray())
-  const shown = JSON.stringify([await app.connectors.list(), entries, lines])
+  const shown = JSON.stringify([created, await app.connectors.list(), await app.connectors.page(100), await Promise.all(stored.map(async ([{ type }]) => [await app.connectors.get(type), await app.connectors.update(type, { retries: 1 })])), entries, lines])
   for (const secret of secrets) t.notOk(documents.includes(secret) || shown.includes(secret), `${secret} is nowhere in plain text`)
 })
 
@@ -136,6 +140,42 @@ t.test('security 55: whoever changes a host gets no secret sent there', async (t
   await t.rejects(app.connectors.update('shop', { auth: { type: 'bearer', header: 'x' } }), { code: 'DWA_CONNECTOR_INVALID' })
   await app.connectors.update('shop', { auth: { type: 'jwtAssertion', issuer: 'me', secret: 'jwt-secret' } })
   t.match(await app.connectors.update('shop', { baseUrl: other.url, auth: { audience: 'them' } }), { hasCredentials: false, auth: { type: 'jwtAssertion', issuer: 'me', audience: 'them' } })
+})
+
+t.test('security 55: another address of an authorization server clears the client secret and the tokens, unless the change has the secret', async (t) => {
+  const api = await startApi(t)
+  const { app } = await connectorsApp(t)
+  const client = { type: 'oauth2' as const, clientId: 'c', authorizationUrl: `${api.url}/authorize`, tokenUrl: `${api.url}/token`, revocationUrl: `${api.url}/revoke` }
+  const stateOf = async (): Promise<unknown[]> => {
+    const { status, hasCredentials, hasAccessToken, hasRefreshToken } = await app.connectors.get('shop') ?? {}
+    return [status, hasCredentials, hasAccessToken, hasRefreshToken]
+  }
+  for (const change of [{ baseUrl: `${api.url}/v2` }, { auth: { authorizationUrl: `${api.url}/other` } }, { auth: { tokenUrl: `${api.url}/other` } }, { auth: { revocationUrl: `${api.url}/other` } }, { auth: { revocationUrl: null } }]) {
+    for (const supplied of [false, true]) {
+      await app.connectors.create({ name: 'shop', baseUrl: api.url, auth: { ...client, clientSecret: 'the-old-secret' } })
+      const state = new URL(await app.connectors.authorizationUrl('shop', { unbound: true })).searchParams.get('state') ?? ''
+      api.answers = [json(200, { access_token: 'token-1', refresh_token: 'refresh-1' })]
+      t.equal((await app.inject({ url: `/connectors/oauth/callback?code=c&state=${state}` })).statusCode, 200)
+      t.strictSame(await stateOf(), ['authorized', true, true, true])
+      const { auth, ...plain } = { auth: {}, ...change }
+      await app.connectors.update('shop', { ...plain, auth: { ...auth, ...(supplied ? { clientSecret: 'the-new-secret' } : {}) } })
+      t.strictSame(await stateOf(), ['draft', supplied, false, false], `${JSON.stringify(change)}${supplied ? ', with the secret' : ''}`)
+      t.strictSame(await app.connectors.secrets('shop'), supplied ? { clientSecret: 'the-new-secret' } : {})
+      await app.connectors.remove('shop')
+    }
+  }
+})
+
+t.test('each change of a stored connector is one entry, by whoever made it', async (t) => {
+  const { app } = await connectorsApp(t)
+  const by = (id: string) => ({ actor: { type: 'user', id } })
+  await app.connectors.create({ name: 'shop', baseUrl: 'https://shop.example', auth: { type: 'bearer', token: 'the-token' } }, by('u1'))
+  await app.connectors.update('shop', { name: 'store', auth: { token: 'another-token' } }, by('u2'))
+  await app.connectors.secrets('store', by('u3'))
+  await app.connectors.remove('store', by('u4'))
+  const entries = (await app.auditLog.find({ event: 'connector.*' })).reverse()
+  t.strictSame(entries.map(({ event, target, actor }) => [event, target?.name, actor?.id]), [['connector.created', 'shop', 'u1'], ['connector.updated', 'store', 'u2'], ['connector.secrets_read', 'store', 'u3'], ['connector.deleted', 'store', 'u4']])
+  t.notMatch(JSON.stringify(entries), /(the|another)-token/)
 })
 
 t.test('a change, a rename and a removal are known to every process within a second', async (t) => {
@@ -223,6 +263,50 @@ t.test('who is not of the role `system` begins nothing, and a callback that is w
   const home = new URL(String(page.headers.location)).searchParams.get('state') ?? ''
   t.match(await back(`error=access_denied&state=${home}`, cookieOf(page)), { statusCode: 303, headers: { location: '/done?x=1&error=access_denied' } })
   t.match(await app.inject({ method: 'POST', url: '/connectors/dw/authorize', headers: asSystem, payload: { returnTo: '//evil.example' } }), { statusCode: 400 })
+})
+
+t.test('practice: state required, bound, single use: in its browser, within ten minutes, for connectors alone, and then to a path on this site', async (t) => {
+  let now = Date.now()
+  const dw = await simulator(t, { redirectUris: [redirectUri, `${publicUrl}/docuware/oauth/callback`], lifetimes: { code: 3600 } })
+  const { app } = await connectorsApp(t, {}, { dw, clock: clockAt(() => now), docuware: { allowInsecure: true } })
+  await app.connectors.create({ name: 'dw', baseUrl: dw.platformUrl, auth: clientOf(dw) })
+  const begin = async (returnTo: string): Promise<{ query: URLSearchParams, cookie: string }> => {
+    const started = await app.inject({ method: 'POST', url: '/connectors/dw/authorize', headers: asSystem, payload: { returnTo } })
+    return { query: new URL(await dw.signIn(String(started.headers.location))).searchParams, cookie: cookieOf(started) }
+  }
+  const back = async (query: URLSearchParams, cookie: string, path = '/connectors'): Promise<Array<number | string | undefined>> => {
+    const { statusCode, headers: { location }, body } = await app.inject({ url: `${path}/oauth/callback?${query.toString()}`, headers: { cookie, accept: 'text/html' } })
+    return [statusCode, location, /<p>(.*)<\/p>/.exec(body)?.[1]]
+  }
+  const invalid = [400, undefined, 'Invalid session']
+  const [good, late, other] = [await begin('/done?x=1'), await begin('/done'), await begin('/done')]
+  t.strictSame(await back(good.query, other.cookie), invalid, 'another browser')
+  t.strictSame(await back(good.query, good.cookie), invalid, 'which has used it up')
+  const again = await begin('/done?x=1')
+  t.strictSame(await back(again.query, again.cookie), [303, '/done?x=1', undefined])
+  t.strictSame(await back(again.query, again.cookie), invalid, 'a second time')
+
+  const { id } = await app.docuware.connections.create({ name: 'acme', platformUrl: dw.platformUrl, clientId: dw.clientId, clientSecret: dw.clientSecret ?? '' })
+  const foreign = new URL(await dw.signIn(await app.docuware.authorizationUrl(id, { unbound: true }))).searchParams
+  t.strictSame(await back(foreign, ''), invalid, 'one of a DocuWare connection')
+  t.strictSame(await back(foreign, '', '/docuware'), [200, undefined, 'You can close this window.'], 'where it still counts')
+  now += 600_000
+  t.strictSame(await back(late.query, late.cookie), invalid, 'ten minutes later')
+})
+
+t.test('practice: rate limits: 429 with Retry-After on the start and the callback, sixty requests a minute from one address', async (t) => {
+  const { app } = await connectorsApp(t)
+  for (const [method, url, status] of [['GET', '/connectors/oauth/callback?code=x&state=y', 400], ['GET', '/connectors/nobody/authorize', 404], ['POST', '/connectors/nobody/authorize', 404]] as const) {
+    const send = async (remoteAddress: string): Promise<[number, boolean]> => {
+      const { statusCode, headers } = await app.inject({ method, url, headers: asSystem, remoteAddress })
+      return [statusCode, /^([1-9]|[1-5]\d|60)$/.test(String(headers['retry-after']))]
+    }
+    for (let sent = 0; sent < 60; sent++) t.strictSame(await send('192.0.2.1'), [status, false])
+    t.strictSame([await send('192.0.2.1'), await send('192.0.2.2')], [[429, true], [status, false]], `${method} ${url}`)
+  }
+  const { app: strict } = await connectorsApp(t, { requestsPerMinute: 1 })
+  const statuses = [await strict.inject('/connectors/oauth/callback'), await strict.inject('/connectors/oauth/callback')].map(({ statusCode }) => statusCode)
+  t.strictSame(statuses, [400, 429], 'or as many as are configured')
 })
 
 t.test('connectors declared in code: strategies as they are made, settings as stored ones have them', async (t) => {
