@@ -74,7 +74,7 @@ export class TokenRefresh<One extends Grant> {
     if (ready !== null) return ready
     const key = `${known.id}/${refused ?? ''}` // what is good enough for the one may have been refused to the other
     let flight = this.#flights.get(key)
-    if (flight === undefined) this.#flights.set(key, flight = this.#renew(known, refused).finally(() => { this.#flights.delete(key) }))
+    if (flight === undefined) this.#flights.set(key, flight = this.#replace(known, refused).finally(() => { this.#flights.delete(key) }))
     try {
       return await flight
     } catch (error) {
@@ -112,6 +112,12 @@ export class TokenRefresh<One extends Grant> {
     this.#closed = true
     const timeUp = new Promise<void>((resolve) => { this.#options.clock.after(this.leaseTime, resolve) })
     await Promise.race([timeUp, Promise.allSettled(this.#flights.values())])
+  }
+
+  async #replace (known: One, refused: string | null): Promise<BearerOf<One>> {
+    const bearer = await this.#renew(known, refused)
+    if (refused !== null) this.#options.grants.forget(known.id) // what is remembered may be what was refused: another process may have renewed it just now
+    return bearer
   }
 
   async #renew (known: One, refused: string | null): Promise<BearerOf<One>> {

@@ -412,6 +412,24 @@ t.test('while MongoDB is away declared connectors work, stored ones for as long 
   await t.rejects(app.connectors.use('unknown').get('/'), { code: 'DWA_STORE_UNAVAILABLE' })
 })
 
+t.test('a token that another process has renewed is used at once, though the change feed has not told of it yet', async (t) => {
+  const dw = await simulator(t)
+  const declared = { dw: { baseUrl: dw.platformUrl, auth: clientOf(dw) } }
+  const { app, uri } = await connectorsApp(t, { declared }, { dw })
+  const proxy = await startProxy(t, uri)
+  const other = (await connectorsApp(t, { declared }, { uri: proxy.uri, database: uri, dw })).app
+  await authorize(app, dw, 'dw')
+  await eventually('the other process has the token', async () => await other.connectors.use('dw').get('/Organizations').then(() => true, () => false))
+  const calls = tokenCalls(dw)
+  const feed = proxy.hold('getMore')
+  await feed.waiting(1)
+  dw.expireTokens()
+  t.match(await app.connectors.use('dw').get('/Organizations'), { status: 200 })
+  t.match(await other.connectors.use('dw').get('/Organizations'), { status: 200 })
+  t.equal(tokenCalls(dw), calls + 1)
+  await feed.release()
+})
+
 t.test('token endpoints that answer nonsense', async (t) => {
   const api = await startApi(t)
   const { app } = await connectorsApp(t)
