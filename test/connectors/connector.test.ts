@@ -304,6 +304,10 @@ t.test('each try has its time, and the answer has to be complete in it', async (
     late = () => { clock.advance(7) }
     t.match(await rejection(connector.post('/', { timeoutMs: 7 })), { message: /within 7 ms/ }, 'a request may have its own')
   }
+  const usual = testConnector(api.url)
+  late = () => { usual.clock.advance(29_999); usual.clock.advance(1) }
+  api.answers.push(silent)
+  t.match(await rejection(usual.connector.post('/')), { code: 'DWA_CONNECTOR_TIMEOUT', message: 'The API did not answer within 30000 ms' }, 'by default')
   t.match(await connector.get('/'), { status: 200 })
   clock.advance(1e6)
 })

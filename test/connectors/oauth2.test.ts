@@ -42,7 +42,7 @@ function letTimePass (t: Test, clock: ManualClock): void {
   t.teardown(() => { clearInterval(timer) })
 }
 
-t.test('the two halves of an authorization: PKCE, the configured scopes, a state of 32 random bytes that counts once', async (t) => {
+t.test('practice: requested scopes = configured ones; the two halves of an authorization: PKCE, a state of 32 random bytes that counts once', async (t) => {
   const { api, auth, connector, begin, store } = await made(t)
   const url = await begin()
   const { state = '', code_challenge: challenge, ...asked } = Object.fromEntries(url.searchParams)
@@ -129,6 +129,28 @@ t.test('practice: refresh before expiry, from five minutes before on; a refresh 
   clock.advance(hour - 300_001)
   await connector.get('/')
   t.equal(sentWith(api), 'Bearer token-4', 'without expires_in it counts as an hour')
+})
+
+t.test('how long before its end a token is refreshed is an option; one without an end is not refreshed', async (t) => {
+  const { api, clock, connector, finish, store } = await made(t, { refreshBeforeSeconds: 60 })
+  await finish({ access_token: 'token-1', expires_in: 3600, refresh_token: 'refresh-1' })
+  clock.advance(hour - 60_001)
+  await connector.get('/')
+  t.equal(sentWith(api), 'Bearer token-1')
+  clock.advance(1)
+  api.answers.push(json(200, { access_token: 'token-2', expires_in: 3600 }))
+  await connector.get('/')
+  t.equal(sentWith(api), 'Bearer token-2')
+
+  for (const [key, kept] of store) {
+    if (typeof kept !== 'object' || kept === null || !('fields' in kept)) continue
+    const { expiresAt: _, ...endless } = Object(kept.fields)
+    store.set(key, { ...kept, fields: endless })
+  }
+  clock.advance(10_000 * hour)
+  await connector.get('/')
+  t.equal(sentWith(api), 'Bearer token-2')
+  t.equal(tokenRequests(api).length, 2)
 })
 
 t.test('practice: an expired token is refreshed, the request sent once more, and the refresh shared', async (t) => {

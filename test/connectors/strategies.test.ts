@@ -1,6 +1,7 @@
 import { createHmac, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import fastCheck from 'fast-check'
 import { jwtVerify } from 'jose'
 import t from 'tap'
@@ -10,6 +11,9 @@ import { json, startApi } from './echo-api.js'
 
 const now = Date.UTC(2031, 0, 2, 3, 4, 5, 678)
 const clock = new ManualClock(now)
+
+/** What Node's fetch adds, and this package's name. */
+const ofFetch = ['host', 'connection', 'accept-language', 'accept-encoding', 'sec-fetch-mode', 'user-agent']
 
 t.test('each strategy sends what its pattern says, beside the connector\'s headers and the caller\'s', async (t) => {
   const api = await startApi(t)
@@ -24,12 +28,15 @@ t.test('each strategy sends what its pattern says, beside the connector\'s heade
     ['bearer of a promise', bearer(async () => 'token.three'), { authorization: 'Bearer token.three' }],
     ['basic', basic({ username: 'jörg', password: 'pä:ss' }), { authorization: `Basic ${Buffer.from('jörg:pä:ss', 'utf8').toString('base64')}` }],
     ['storeHeaders', storeHeaders({ storeId: '42', apiKey: 'manager' }), { 'x-manager-token': 'manager', 'x-store-id': '42', accept: 'application/json' }],
-    ['storeHeaders, own names', storeHeaders({ storeId: '42', apiKey: 'manager', apiKeyHeader: 'X-Key', storeIdHeader: 'X-Shop' }), { 'x-key': 'manager', 'x-shop': '42' }]
+    ['storeHeaders, own names', storeHeaders({ storeId: '42', apiKey: 'manager', apiKeyHeader: 'X-Key', storeIdHeader: 'X-Shop' }), { 'x-key': 'manager', 'x-shop': '42', accept: 'application/json' }]
   ]
   for (const [name, auth, headers, url = '/v1/orders?page=2'] of cases) {
     const connector = createConnector({ baseUrl: `${api.url}/v1`, auth, headers: { 'X-Base': 'base' }, allowInsecure: true })
     t.match(await connector.get('/orders', { query: { page: 2 }, headers: { 'X-Own': 'own' } }), { status: 200, data: { ok: true } }, name)
-    t.match(api.requests.at(-1), { method: 'GET', url, headers: { 'x-base': 'base', 'x-own': 'own', ...headers } }, name)
+    const { method, url: sent, headers: arrived = {} } = api.requests.at(-1) ?? {}
+    const expected = { accept: 'application/json, */*;q=0.8', 'x-base': 'base', 'x-own': 'own', ...headers }
+    t.strictSame([method, sent], ['GET', url], name)
+    t.strictSame(Object.fromEntries(Object.entries(arrived).filter(([header]) => !ofFetch.includes(header))), expected, `${name}: and nothing else`)
     const own = Object.fromEntries(Object.keys(headers).map((header) => [header.toUpperCase(), 'mine']))
     await connector.get('/orders', { headers: own })
     for (const header of Object.keys(headers)) t.equal(api.requests.at(-1)?.headers[header], 'mine', `${name}: a caller's ${header} stays`)
@@ -62,13 +69,18 @@ t.test('hmac signs method, path, time and the very text that is sent', async (t)
     ['an object that says nothing', 'python', 'POST', '/orders', { a: undefined }, '{}', ['POST', '/orders', time]],
     ['false', 'python', 'POST', '/orders', false, 'false', ['POST', '/orders', time]],
     ['zero', 'python', 'POST', '/orders', 0, '0', ['POST', '/orders', time]],
+    ['zero below zero', 'python', 'POST', '/orders', -0, '-0.0', ['POST', '/orders', time]],
+    ['no text', 'compact', 'POST', '/orders', '', '""', ['POST', '/orders', time]],
+    ['a text that looks empty', 'python', 'POST', '/orders', '{}', '"{}"', ['POST', '/orders', time, '"{}"']],
+    ['a list of nothing', 'python', 'POST', '/orders', [null], '[null]', ['POST', '/orders', time, '[null]']],
     ['date', 'python', 'POST', '/orders', new Date(0), '"1970-01-01T00:00:00.000Z"', ['POST', '/orders', time, '"1970-01-01T00:00:00.000Z"']]
   ]
   for (const [name, canonicalJson, method, path, json, body, signed] of cases) {
     const connector = createConnector({ baseUrl: `${api.url}/v1`, auth: hmac({ key: 'id', secret: 'sécret', canonicalJson, clock }), allowInsecure: true })
     await connector.request(method, path, json === undefined ? {} : { json })
     const arrived = api.requests.at(-1)
-    t.match(arrived, { url: `/v1/${path.replace(/^\//, '')}`, headers: { 'x-api-key': 'id', 'x-timestamp': time, 'x-signature': signature('sécret', ...signed) } }, name)
+    const { headers = {} } = arrived ?? {}
+    t.strictSame([arrived?.url, headers['x-api-key'], headers['x-timestamp'], headers['x-signature']], [`/v1/${path.replace(/^\//, '')}`, 'id', time, signature('sécret', ...signed)], name)
     t.equal(arrived?.body.toString('utf8'), body, name)
   }
   await createConnector({ baseUrl: api.url, auth: hmac({ key: 'id', secret: 's', clock }), allowInsecure: true }).get('/orders', { query: { page: 2 } })
@@ -97,6 +109,8 @@ t.test('canonical JSON has the bytes of Python\'s json.dumps(sort_keys=True)', a
   const values = fastCheck.sample(fastCheck.jsonValue({ noUnicodeString: false }), { numRuns: 3000, seed: 7 })
   const python = spawnSync('python3', ['-c', 'import json,sys\nfor line in sys.stdin.buffer.read().decode("ascii").splitlines(): print(json.dumps(json.loads(line), sort_keys=True))'], { input: values.map((value) => pythonJson(value)).join('\n'), encoding: 'ascii', maxBuffer: 1 << 28 })
   if (python.error !== undefined) return t.comment('python3 is not here: the table above stands for it')
+  const written = spawnSync('python3', [fileURLToPath(new URL('../fixtures/python-json.py', import.meta.url))], { encoding: 'utf8' })
+  t.strictSame(JSON.parse(written.stdout), table, 'the table is Python\'s own')
   t.strictSame(python.stdout.trimEnd().split('\n'), values.map((value) => pythonJson(value)), 'what Python reads of it, it writes with the same bytes')
 })
 
