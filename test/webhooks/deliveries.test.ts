@@ -5,11 +5,12 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
 import type { Clock } from '../../lib/clock.js'
 import { Deliveries, deliveryIndexes, type DeliveryDocument } from '../../lib/webhooks/deliveries.js'
+import { clockAt } from '../app.js'
 import { ManualClock } from '../manual-clock.js'
 import { startProxy } from '../mongo-proxy.js'
 import { startTestMongo } from '../mongo.js'
 import { eventually, storeApp } from '../store-app.js'
-import { clockAt, secret, sign, webhookApp, type WebhookAppOptions } from './webhook-app.js'
+import { secret, sign, webhookApp, type WebhookAppOptions } from './webhook-app.js'
 
 const idHeader = 'X-Delivery'
 const shop = { preset: 'generic', secret, idHeader } as const

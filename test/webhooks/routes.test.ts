@@ -5,9 +5,10 @@ import { jwt } from '../../plugins/jwt.js'
 import { store } from '../../plugins/store.js'
 import { webhooks } from '../../plugins/webhooks.js'
 import { signToken } from '../../testing/sign-token.js'
+import { clockAt } from '../app.js'
 import { startTestMongo } from '../mongo.js'
 import { eventually, masterKey } from '../store-app.js'
-import { clockAt, invalid, secret, sign, webhookApp } from './webhook-app.js'
+import { invalid, secret, sign, webhookApp } from './webhook-app.js'
 
 const shop = { preset: 'generic', secret } as const
 const signed = { 'content-type': 'application/json', 'x-signature': sign('{}') }

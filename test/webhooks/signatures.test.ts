@@ -1,14 +1,17 @@
+import crypto from 'node:crypto'
 import { once } from 'node:events'
 import { request as send, type IncomingMessage } from 'node:http'
-import { gzipSync } from 'node:zlib'
+import { syncBuiltinESMExports } from 'node:module'
 import { Readable } from 'node:stream'
+import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
 import { minifyJson } from '../../lib/webhooks/minified-json.js'
 import { startDocuWare } from '../../testing/index.js'
+import { clockAt } from '../app.js'
 import { startTestMongo } from '../mongo.js'
-import { clockAt, invalid, secret, sign, webhookApp } from './webhook-app.js'
+import { invalid, secret, sign, webhookApp } from './webhook-app.js'
 
 const json = { 'content-type': 'application/json' }
 const { uri } = await startTestMongo(t)
@@ -97,6 +100,28 @@ t.test('a signature that is not right is 401 with nothing else, whatever is wron
   const right: ReadonlyArray<readonly [keyof typeof sources, string]> = [['generic', hex], ['docuware', long], ['base64', base64], ['prefixed', `sha256=${hex}`]]
   for (const [source, value] of right) t.equal((await post(app, `/hooks/${source}`, body, { [headers[source]]: value })).statusCode, 200, source)
   t.equal(handled.length, right.length)
+})
+
+t.test('signatures are compared in constant time, with every secret that may be right', async (t) => {
+  const { app } = await webhookApp(t, { uri, sources: { shop: { preset: 'generic', secret: ['new secret', secret] } } })
+  await app.ready()
+  const { timingSafeEqual } = crypto
+  const compared: string[][] = []
+  const spy: typeof timingSafeEqual = (one, other) => {
+    compared.push([one, other].map((text) => Buffer.from(text as Uint8Array).toString('latin1')))
+    return timingSafeEqual(one, other)
+  }
+  Object.assign(crypto, { timingSafeEqual: spy })
+  syncBuiltinESMExports()
+  t.teardown(() => {
+    Object.assign(crypto, { timingSafeEqual })
+    syncBuiltinESMExports()
+  })
+  for (const [given, status] of [[sign('{}'), 200], [sign('x'), 401]] as const) {
+    compared.length = 0
+    t.equal((await post(app, '/hooks/shop', '{}', { 'x-signature': given })).statusCode, status)
+    t.strictSame(compared, [[sign('{}', { key: 'new secret' }), given], [sign('{}'), given]])
+  }
 })
 
 t.test('every algorithm and encoding; SHA-1 is warned of', async (t) => {

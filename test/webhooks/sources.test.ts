@@ -2,10 +2,11 @@ import type { FastifyInstance } from 'fastify'
 import mongoose from 'mongoose'
 import t from 'tap'
 import type { SourceInput } from '../../lib/webhooks/source-schema.js'
+import { clockAt } from '../app.js'
 import { startProxy } from '../mongo-proxy.js'
 import { startTestMongo } from '../mongo.js'
 import { eventually, otherMasterKey } from '../store-app.js'
-import { clockAt, invalid, secret, sign, webhookApp } from './webhook-app.js'
+import { invalid, secret, sign, webhookApp } from './webhook-app.js'
 
 const declared = { shop: { preset: 'generic', secret } } as const
 const late: SourceInput = { name: 'late', header: 'X-Late', secret: 'the secret of a stored source' }

@@ -1,7 +1,6 @@
 import { createHmac } from 'node:crypto'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
-import { systemClock, type Clock } from '../../lib/clock.js'
 import { store, type StoreOptions } from '../../plugins/store.js'
 import { webhooks, type WebhooksOptions } from '../../plugins/webhooks.js'
 import { masterKey } from '../store-app.js'
@@ -52,6 +51,3 @@ export function sign (body: string | Buffer, { algorithm = 'sha256', encoding = 
 }
 
 export const invalid = { error: 'Invalid signature' }
-
-/** The system's timers with a time of one's own. */
-export const clockAt = (now: () => number): Clock => ({ now, after: systemClock.after })
