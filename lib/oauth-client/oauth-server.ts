@@ -131,7 +131,7 @@ export class OAuthServer implements AuthorizationServer {
     configuration.timeout = undefined // the bound is requestBounded's
     const last: Engine['last'] = { seen: null }
     configuration[client.customFetch] = async (url, options) => await this.#fetch(url, options, last)
-    if (allowInsecure && isLoopbackHost(new URL(tokenEndpoint).hostname)) client.allowInsecureRequests(configuration)
+    if (allowInsecure && [authorizationEndpoint, tokenEndpoint, userinfoEndpoint, revocationEndpoint].every(isConfidential)) client.allowInsecureRequests(configuration)
     return { client, configuration, last }
   }
 
@@ -170,6 +170,13 @@ interface Engine {
   readonly client: typeof import('openid-client')
   readonly configuration: Configuration
   readonly last: { seen: SeenAnswer | null }
+}
+
+/** Whether nobody on the way can read what is sent there. */
+function isConfidential (endpoint: string | undefined): boolean {
+  if (endpoint === undefined) return true
+  const { protocol, hostname } = new URL(endpoint)
+  return protocol === 'https:' || isLoopbackHost(hostname)
 }
 
 function parseObject (body: Buffer): Readonly<Record<string, unknown>> | null {

@@ -205,6 +205,15 @@ t.test('a token endpoint is known however it is spelled', async (t) => {
   }
 })
 
+t.test('an endpoint on loopback may be http, also beside one elsewhere', async (t) => {
+  const { api, auth } = await made(t, { tokenUrl: 'https://id.example/token' })
+  const url = new URL(await auth.authorizationUrl())
+  t.equal(url.origin + url.pathname, `${api.url}/authorize`)
+  const { connector, finish } = await made(t, { authorizationUrl: 'https://id.example/authorize' })
+  await finish({ access_token: 'token-1' })
+  t.match(await connector.get('/'), { status: 200 })
+})
+
 t.test('with an issuer, who comes back must say it', async (t) => {
   const { api, auth, begin } = await made(t, { issuer: 'https://id.example' })
   for (const iss of [undefined, 'https://other.example']) {
