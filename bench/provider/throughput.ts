@@ -55,7 +55,7 @@ export async function compare (comparison: Comparison, { rounds, seconds, mongo 
         const issued = server === 'bare' ? bareIssued : await issue(desk, kind, count(duration))
         return { port, kind: server, endpoint, issued, until: eachOnce ? 'each-once' : duration }
       }
-      for (const server of running) await send({ ...await prepare(server, Math.min(1, seconds)), warmUp: true })
+      for (const server of running) await send(await prepare(server, Math.min(1, seconds)))
       const loads = new Map<string, Load>()
       for (let turn = 0; turn < turns; turn++) {
         for (const server of thereAndBack(turned(running, round), turn)) {
@@ -94,6 +94,7 @@ async function issue (desk: number, kind: IssuedKind, count: number): Promise<Is
 function measurementOf (parts: readonly Part[]): Measurement {
   const sum = (of: (part: Part) => number): number => parts.reduce((total, part) => total + of(part), 0)
   const [requests, time] = [sum((part) => part.requests), sum((part) => part.seconds)]
+  if (requests === 0) throw new Error('a server answered nothing in all of its turns')
   return {
     requestsPerSecond: requests / time,
     cpuMicroseconds: sum(({ cpu }) => cpu) / requests,
