@@ -62,3 +62,8 @@ function describe (error: ErrorObject): Disagreement {
       return { path, problem: error.message ?? 'is invalid' }
   }
 }
+
+/** The members that are not undefined: an option that is given as undefined is not given. */
+export function withoutUndefined (given: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+}

@@ -1,11 +1,9 @@
 import { errors, isAuthError } from '../errors.js'
 import { noTokens, type Grants } from '../oauth-client/grant.js'
-import type { OAuthServer } from '../oauth-client/oauth-server.js'
 import type { OpenedRecord, RecordCollection, RecordKind } from '../store/record-collection.js'
 import { storedConnectorSchema, type StoredConnector } from './connector-schema.js'
 import { serverFor, type ClientSettings } from './oauth2/client-settings.js'
-import { connectorErrors } from './oauth2/connector-errors.js'
-import { connectorGrant, fieldsWith, type ConnectorGrant } from './oauth2/connector-grant.js'
+import { configuredGrants, connectorGrant, fieldsWith, type ConnectorGrant } from './oauth2/connector-grant.js'
 import { readCredentials } from './stored-connectors.js'
 
 const { status, statusMessage, configuration, accessToken, refreshToken, tokenType, expiresAt, refreshAt, account } = storedConnectorSchema.properties
@@ -59,20 +57,15 @@ export class ConnectorGrants {
   }
 
   get grants (): Grants<OpenConnectorGrant> {
-    const { stored, declaredGrants, forget } = this.#options
+    const { stored, declaredGrants, forget, timeoutMs, allowInsecure } = this.#options
     return {
-      area: 'connector',
-      errors: connectorErrors,
+      ...configuredGrants,
       open: async (id) => await this.#open(id),
       update: async (id, version, patch, note) => this.#declaredIds.has(id) ? await declaredGrants.update(id, version, patch, note) : await stored.update(id, version, patch, note),
       forget,
       withTokens: ({ fields, ...grant }, tokens) => connectorGrant({ ...grant, fields: fieldsWith(fields, tokens), secrets: tokens.secrets }),
-      serverOf: (grant) => this.#server(grant),
-      isKnown: () => true,
-      isIssuer: ({ client: { issuer } }, iss) => issuer === undefined || iss === issuer,
-      isGone: async () => false,
-      rediscover: null,
-      isDiscoveryFailure: () => false
+      serverOf: ({ client }) => serverFor(client, { timeoutMs, allowInsecure }),
+      isIssuer: ({ client: { issuer } }, iss) => issuer === undefined || iss === issuer
     }
   }
 
@@ -125,11 +118,6 @@ export class ConnectorGrants {
     if (declared === undefined || fingerprint !== declared.fingerprint) return null
     this.#declaredIds.add(record.id)
     return connectorGrant({ ...record, client: declared.client })
-  }
-
-  #server ({ client }: OpenConnectorGrant): OAuthServer {
-    const { timeoutMs, allowInsecure } = this.#options
-    return serverFor(client, { timeoutMs, allowInsecure })
   }
 }
 

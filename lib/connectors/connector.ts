@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from '../clock.js'
 import { errors } from '../errors.js'
 import { isLoopbackHost } from '../http/private-address.js'
-import { checkOptions } from '../options.js'
+import { checkOptions, withoutUndefined } from '../options.js'
 import type { Logger } from '../store/logger.js'
 import { packageVersion } from '../version.js'
 import { Exchange } from './exchange.js'
@@ -105,6 +105,9 @@ export const connectorOptionsSchema = {
   }
 } as const
 
+/** Of a connector that does not say otherwise. */
+export const defaults = { timeoutMs: 30_000, retries: 4 } as const
+
 /** Milliseconds: the longest wait that a peer may ask for. */
 const maxRetryAfterMs = 120_000
 
@@ -113,9 +116,8 @@ const maxRetryAfterMs = 120_000
  * @throws DWA_OPTIONS_INVALID with the option's path
  */
 export function createConnector (options: ConnectorOptions): Connector {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-  checkOptions('connector', connectorOptionsSchema, given)
-  const { baseUrl, auth, headers = {}, timeoutMs = 30_000, retries = 4, allowInsecure = false, maxBytes = 64 * 1024 * 1024 } = options
+  checkOptions('connector', connectorOptionsSchema, withoutUndefined(options))
+  const { baseUrl, auth, headers = {}, timeoutMs = defaults.timeoutMs, retries = defaults.retries, allowInsecure = false, maxBytes = 64 * 1024 * 1024 } = options
   const { fetch = globalThis.fetch, clock = systemClock, random = Math.random, logger = null } = options
   checkUrl('connector.baseUrl', baseUrl, allowInsecure)
   const target = new Target(baseUrl, httpErrors)
@@ -144,6 +146,11 @@ export function createConnector (options: ConnectorOptions): Connector {
       read: as === 'bytes' ? readRaw : read
     })
   }
+  return withShorthands(request)
+}
+
+/** The connector of a function that makes its requests. */
+export function withShorthands (request: Connector['request']): Connector {
   return {
     request,
     get: (path, options) => request('GET', path, options),

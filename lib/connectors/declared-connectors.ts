@@ -2,10 +2,10 @@ import { errors } from '../errors.js'
 import { checkOptions } from '../options.js'
 import { checkUrl, createConnector, type Connector } from './connector.js'
 import type { DeclaredClient } from './connector-grants.js'
+import { declaredView } from './connector-kind.js'
 import { plainFields, type ConnectorView } from './connector-schema.js'
 import type { DeclaredConnector } from './connectors-options.js'
 import { checkSettings, fingerprintOf, type ClientSettings } from './oauth2/client-settings.js'
-import { declaredView } from './declared-view.js'
 import { makeStrategy, splitSettings, strategyNames, strategyTypes, type StrategyName } from './strategy-types.js'
 import type { Strategy } from './strategy.js'
 
@@ -28,11 +28,11 @@ function ready (name: string, given: DeclaredConnector, allowInsecure: boolean):
   const { auth, ...plain } = given
   checkUrl(`${path}.baseUrl`, plain.baseUrl, allowInsecure)
   const connectWith = (strategy: Strategy): Connector => createConnector({ ...plain, auth: strategy, allowInsecure })
-  if (isStrategy(auth)) return { view: declaredView(name, plain, { type: auth.name }), client: null, connect: () => connectWith(auth) }
+  if (isStrategy(auth)) return { view: declaredView({ ...plain, name }, { type: auth.name }), client: null, connect: () => connectWith(auth) }
   const { type, ...settings } = auth
   if (!strategyNames.includes(type)) throw new errors.DWA_OPTIONS_INVALID(`${path}.auth.type`, `must be one of ${JSON.stringify(strategyNames)}`)
   const strategy = strategyOf(`${path}.auth`, type, settings, allowInsecure)
-  const view = declaredView(name, plain, { ...splitSettings(type, settings).plain, type })
+  const view = declaredView({ ...plain, name }, { ...splitSettings(type, settings).plain, type })
   return strategy === null
     ? { view, client: { client: clientOf(settings), fingerprint: fingerprintOf(clientOf(settings), plain.baseUrl) }, connect: (granted) => connectWith(granted()) }
     : { view, client: null, connect: () => connectWith(strategy) }

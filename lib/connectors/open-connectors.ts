@@ -8,7 +8,7 @@ import type { Logger } from '../store/logger.js'
 import { OpenRecords } from '../store/open-records.js'
 import type { OpenedRecord } from '../store/record-collection.js'
 import type { Store } from '../store/store.js'
-import { createConnector, type Connector } from './connector.js'
+import { createConnector, withShorthands, type Connector } from './connector.js'
 import { ConnectorGrants, declaredGrantKind, storedGrant, type DeclaredGrant, type OpenConnectorGrant } from './connector-grants.js'
 import { connectorKind, toState } from './connector-kind.js'
 import type { ConnectorState, StoredConnector } from './connector-schema.js'
@@ -116,17 +116,7 @@ export function openConnectors (options: ConnectorsOptions, store: Store, logger
     if (connector === undefined || connector === null) throw new errors.DWA_CONNECTOR_CONFIGURATION(name, `its credentials are not complete (${found?.problem})`)
     return connector
   }
-  const use = (name: string): Connector => {
-    const request: Connector['request'] = async (...call) => await (await connectorOf(name)).request(...call)
-    return {
-      request,
-      get: async (path, options) => await request('GET', path, options),
-      post: async (path, options) => await request('POST', path, options),
-      put: async (path, options) => await request('PUT', path, options),
-      patch: async (path, options) => await request('PATCH', path, options),
-      delete: async (path, options) => await request('DELETE', path, options)
-    }
-  }
+  const use = (name: string): Connector => withShorthands(async (...call) => await (await connectorOf(name)).request(...call))
 
   return {
     connectors: new StoredConnectors({ records, auditLog, allowInsecure, declared: new Map([...ready].map(([name, { view }]) => [name, view])), stateOf, onChange: forget }),

@@ -1,7 +1,7 @@
 import { errors, isAuthError } from '../errors.js'
 import type { AuditLog } from '../log/audit-log.js'
 import { noTokens } from '../oauth-client/grant.js'
-import { findDisagreement } from '../options.js'
+import { findDisagreement, withoutUndefined } from '../options.js'
 import { ManagedRecords, type ChangeNote, type RecordPatch, type RecordUpdate } from '../store/managed-records.js'
 import type { RecordCollection, StoredRecord } from '../store/record-collection.js'
 import { cleared, RecordInput } from '../store/record-input.js'
@@ -167,8 +167,4 @@ export class StoredConnectors {
 /** The secrets of a strategy as the record keeps them. */
 export function readCredentials (text: string | undefined): { readonly [name: string]: string } {
   return text === undefined ? {} : JSON.parse(text)
-}
-
-function withoutUndefined (given: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }

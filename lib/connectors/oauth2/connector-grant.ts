@@ -1,6 +1,7 @@
 import type { Grant, NewTokens } from '../../oauth-client/grant.js'
 import type { TokenRefresh } from '../../oauth-client/token-refresh.js'
 import { withHeaders, type ConnectorRequest, type Strategy } from '../strategy.js'
+import { connectorErrors } from './connector-errors.js'
 
 /** What a connector's requests are sent with. */
 export interface TypedToken { readonly accessToken: string, readonly tokenType: string }
@@ -10,6 +11,16 @@ export interface ConnectorGrant extends Grant {
   readonly fields: Grant['fields'] & { readonly tokenType?: string }
   readonly bearer: TypedToken | null
 }
+
+/** What all kinds of connectors' grants have in common: their endpoints are configured, and never looked for. */
+export const configuredGrants = {
+  area: 'connector',
+  errors: connectorErrors,
+  isKnown: () => true,
+  isGone: async () => false,
+  rediscover: null,
+  isDiscoveryFailure: () => false
+} as const
 
 /** A grant of what a record keeps. */
 export function connectorGrant<Kept extends Omit<ConnectorGrant, 'bearer'>> (kept: Kept): Kept & { readonly bearer: TypedToken | null } {

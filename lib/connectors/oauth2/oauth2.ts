@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '../../clock.js'
-import { checkOptions } from '../../options.js'
+import { checkOptions, withoutUndefined } from '../../options.js'
 import { Authorization, type StartOptions } from '../../oauth-client/authorization.js'
 import type { Grants } from '../../oauth-client/grant.js'
 import { loadEngine } from '../../oauth-client/oauth-server.js'
@@ -10,8 +10,7 @@ import { silentLogger } from '../../store/logger.js'
 import { checkUrl } from '../connector.js'
 import type { Strategy } from '../strategy.js'
 import { checkSettings, clientSettings, fingerprintOf, serverFor, type ClientSettings } from './client-settings.js'
-import { connectorErrors } from './connector-errors.js'
-import { connectorGrant, fieldsWith, grantStrategy, type ConnectorGrant } from './connector-grant.js'
+import { configuredGrants, connectorGrant, fieldsWith, grantStrategy, type ConnectorGrant } from './connector-grant.js'
 import { KeptGrant, KeptStates, type TokenStore } from './token-store.js'
 
 export interface OAuth2Options extends ClientSettings {
@@ -67,7 +66,7 @@ export const oauth2Schema = {
  * @throws DWA_OPTIONS_INVALID
  */
 export function oauth2 (options: OAuth2Options): OAuth2Strategy {
-  checkOptions('oauth2', oauth2Schema, Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)))
+  checkOptions('oauth2', oauth2Schema, withoutUndefined(options))
   const { redirectUri, store, name = 'default', refreshBeforeSeconds = 300, timeoutMs = 10_000, allowInsecure = false, clock = systemClock, randomBytes } = options
   checkSettings('oauth2', options, allowInsecure)
   checkUrl('oauth2.redirectUri', redirectUri, true)
@@ -75,18 +74,13 @@ export function oauth2 (options: OAuth2Options): OAuth2Strategy {
   const kept = new KeptGrant(store, name, fingerprint)
   const server = serverFor(options, { timeoutMs, allowInsecure })
   const grants: Grants<ConnectorGrant> = {
-    area: 'connector',
-    errors: connectorErrors,
+    ...configuredGrants,
     open: async () => await kept.open(),
     update: async (_id, version, patch) => { await kept.update(version, patch) },
     forget () {},
     withTokens: ({ fields, ...grant }, tokens) => connectorGrant({ ...grant, fields: fieldsWith(fields, tokens), secrets: tokens.secrets }),
     serverOf: () => server,
-    isKnown: () => true,
-    isIssuer: (_grant, iss) => options.issuer === undefined || iss === options.issuer,
-    isGone: async () => false,
-    rediscover: null,
-    isDiscoveryFailure: () => false
+    isIssuer: (_grant, iss) => options.issuer === undefined || iss === options.issuer
   }
   const now = (): number => clock.now()
   const unlogged = { append: async () => {}, record () {}, sample () {} }

@@ -3,6 +3,7 @@ import { errors } from '../../errors.js'
 import type { BegunAuthorization, BegunAuthorizations, NewAuthorization } from '../../oauth-client/authorization-state.js'
 import { stateLifetime } from '../../oauth-client/authorization-state.js'
 import type { GrantPatch } from '../../oauth-client/grant.js'
+import { withoutUndefined } from '../../options.js'
 import { connectorGrant, type ConnectorGrant } from './connector-grant.js'
 
 /**
@@ -65,10 +66,6 @@ function changed ({ version, fields, secrets }: Kept, patch: GrantPatch): Kept {
     fields: withoutUndefined({ ...fields, ...rest }) as Kept['fields'],
     secrets: withoutUndefined({ accessToken, refreshToken }) as Kept['secrets']
   }
-}
-
-function withoutUndefined (given: object): object {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 }
 
 function isKept (value: unknown): value is Kept {
