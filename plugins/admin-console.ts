@@ -7,6 +7,7 @@ import type { ConsolePage, ConsoleRoute, Visit } from '../lib/admin/console/cons
 import { readForm } from '../lib/admin/console/form-body.js'
 import { renderConsole, scriptPath } from '../lib/admin/console/layout.js'
 import { errorPage } from '../lib/admin/console/pages/error.js'
+import { signedOutPage, signedOutPath } from '../lib/admin/console/pages/signed-out.js'
 import { consoleScript } from '../lib/admin/console/script.js'
 import { consoleTexts } from '../lib/admin/console/texts.js'
 import { failureOf } from '../lib/admin/problem.js'
@@ -58,7 +59,7 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
     logger: scope.log
   })
   const link = (path: string): string => outside + scope.prefix + path || '/'
-  const { send, fail } = sending(scope, pages, { link, outside, signInUrl })
+  const { send, fail, signInFor } = sending(scope, pages, { link, outside, signInUrl })
 
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit: formBytes }, (_request, body, done) => { done(null, body) })
@@ -77,6 +78,10 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
   const limited = scope.rateLimit(limit)
 
   scope.get(scriptPath, { config: ownAuth }, async (_request, reply) => await reply.type('text/javascript; charset=utf-8').header('cache-control', 'public, max-age=31536000, immutable').send(consoleScript))
+  scope.get(signedOutPath, { config: ownAuth, schema: { hide: true }, exposeHeadRoute: false, onRequest: limited }, async (request, reply) => {
+    if (await scope.callers.find(request) !== null) return await reply.redirect(link(''), 303)
+    return send(request, reply, signedOutPage(consoleTexts[chooseLanguage(request.headers['accept-language'])], signInFor(link(''))))
+  })
   for (const { method, path, roles, run } of pages.routes.flatMap((route) => [route, ...longKeyPaths(route.path).map((path) => ({ ...route, path }))])) {
     scope.route<ConsoleRequest>({
       method,
@@ -134,19 +139,28 @@ function sending (scope: FastifyInstance, pages: Console, { link, outside, signI
   function send (request: FastifyRequest, reply: FastifyReply, page: ConsolePage): FastifyReply {
     const { caller } = request
     const language = chooseLanguage(request.headers['accept-language'])
-    const signOut = caller !== null && scope.hasDecorator('signIn') ? { action: scope.signIn.logoutUrl, returnTo: link('') } : null
+    const signOut = caller !== null && scope.hasDecorator('signIn') ? { action: scope.signIn.logoutUrl, returnTo: link(signedOutPath) } : null
     const { page: text, headers } = renderConsole(page, { language, texts: consoleTexts[language], link, menu: caller === null ? [] : pages.menuOf(caller.roles), person: caller === null ? null : caller.name ?? caller.id, signOut })
     return reply.code(page.status ?? 200).headers(headers).send(text)
   }
 
-  /** Somebody who is not signed in is led to where they can; whoever sent a form learns that it was for nothing. */
+  /** Where people sign in to come back to that path; null where nobody has said. */
+  function signInFor (path: string): string | null {
+    if (signInUrl !== null) return signInUrl
+    return scope.hasDecorator('signIn') ? scope.signIn.loginUrl(path) : null
+  }
+
+  /**
+   * Whoever opens a page without being signed in is led to where they can. Others are told: who sent a form, since it was for nothing; a script, which cannot follow; and who
+   * sent a filter of ours, whose browser follows no redirect of a form to elsewhere (CSP `form-action`).
+   */
   function fail (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const isNobody = isAuthError(error, 'DWA_ACCESS_UNAUTHENTICATED')
-    const canSignIn = isNobody && signInUrl === null && scope.hasDecorator('signIn')
-    if (canSignIn && request.method === 'GET') return reply.redirect(scope.signIn.loginUrl(outside + request.url), 303)
+    const loginUrl = isNobody ? signInFor(request.method === 'GET' ? outside + request.url : link('')) : null
+    if (loginUrl !== null && signInUrl === null && isOpened(request)) return reply.redirect(loginUrl, 303)
     if (isAuthError(error) && 'headers' in error && typeof error.headers === 'object') reply.headers({ ...error.headers })
     const texts = consoleTexts[chooseLanguage(request.headers['accept-language'])]
-    const page = errorPage(error, request.id, texts, { back: request.caller === null ? null : link(''), loginUrl: canSignIn ? scope.signIn.loginUrl(link('')) : isNobody ? signInUrl : null })
+    const page = errorPage(error, request.id, texts, { back: request.caller === null ? null : link(''), loginUrl })
     if (page.status >= 500) {
       request.log.error({ err: error }, 'a page of the console failed')
       if (scope.hasDecorator('telemetry') && error instanceof Error) scope.telemetry.capture(error)
@@ -155,7 +169,12 @@ function sending (scope: FastifyInstance, pages: Console, { link, outside, signI
     return send(request, reply, page)
   }
 
-  return { send, fail }
+  return { send, fail, signInFor }
+}
+
+/** Whether a browser opens an address, by a link or by hand. */
+function isOpened ({ method, url, headers: { accept = '', 'sec-fetch-site': from } }: FastifyRequest): boolean {
+  return method === 'GET' && /\btext\/html\b/.test(accept) && !(from === 'same-origin' && url.includes('?'))
 }
 
 function personOf ({ caller }: FastifyRequest): Caller {

@@ -1,19 +1,18 @@
 import axeCore from 'axe-core'
-import { existsSync } from 'node:fs'
-import { chromium, type BrowserContextOptions, type Page } from 'playwright-core'
+import type { BrowserContextOptions, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { freePort } from '../../examples/demo/free-port.js'
 import { startDocuWare } from '../../testing/index.js'
 import { token } from '../app.js'
+import { noChromium, startChromium } from '../chromium.js'
 import { startStub } from '../docuware/stub.js'
 import { startTestMongo } from '../mongo.js'
 import { allRoles, consoleApp } from './console-app.js'
 
-const executablePath = '/usr/bin/chromium'
 const { source: axe } = axeCore
 const hostile = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', '</title><svg onload=alert(1)>', '\u202Etxt.exe']
 
-t.test('in a browser', { skip: existsSync(executablePath) ? false : `there is no ${executablePath}` }, async (t) => {
+t.test('in a browser', { skip: noChromium }, async (t) => {
   const port = await freePort()
   const origin = `http://localhost:${port}`
   const dw = await startDocuWare({ autoApprove: true, redirectUris: [`${origin}/docuware/oauth/callback`] })
@@ -21,8 +20,7 @@ t.test('in a browser', { skip: existsSync(executablePath) ? false : `there is no
   const { uri } = await startTestMongo(t)
   const app = await consoleApp(t, { uri, publicUrl: origin })
   await app.listen({ port, host: 'localhost' })
-  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] })
-  t.teardown(() => browser.close())
+  const browser = await startChromium(t)
   const known = [origin, new URL(dw.platformUrl).origin, new URL(dw.identityUrl).origin]
   const url = (path: string): string => `${origin}/admin${path}`
 
@@ -147,6 +145,17 @@ t.test('in a browser', { skip: existsSync(executablePath) ? false : `there is no
       t.strictSame(complaints, [])
     })
   }
+
+  await t.test('what nobody is shown fits, and is accessible too', async (t) => {
+    const { tab, complaints } = await open(t, { extraHTTPHeaders: {}, viewport: { width: 360, height: 740 } })
+    for (const [path, heading] of [['', 'You are not signed in'], ['/signed-out', 'You are signed out']] as const) {
+      await tab.goto(url(path))
+      await tab.getByRole('heading', { name: heading }).waitFor()
+      t.ok(await fits(tab), path)
+      await isAccessible(t, tab, path)
+    }
+    t.strictSame(complaints, [])
+  })
 
   await t.test('forms with errors, secrets shown once and tokens explained are accessible too', async (t) => {
     const { tab } = await open(t, { viewport: { width: 360, height: 740 } })

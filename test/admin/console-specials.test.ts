@@ -323,9 +323,11 @@ t.test('without a public URL nothing can be authorized, and the pages say so', a
 t.test('people who are not signed in are led to where they can be, and can sign out', async (t) => {
   const { uri } = await startTestMongo(t)
   const app = await consoleApp(t, { uri, before: async (app) => { app.decorate('signIn', { loginUrl: (returnTo) => `/sign-in?returnTo=${encodeURIComponent(returnTo ?? '')}`, logoutUrl: '/sign-in/out', personOf: async () => null, endSessionsOf: async () => 0 }) } })
-  t.match(await look(app, '/log?event=x', { as: null }), { status: 303, headers: { location: '/sign-in?returnTo=%2Fadmin%2Flog%3Fevent%3Dx' } })
+  t.match(await look(app, '/log?event=x', { as: null, headers: { accept: 'text/html' } }), { status: 303, headers: { location: '/sign-in?returnTo=%2Fadmin%2Flog%3Fevent%3Dx' } })
   t.match(await send(app, '/settings', { fields: {}, cookie: '' }, {}, { as: null }), { status: 401, text: /href="\/sign-in\?returnTo=%2Fadmin">Sign in/ }, 'a form is not led away: it was for nothing')
-  t.match((await look(app, '')).text, /<form method="post" action="\/sign-in\/out"><input type="hidden" name="returnTo" value="\/admin">/)
+  t.match((await look(app, '')).text, /<form method="post" action="\/sign-in\/out"><input type="hidden" name="returnTo" value="\/admin\/signed-out">/)
+  t.match(await look(app, '/signed-out'), { status: 303, headers: { location: '/admin' } })
+  t.match(await look(app, '/signed-out', { as: null, headers: { 'accept-language': 'de' } }), { status: 200, text: /Sie sind abgemeldet[^]*href="\/sign-in\?returnTo=%2Fadmin">Anmelden/ })
 })
 
 t.test('a form that no browser of ours sends is no error of the app', (t) => {

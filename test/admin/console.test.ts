@@ -346,6 +346,7 @@ t.test('people whom an app signs in itself are shown where', async (t) => {
     const nobody = await look(app, '/connections', { as: null })
     t.match([nobody.status, nobody.headers['www-authenticate'], nobody.text], [401, 'Session', `<a class="button" href="${href}">Sign in</a>`])
     t.notMatch((await look(app, '/connections', { as: 'system' })).text, href, 'who lacks a role is signed in')
+    t.match(await look(app, '/signed-out', { as: null }), { status: 200, text: `<a class="button" href="${href}">Sign in</a>` })
   }
   t.notMatch((await look(await consoleApp(t, { uri }), '', { as: null })).text, '>Sign in<')
   for (const signInUrl of ['login', '//evil.example', '/\\evil.example', 'http://login.example', 'javascript:alert(1)', 'https://a:b@login.example', 'https:', '']) {

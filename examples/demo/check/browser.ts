@@ -47,7 +47,7 @@ export class Browser {
     const { headers: always, elsewhere = [] } = this.#options
     if (url.hostname !== '127.0.0.1' || elsewhere.includes(url.origin)) return { url, status: 0, text: '' }
     const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ')
-    const response = await fetch(url, { ...init, headers: { ...always, ...headers, cookie }, redirect: 'manual', signal: AbortSignal.timeout(10_000) })
+    const response = await fetch(url, { ...init, headers: { accept: 'text/html', ...always, ...headers, cookie }, redirect: 'manual', signal: AbortSignal.timeout(10_000) })
     const text = await response.text()
     for (const set of response.headers.getSetCookie()) {
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(set) ?? []

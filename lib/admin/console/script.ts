@@ -48,10 +48,35 @@ export const consoleScript = `'use strict';
     return new DOMParser().parseFromString(await answer.text(), 'text/html')
   }
 
+  const sources = []
+  function stopWatching () {
+    for (const source of sources.splice(0)) source.close()
+    showLive(false)
+  }
+
+  function showLive (is) {
+    for (const note of document.querySelectorAll('[data-live-note]')) note.hidden = !is
+  }
+
+  /** Whose session has ended is told so above what they still see. */
+  function tellSignedOut (page) {
+    const notice = page.querySelector('[role="alert"]')
+    const title = document.createElement('strong')
+    title.textContent = page.querySelector('h1').textContent
+    notice.prepend(title)
+    notice.append(...page.querySelectorAll('main .button'))
+    document.querySelector('main').prepend(notice)
+    document.querySelector('header').replaceWith(page.querySelector('header'))
+  }
+
   async function refresh () {
     const answer = await fetch(location.href)
-    if (!answer.ok) return
     const page = await read(answer)
+    if (answer.status === 401 && sources.length > 0) {
+      stopWatching()
+      tellSignedOut(page)
+    }
+    if (!answer.ok) return
     for (const part of document.querySelectorAll('[data-part]')) {
       const fresh = page.querySelector('[data-part="' + part.dataset.part + '"]')
       if (fresh) renew(part, fresh)
@@ -68,8 +93,13 @@ export const consoleScript = `'use strict';
 
   function watch (element) {
     const source = new EventSource(element.dataset.live)
-    source.addEventListener('open', () => { for (const note of document.querySelectorAll('[data-live-note]')) note.hidden = false })
+    sources.push(source)
+    source.addEventListener('open', () => { showLive(true) })
     source.addEventListener('message', refreshSoon)
+    source.addEventListener('error', () => {
+      showLive(false)
+      if (source.readyState === EventSource.CLOSED) refreshSoon() // it was refused, and does not come back: the page says why
+    })
     addEventListener('pagehide', () => { source.close() })
   }
 

@@ -173,6 +173,8 @@ export const german: ConsoleTexts = {
   noAccess: (roles) => `Dafür ist die Rolle ${roles} nötig.`,
   nobodyTitle: 'Sie sind nicht angemeldet',
   nobody: 'Melden Sie sich an, um die Konsole zu benutzen.',
+  signedOutTitle: 'Sie sind abgemeldet',
+  signedOut: 'Beim Identitätsanbieter sind Sie womöglich noch angemeldet.',
   problemTitle: 'Das hat nicht geklappt',
   missingTitle: 'Hier ist nichts',
   missing: 'Es existiert nicht oder nicht mehr.',

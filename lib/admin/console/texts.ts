@@ -174,6 +174,8 @@ const english = {
   noAccess: (roles: string) => `This needs the role ${roles}.`,
   nobodyTitle: 'You are not signed in',
   nobody: 'Sign in to use the console.',
+  signedOutTitle: 'You are signed out',
+  signedOut: 'At your identity provider you may still be signed in.',
   problemTitle: 'This did not work',
   missingTitle: 'There is nothing here',
   missing: 'It does not exist, or does not exist any more.',

@@ -4,6 +4,7 @@ import { problemOf, refusalOf } from '../../problem.js'
 import type { ConsolePage } from '../console-route.js'
 import { notice } from '../notices.js'
 import { messageOf } from '../problems.js'
+import { signInLink } from '../sign-in-link.js'
 import type { ConsoleTexts } from '../texts.js'
 
 /** What a person is told of an error, by the same rules as a program. @param back where they came from */
@@ -14,6 +15,6 @@ export function errorPage (error: unknown, requestId: string, texts: ConsoleText
   return {
     status,
     title,
-    body: html`${notice('bad', message)}<p><code>${code}</code> · <code>${requestId}</code></p>${loginUrl === null ? null : html`<p><a class="button" href="${loginUrl}">${texts.signIn}</a></p>`}${back === null ? null : html`<p><a href="${back}">${texts.back(texts.overview)}</a></p>`}`
+    body: html`${notice('bad', message)}<p><code>${code}</code> · <code>${requestId}</code></p>${signInLink(texts, loginUrl)}${back === null ? null : html`<p><a href="${back}">${texts.back(texts.overview)}</a></p>`}`
   }
 }
