@@ -66,17 +66,17 @@ t.test('practice: requested scopes = configured ones; the two halves of an autho
   await t.rejects(auth.exchange({ error: 'access_denied', state: (await begin()).searchParams.get('state') ?? '' }), { code: 'DWA_CONNECTOR_DENIED', message: /access_denied/ })
 })
 
-t.test('a state ends after ten minutes, and is good for its own connector only', async (t) => {
+t.test('practice: state required, bound, single use: it ends after ten minutes, and is good for its own connector only', async (t) => {
   const { api, auth, clock, store, begin } = await made(t)
   const old = (await begin()).searchParams.get('state') ?? ''
-  const other = oauth2({ name: 'other', clientId: 'c', authorizationUrl: `${api.url}/authorize`, tokenUrl: `${api.url}/token`, redirectUri, store, allowInsecure: true, clock })
-  await t.rejects(other.exchange({ code: 'c', state: old }), { code: 'DWA_CONNECTOR_INVALID_STATE' })
   clock.advance(600_000)
   await t.rejects(auth.exchange({ code: 'c', state: old }), { code: 'DWA_CONNECTOR_INVALID_STATE' })
   t.equal(tokenRequests(api).length, 0)
   const back = new URL(await auth.authorizationUrl({ returnTo: '/home' })).searchParams.get('state') ?? ''
+  const settings = { clientId: 'the-client', clientSecret: 'the-client-secret', authorizationUrl: `${api.url}/authorize`, tokenUrl: `${api.url}/token`, redirectUri, store, allowInsecure: true, clock }
+  for (const change of [{ name: 'other' }, { clientId: 'another' }, { tokenUrl: `${api.url}/other` }]) await t.rejects(oauth2({ ...settings, ...change }).exchange({ code: 'c', state: back }), { code: 'DWA_CONNECTOR_INVALID_STATE' }, Object.keys(change).join())
   api.answers.push(json(200, { access_token: 'token-1' }))
-  t.strictSame(await auth.exchange({ code: 'c', state: back }), { returnTo: '/home' })
+  t.strictSame(await auth.exchange({ code: 'c', state: back }), { returnTo: '/home' }, 'which uses nothing up')
   await t.rejects(auth.authorizationUrl({ returnTo: 'https://evil.example' }), { code: 'DWA_CONNECTOR_INVALID_REQUEST' })
 })
 
