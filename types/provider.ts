@@ -39,6 +39,8 @@ export interface OAuthProvider {
    * @throws DWA_OAUTH_INVALID_MODEL, DWA_OAUTH_INVALID_REQUEST, DWA_PROVIDER_OWNER_FAILED, DWA_STORE_UNAVAILABLE
    */
   getData (token: DataToken, model: string, options?: DataOptions): Promise<Record<string, unknown>>
+  /** How one of the app's people is called on pages, as `owner` tells it; null for an id that it does not know. @throws DWA_PROVIDER_OWNER_FAILED */
+  displayName (userId: string): Promise<string | null>
   /**
    * Revokes every token of a person, and what the process knows of them: to be called when a password changes, somebody leaves, or signs out everywhere.
    * @param user their id, or the person

@@ -28,7 +28,7 @@ import { LegacyWarnings } from './legacy-warnings.js'
 import { featuresOf, jwksUri, metadataOf, type Metadata } from './metadata.js'
 import { OpenClients, type OpenClient } from './open-clients.js'
 import { OpenScopes } from './open-scopes.js'
-import { userIdOf } from './owner.js'
+import { displayNameOf, userIdOf } from './owner.js'
 import { PasswordCheck } from './password-check.js'
 import { defaultLifetimes, defaultLimits, type LimitName, type ProviderLimits, type ProviderOptions } from './provider-options.js'
 import { keyOverlapMs, PublishedKeys, publicKeyPem } from './published-keys.js'
@@ -163,6 +163,10 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
       keys: new Keys({ clients: managed, records: clientRecords, now, maxTokenMs }),
       metadata,
       getData: async (token, model, query) => await data.getData(token, model, query),
+      async displayName (userId) {
+        const user = await users.get(userId)
+        return user === null ? null : await displayNameOf(user, owner.displayName)
+      },
       async revokeUser (user, { actor, requestId, message } = {}) {
         const id = userIdOf(typeof user === 'string' ? { id: user } : user)
         users.forget(id)

@@ -4,7 +4,7 @@ import { admin, type AdminOptions } from '../../plugins/admin.js'
 import { connectors } from '../../plugins/connectors.js'
 import { docuware, type DocuwareOptions } from '../../plugins/docuware.js'
 import { jwt } from '../../plugins/jwt.js'
-import { provider } from '../../plugins/provider.js'
+import { provider, type ProviderOptions } from '../../plugins/provider.js'
 import { store, type StoreOptions } from '../../plugins/store.js'
 import { telemetry } from '../../plugins/telemetry.js'
 import { webhooks } from '../../plugins/webhooks.js'
@@ -21,6 +21,8 @@ export interface ConsoleAppOptions {
   readonly people?: number
   readonly admin?: AdminOptions
   readonly docuware?: DocuwareOptions
+  /** Of the provider; the header `x-user` says who is signed in there. */
+  readonly owner?: Partial<ProviderOptions['owner']>
   readonly store?: Partial<StoreOptions>
   /** Is told of each line of the app's log. */
   readonly onLine?: (line: string) => void
@@ -31,7 +33,7 @@ export interface ConsoleAppOptions {
 }
 
 /** An app with a console for everything; who calls is said by the header `x-roles`. Its people are those of the provider's tests. Closed with the test. */
-export async function consoleApp (t: Teardown, { uri, publicUrl = 'http://127.0.0.1:3000', people: more = 0, admin: options = {}, docuware: docuwareOptions = {}, store: storeOptions = {}, onLine, before, beforeAdmin }: ConsoleAppOptions): Promise<FastifyInstance> {
+export async function consoleApp (t: Teardown, { uri, publicUrl = 'http://127.0.0.1:3000', people: more = 0, admin: options = {}, docuware: docuwareOptions = {}, owner = {}, store: storeOptions = {}, onLine, before, beforeAdmin }: ConsoleAppOptions): Promise<FastifyInstance> {
   const connection = await mongoose.createConnection(uri).asPromise()
   const UserModel = connection.model('User', new mongoose.Schema({ _id: String, name: String, email: String }, { collection: 'users' }))
   if (await UserModel.countDocuments() === 0) await UserModel.create([...people.map(({ id, name, email }) => ({ _id: id, name, email })), ...Array.from({ length: more }, (_, index) => ({ _id: `p${index}`, name: `Person ${index}` }))])
@@ -46,7 +48,7 @@ export async function consoleApp (t: Teardown, { uri, publicUrl = 'http://127.0.
   await app.register(provider, {
     issuer: publicUrl ?? 'http://127.0.0.1:3000',
     allowInsecure: true,
-    owner: { current: () => null, loginUrl: () => '/login', find: (id) => people.find((person) => person.id === id) ?? null },
+    owner: { current: ({ headers: { 'x-user': user } }) => people.find(({ id }) => id === user) ?? null, loginUrl: () => '/login', find: (id) => people.find((person) => person.id === id) ?? null, ...owner },
     resources: { users: { model: UserModel, user: true } }
   })
   await app.register(jwt, { validators: [validator('declared')], allowInsecure: true })

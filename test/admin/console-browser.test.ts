@@ -7,6 +7,7 @@ import { token } from '../app.js'
 import { noChromium, startChromium } from '../chromium.js'
 import { startStub } from '../docuware/stub.js'
 import { startTestMongo } from '../mongo.js'
+import { consentTo, makeClient } from '../provider/provider-app.js'
 import { allRoles, consoleApp } from './console-app.js'
 
 const { source: axe } = axeCore
@@ -126,8 +127,10 @@ t.test('in a browser', { skip: noChromium }, async (t) => {
 
   const client = (await app.oauthProvider.clients.create({ name: 'Contoso Webshop', applicationType: 'web', redirectUris: ['https://shop.example/cb'], tokenType: 'jwt', scopes: [] })).client
   const scope = await app.oauthProvider.scopes.create({ code: 'email', name: 'E-mail', model: 'users', filter: { _id: '$$user._id' }, fields: ['email'] })
+  await consentTo(app, await makeClient(app, { skipAuthorization: false, scopes: ['email'] }), 'ann', 'email')
+  const [consent] = await app.oauthProvider.consents.list()
   const [acme] = await app.docuware.connections.list()
-  const pages = ['', '/connections', `/connections/${acme?.id ?? ''}`, `/connections/${acme?.id ?? ''}/edit`, `/connections/${acme?.id ?? ''}/delete`, '/connections/new', '/clients', `/clients/${client.id}`, `/clients/${client.id}/edit`, '/clients/new', '/scopes', `/scopes/${scope.id}`, `/scopes/${scope.id}/edit`, '/consents', '/keys', '/validators', '/validators/declared', '/validators/new', '/connectors', '/connectors/new', '/connectors/new?type=oauth2', '/webhook-sources', '/webhook-sources/new', '/settings', '/log', '/log/verify', '/nothing']
+  const pages = ['', '/connections', `/connections/${acme?.id ?? ''}`, `/connections/${acme?.id ?? ''}/edit`, `/connections/${acme?.id ?? ''}/delete`, '/connections/new', '/clients', `/clients/${client.id}`, `/clients/${client.id}/edit`, '/clients/new', '/scopes', `/scopes/${scope.id}`, `/scopes/${scope.id}/edit`, '/consents', `/consents/${consent?.id ?? ''}/revoke`, '/keys', '/validators', '/validators/declared', '/validators/new', '/connectors', '/connectors/new', '/connectors/new?type=oauth2', '/webhook-sources', '/webhook-sources/new', '/settings', '/log', '/log/verify', '/nothing']
 
   for (const [width, options] of [[360, {}], [1280, {}], [360, { colorScheme: 'dark', locale: 'de-DE' }], [1280, { colorScheme: 'dark' }]] as Array<[number, BrowserContextOptions]>) {
     await t.test(`every page fits, and axe-core finds nothing: ${width} px ${JSON.stringify(options)}`, async (t) => {

@@ -6,6 +6,7 @@ import { startDocuWare } from '../../testing/index.js'
 import { secret, token, validator } from '../app.js'
 import { cookieOf } from '../docuware/caller.js'
 import { startTestMongo } from '../mongo.js'
+import { consentTo, makeClient } from '../provider/provider-app.js'
 import { eventually } from '../store-app.js'
 import { consoleApp, fill, look, openForm, send } from './console-app.js'
 
@@ -255,25 +256,31 @@ t.test('the log is filtered, goes on page by page, and is verified', async (t) =
   t.match((await fill(app, '/log/verify', '/log/verify')).text, /The log is whole\.[^]*entries in \d+ chains/)
 })
 
-t.test('what people agreed to is listed and ended', async (t) => {
+t.test('what people agreed to is listed by their names and the clients\', and ended', async (t) => {
   const { uri } = await startTestMongo(t)
-  const consents = [{ id: 'a'.repeat(24), client: 'c', user: 'ann <b>', scopes: ['email'], grantedAt: new Date(), updatedAt: new Date() }]
-  const revoked: object[] = []
-  const app = await consoleApp(t, {
-    uri,
-    beforeAdmin: async (app) => {
-      Object.assign(app.oauthProvider.consents, {
-        page: async () => consents.map((consent) => ({ ...consent, position: consent.id })),
-        get: async (id: string) => consents.find((consent) => consent.id === id) ?? null,
-        revoke: async (of: object) => { revoked.push(of) }
-      })
-    }
-  })
-  t.match((await look(app, '/consents?user=ann')).text, /ann &#60;b&#62;[^]*revoke/)
-  const path = `/consents/${'a'.repeat(24)}/revoke`
-  t.match((await look(app, path)).text, 'This cannot be undone')
+  const lines: string[] = []
+  const owner = { find: (id: string) => { if (id === 'bob') throw new Error('the directory is away'); return id === 'ann' ? { id, name: 'Ann <b>' } : null } }
+  const app = await consoleApp(t, { uri, owner, onLine: (line) => { lines.push(line) } })
+  await app.oauthProvider.scopes.create({ code: 'read', name: 'Read' })
+  const shop = await makeClient(app, { name: 'Shop <i>', skipAuthorization: false, scopes: ['read'] })
+  const gone = await makeClient(app, { skipAuthorization: false, scopes: ['read'] })
+  for (const [client, user] of [[shop, 'ann'], [shop, 'bob'], [gone, 'ann']] as const) await consentTo(app, client, user)
+  await app.oauthProvider.clients.remove(gone.client.id)
+  const rows = (text: string): string[] => text.split('<tr role="row">').slice(2)
+  const list = rows((await look(app, '/consents', { as: 'oauth_provider' })).text)
+  const client = `<a href="/admin/clients/${shop.client.id}"><bdi>Shop &#60;i&#62;</bdi></a><p class="hint">${shop.client.id}</p>`
+  t.equal(list.length, await app.oauthProvider.consents.list().then(({ length }) => length))
+  const [ofAnn = '', ofBob = ''] = ['ann', 'bob'].map((user) => list.find((row) => row.includes(client) && row.includes(user)))
+  t.match(ofAnn, '<bdi>Ann &#60;b&#62;</bdi><p class="hint">ann</p>')
+  t.match(ofBob, '<td role="cell" data-label="User id"><bdi>bob</bdi></td>', 'whose name cannot be told is shown by the id')
+  t.ok(lines.some((line) => line.includes('the directory is away')), 'why is in the log')
+
+  const [consent] = await app.oauthProvider.consents.list({ user: 'ann', client: shop.client.id })
+  const path = `/consents/${consent?.id ?? ''}/revoke`
+  t.match((await look(app, path)).text, /Ann &#60;b&#62;[^]*Shop &#60;i&#62;[^]*This cannot be undone/)
   t.match(await fill(app, path, path), { status: 303, headers: { location: '/admin/consents?done=revoked' } })
-  t.strictSame(revoked, [{ user: 'ann <b>', client: 'c' }])
+  t.strictSame(await app.oauthProvider.consents.list({ user: 'ann', client: shop.client.id }), [])
+  t.equal((await app.oauthProvider.consents.list({ user: 'bob' })).length, 1, 'that one alone')
   t.equal((await look(app, '/consents/none/revoke')).status, 404)
 })
 

@@ -1,7 +1,6 @@
 import t from 'tap'
-import { publicUrl } from '../docuware/caller.js'
 import { startTestMongo } from '../mongo.js'
-import { callback, challenge, codeFor, makeClient, verifier } from '../provider/provider-app.js'
+import { callback, codeFor, consentTo, makeClient, verifier } from '../provider/provider-app.js'
 import { adminApp, call, roles } from './admin-app.js'
 
 const mongo = await startTestMongo(t)
@@ -30,7 +29,7 @@ t.test('14. the consents of all people are seen, and ended with what was issued 
   const shop = await makeClient(app, { skipAuthorization: false })
   const other = await makeClient(app, { skipAuthorization: false })
   for (const code of ['read', 'write']) await app.oauthProvider.scopes.create({ code, name: code })
-  for (const [made, user] of [[shop, 'ann'], [shop, 'bob'], [other, 'ann']] as const) await consent(made, user)
+  for (const [made, user] of [[shop, 'ann'], [shop, 'bob'], [other, 'ann']] as const) await consentTo(app, made, user)
   const all = await call(app, 'GET', '/consents', as)
   t.match(all.body, { items: { length: 3 }, next: null })
   t.match(Object(all.body['items'])[0], { id: String, client: String, user: String, scopes: ['read'], grantedAt: String, updatedAt: String })
@@ -61,20 +60,6 @@ t.test('14. the consents of all people are seen, and ended with what was issued 
   })
   t.strictSame(redeemed.json(), { error: 'invalid_grant', error_description: redeemed.json().error_description }, 'what was issued is void')
   t.match((await call(app, 'GET', '/consents', as)).body, { items: { length: 2 } })
-
-  async function consent ({ clientId }: { readonly clientId: string }, user: string): Promise<void> {
-    const query = new URLSearchParams({ response_type: 'code', client_id: clientId, scope: 'read', redirect_uri: callback, code_challenge: challenge, code_challenge_method: 'S256' })
-    const page = await app.inject({ url: `/oauth2/authorize?${query.toString()}`, headers: { 'x-user': user } })
-    const fields = [...page.body.matchAll(/<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"/g)].map(([, name = '', value = '']): [string, string] => [name, value])
-    const cookie = [page.headers['set-cookie'] ?? []].flat().map((one) => String(one).split(';', 1).join()).join('; ')
-    const answer = await app.inject({
-      method: 'POST',
-      url: '/oauth2/authorize',
-      headers: { 'x-user': user, cookie, origin: publicUrl, 'content-type': 'application/x-www-form-urlencoded' },
-      payload: new URLSearchParams([...fields, ['decision', 'allow'], ['scope', 'read']]).toString()
-    })
-    if (answer.statusCode !== 303) throw new Error(`${answer.statusCode} ${page.body}`)
-  }
 })
 
 t.test('keys are seen without their private side, and rotated', async (t) => {

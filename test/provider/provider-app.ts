@@ -77,6 +77,21 @@ export async function codeFor (app: FastifyInstance, { clientId }: Pick<MadeClie
   return code
 }
 
+/** Somebody agrees, at the consent page, to what a client asks for. */
+export async function consentTo (app: FastifyInstance, { clientId }: Pick<MadeClient, 'clientId'>, user: string, scope = 'read'): Promise<void> {
+  const query = new URLSearchParams({ response_type: 'code', client_id: clientId, scope, redirect_uri: callback, code_challenge: challenge, code_challenge_method: 'S256' })
+  const page = await app.inject({ url: `/oauth2/authorize?${query.toString()}`, headers: { 'x-user': user } })
+  const fields = [...page.body.matchAll(/<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"/g)].map(([, name = '', value = '']): [string, string] => [name, value])
+  const cookie = [page.headers['set-cookie'] ?? []].flat().map((one) => String(one).split(';', 1).join()).join('; ')
+  const answer = await app.inject({
+    method: 'POST',
+    url: '/oauth2/authorize',
+    headers: { 'x-user': user, cookie, 'content-type': 'application/x-www-form-urlencoded' },
+    payload: new URLSearchParams([...fields, ['decision', 'allow'], ['scope', scope]]).toString()
+  })
+  if (answer.statusCode !== 303) throw new Error(`${answer.statusCode} ${page.body}`)
+}
+
 export interface Answer { readonly status: number, readonly body: Record<string, unknown>, readonly headers: Record<string, unknown> }
 
 /** Sends a form. Empty values are not sent. */

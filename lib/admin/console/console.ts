@@ -15,7 +15,8 @@ import { connectorRoutes, connectorSpecial } from './pages/connectors.js'
 import { connectionRoutes, connectionSpecial } from './pages/connections.js'
 import { logRoutes } from './pages/log.js'
 import { overviewRoute } from './pages/overview.js'
-import { consentRoutes, keyRoutes } from './pages/provider-lists.js'
+import { consentRoutes } from './pages/consents.js'
+import { keyRoutes } from './pages/keys.js'
 import { scopeRoutes, scopeSpecial } from './pages/scopes.js'
 import { settingsRoutes } from './pages/settings.js'
 import { validatorRoutes, validatorSpecial } from './pages/validators.js'
@@ -83,7 +84,9 @@ function pagesOf (resource: Resource, { docuware, provider, connectors, validato
       const own = { redirectUri: connectors.redirectUri, get: connectors.get.bind(connectors), revoke: connectors.revoke.bind(connectors) }
       return { special: connectorSpecial(own), routes: connectorRoutes(own) }
     }
-    case 'consents': return { routes: consentRoutes(resource) }
+    case 'consents':
+      if (provider === undefined) break
+      return { routes: consentRoutes(resource, { clients: provider.clients, displayName: provider.displayName.bind(provider), logger }) }
     case 'keys': return { routes: keyRoutes(resource) }
     case 'settings':
       if (telemetry === undefined) break

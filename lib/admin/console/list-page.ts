@@ -1,7 +1,7 @@
 import type { SchemaObject } from 'ajv'
 import { html, type Html } from '../../http/page.js'
-import { writeCursor } from '../pages.js'
-import type { Page } from '../resource.js'
+import { pageQuery, writeCursor } from '../pages.js'
+import type { Operation, Page } from '../resource.js'
 import type { ConsolePage, Visit } from './console-route.js'
 import { memberAt } from './field-text.js'
 import { labelOf, titleOf } from './labels.js'
@@ -17,6 +17,8 @@ export interface ListOptions {
   readonly filters: { readonly [name: string]: SchemaObject }
   /** The address of one of them below the console; null where it has no page. */
   readonly pathOf: (item: object) => string | null
+  /** How columns are shown that are more than a value. */
+  readonly cells?: { readonly [column: string]: (item: object) => Html }
   /** What can be done to one of them, in a last column. */
   readonly actionsOf?: (item: object) => Html
   readonly canCreate: boolean
@@ -24,7 +26,7 @@ export interface ListOptions {
 }
 
 /** A page of a list, with what narrows it and what leads on. */
-export function listPage (visit: Visit, { resource, page, columns, filters, pathOf, actionsOf, canCreate, before }: ListOptions): ConsolePage {
+export function listPage (visit: Visit, { resource, page, columns, filters, pathOf, cells = {}, actionsOf, canCreate, before }: ListOptions): ConsolePage {
   const { texts, language, link } = visit
   const show = new Show(language)
   const label = (name: string): string => labelOf(language, name)
@@ -32,7 +34,7 @@ export function listPage (visit: Visit, { resource, page, columns, filters, path
   const cell = (item: object, name: string, isFirst: boolean): Html => {
     const value = memberAt(item, name)
     const path = isFirst ? pathOf(item) : null
-    return html`<td role="cell" data-label="${label(name)}">${path === null ? show.value(name, value) : html`<a href="${link(path)}"><bdi>${String(value)}</bdi></a>`}</td>`
+    return html`<td role="cell" data-label="${label(name)}">${path === null ? cells[name]?.(item) ?? show.value(name, value) : html`<a href="${link(path)}"><bdi>${String(value)}</bdi></a>`}</td>`
   }
   return {
     title: titleOf(language, resource),
@@ -64,6 +66,11 @@ export function textIn (query: Visit['query'], name: string): string {
 /** A query without what was left blank, and what it says beside the filters. */
 export function givenIn (query: Visit['query']): object {
   return Object.fromEntries(Object.entries(query).filter(([name, value]) => value !== '' && name !== 'done'))
+}
+
+/** Of a list's query what narrows it. */
+export function filtersIn (query: Operation['query'] = {}): ListOptions['filters'] {
+  return Object.fromEntries(Object.entries(query).filter(([name]) => !Object.hasOwn(pageQuery, name)))
 }
 
 function filterForm ({ texts, language, link, query }: Visit, resource: string, filters: ListOptions['filters']): Html | null {
