@@ -34,7 +34,7 @@ const ownAuth = { auth: false } as const // `protect: { every }` is for the app'
 
 async function adminPlugin (app: FastifyInstance, options: AdminOptions): Promise<void> {
   checkOptions('admin', adminOptionsSchema, options)
-  if (options.signInUrl !== undefined) checkSignInUrl(options.signInUrl)
+  checkSignInUrl(options.signInUrl)
   if (app.hasDecorator('admin')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
   const { prefix = '/admin', console = true, signInUrl = null, requestsPerMinute = 600, streams = 500, openapi = 'admin' } = options
   const readers = new LogReaders({ auditLog: app.auditLog, clock: app.store.clock, logger: app.log, max: streams })

@@ -252,8 +252,10 @@ t.test('nobody is called whom the app would not call', async (t) => {
   t.match(await problemsOf({
     provider: { issuer: inside.origin },
     connectors: { declared: { shop: { baseUrl: inside.origin, auth: { type: 'bearer', token: 't' } }, own: { baseUrl: inside.origin, auth: { name: 'its own' } } } },
-    signIn: { issuer: inside.origin, clientId: 'c', clientSecret: 's' }
-  }), [/^provider\.issuer: must be https/, /^connectors\.declared\.shop\.baseUrl: must be https/, /^signIn\.issuer: must be https/])
+    signIn: { issuer: inside.origin, clientId: 'c', clientSecret: 's' },
+    admin: { signInUrl: inside.origin }
+  }), [/^provider\.issuer: must be https/, /^connectors\.declared\.shop\.baseUrl: must be https/, /^signIn\.issuer: must be https/, /^admin\.signInUrl: must be a path on this site, or an https URL/])
+  t.strictSame(await problemsOf({ admin: { signInUrl: '/login' } }), [])
 })
 
 t.test('a check that fails itself is a finding; the others are made', async (t) => {

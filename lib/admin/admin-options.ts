@@ -32,8 +32,8 @@ export const adminOptionsSchema = {
 } as const
 
 /** @throws DWA_OPTIONS_INVALID for an address that is neither a path on this site nor an https URL */
-export function checkSignInUrl (url: string): void {
-  if (isLocalPath(url)) return
+export function checkSignInUrl (url: string | undefined): void {
+  if (url === undefined || isLocalPath(url)) return
   const { protocol = '', username = '', password = '' } = URL.canParse(url) ? new URL(url) : {}
   if (protocol !== 'https:' || username !== '' || password !== '') throw new errors.DWA_OPTIONS_INVALID('admin.signInUrl', 'must be a path on this site, or an https URL without credentials')
 }

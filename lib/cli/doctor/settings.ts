@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { checkSignInUrl } from '../../admin/admin-options.js'
 import { systemClock } from '../../clock.js'
 import type { DeclaredConnector } from '../../connectors/connectors-options.js'
 import { declaredConnectors } from '../../connectors/declared-connectors.js'
@@ -25,6 +26,7 @@ const checksBeyond = new Map<string, (options: unknown) => void>([
     const kept = Object.entries(Object(settingAt(options, 'declared'))).filter(([, connector]) => settingAt(connector, 'auth', 'type') !== undefined) // the strategy of any other is code
     declaredConnectors(Object.fromEntries(kept) as Record<string, DeclaredConnector>, settingAt(options, 'allowInsecure') === true)
   }],
+  ['admin', (options) => { checkSignInUrl(textAt(options, 'signInUrl')) }],
   ['signIn', (options) => { Reflect.construct(IdentityProvider, [{ ...Object(options), now: systemClock.now }]) }]
 ])
 
