@@ -1,4 +1,4 @@
-// Module hooks: `./x.js` may be `./x.ts`, of which esbuild makes JavaScript, once for each state of the source. Types are checked by `npm run typecheck`.
+// Module hooks: outside node_modules, `x.js` may be `./x.ts`, of which esbuild makes JavaScript, once for each state of the source. Types are checked by `npm run typecheck`.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -8,9 +8,9 @@ const cache = new URL('../node_modules/.cache/typescript/', import.meta.url)
 mkdirSync(cache, { recursive: true })
 
 export async function resolve (specifier, context, next) {
-  if (/^\.{1,2}\/.*\.js$/.test(specifier) && context.parentURL?.endsWith('.ts')) {
+  if (/^(?:\.{0,2}\/|file:).*\.js$/.test(specifier)) {
     const source = new URL(specifier.replace(/js$/, 'ts'), context.parentURL)
-    if (existsSync(source)) return { url: source.href, format: 'module', shortCircuit: true }
+    if (!source.pathname.includes('/node_modules/') && existsSync(source)) return { url: source.href, format: 'module', shortCircuit: true }
   }
   return await next(specifier, context)
 }
