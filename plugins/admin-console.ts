@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import rateLimit from '@fastify/rate-limit'
 import { stringifySetCookie } from 'cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { consoleOf, type Console } from '../lib/admin/console/console.js'
@@ -10,6 +9,7 @@ import { errorPage } from '../lib/admin/console/pages/error.js'
 import { signedOutPage, signedOutPath } from '../lib/admin/console/pages/signed-out.js'
 import { consoleScript } from '../lib/admin/console/script.js'
 import { consoleTexts } from '../lib/admin/console/texts.js'
+import { keyIn, longKeyPaths, type KeyParams } from '../lib/admin/path-key.js'
 import { failureOf } from '../lib/admin/problem.js'
 import type { Resource } from '../lib/admin/resource.js'
 import { errors, isAuthError } from '../lib/errors.js'
@@ -17,9 +17,10 @@ import { BrowserBinding, formToken, isFormToken } from '../lib/http/browser-bind
 import { isForeignForm } from '../lib/http/cookie-header.js'
 import { chooseLanguage } from '../lib/http/page-language.js'
 import type { Caller } from '../lib/store/access.js'
-import { limitOf } from './admin-limit.js'
-import { keyIn, longKeyPaths, type KeyParams } from './admin-key.js'
+import { limitAddresses } from './address-limit.js'
 import { callerOf } from './authorization-routes.js'
+import { originOf, ownOrigins, withoutCors } from './cross-origin.js'
+import { prefersHtml, sendPage } from './page-reply.js'
 import '../types/connectors.js'
 import '../types/docuware.js'
 import '../types/jwt.js'
@@ -46,7 +47,7 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
   const at = publicUrl === null ? null : new URL(publicUrl)
   const outside = at === null ? '' : at.pathname.replace(/\/$/, '')
   const browsers = new BrowserBinding('dwa_console', at?.protocol === 'https:', randomBytes)
-  const trusted = new Set(at === null ? [] : [at.origin])
+  const trusted = ownOrigins(scope)
   const pages = consoleOf({
     resources,
     docuware: scope.hasDecorator('docuware') ? scope.docuware : undefined,
@@ -63,19 +64,15 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
 
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit: formBytes }, (_request, body, done) => { done(null, body) })
-  const limit = limitOf(requestsPerMinute)
-  await scope.register(rateLimit, { global: false, ...limit })
-  scope.addHook('onRequest', async ({ method, headers }, reply) => {
+  const limited = await limitAddresses(scope, requestsPerMinute)
+  scope.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer').header('x-content-type-options', 'nosniff') // redirects as well
-    if (isForeignForm({ method, origin: headers.origin, secFetchSite: [headers['sec-fetch-site'] ?? []].flat().at(0) }, trusted)) throw new errors.DWA_CROSS_SITE()
+    if (isForeignForm(originOf(request), trusted)) throw new errors.DWA_CROSS_SITE()
   })
-  scope.addHook('onSend', async (_request, reply) => { // the app's CORS, if it has some, is not for pages
-    for (const name of Object.keys(reply.getHeaders())) if (name.startsWith('access-control-')) reply.removeHeader(name)
-  })
+  scope.addHook('onSend', withoutCors)
   scope.setErrorHandler(fail)
   if (scope.prefix !== '') scope.setNotFoundHandler(async () => { throw new errors.DWA_ADMIN_UNKNOWN_ROUTE() })
   const ownAuth = { auth: false } as const // `protect: { every }` is for the app's routes
-  const limited = scope.rateLimit(limit)
 
   scope.get(scriptPath, { config: ownAuth }, async (_request, reply) => await reply.type('text/javascript; charset=utf-8').header('cache-control', 'public, max-age=31536000, immutable').send(consoleScript))
   scope.get(signedOutPath, { config: ownAuth, schema: { hide: true }, exposeHeadRoute: false, onRequest: limited }, async (request, reply) => {
@@ -140,8 +137,7 @@ function sending (scope: FastifyInstance, pages: Console, { link, outside, signI
     const { caller } = request
     const language = chooseLanguage(request.headers['accept-language'])
     const signOut = caller !== null && scope.hasDecorator('signIn') ? { action: scope.signIn.logoutUrl, returnTo: link(signedOutPath) } : null
-    const { page: text, headers } = renderConsole(page, { language, texts: consoleTexts[language], link, menu: caller === null ? [] : pages.menuOf(caller.roles), person: caller === null ? null : caller.name ?? caller.id, signOut })
-    return reply.code(page.status ?? 200).headers(headers).send(text)
+    return sendPage(reply.code(page.status ?? 200), renderConsole(page, { language, texts: consoleTexts[language], link, menu: caller === null ? [] : pages.menuOf(caller.roles), person: caller === null ? null : caller.name ?? caller.id, signOut }))
   }
 
   /** Where people sign in to come back to that path; null where nobody has said. */
@@ -173,8 +169,9 @@ function sending (scope: FastifyInstance, pages: Console, { link, outside, signI
 }
 
 /** Whether a browser opens an address, by a link or by hand. */
-function isOpened ({ method, url, headers: { accept = '', 'sec-fetch-site': from } }: FastifyRequest): boolean {
-  return method === 'GET' && /\btext\/html\b/.test(accept) && !(from === 'same-origin' && url.includes('?'))
+function isOpened (request: FastifyRequest): boolean {
+  const isFilter = originOf(request).secFetchSite === 'same-origin' && request.url.includes('?')
+  return request.method === 'GET' && prefersHtml(request) && !isFilter
 }
 
 function personOf ({ caller }: FastifyRequest): Caller {

@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
-import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { adminOptionsSchema, checkSignInUrl, type AdminOptions } from '../lib/admin/admin-options.js'
@@ -8,6 +7,7 @@ import { entityTag } from '../lib/admin/entity-tag.js'
 import { LogReaders } from '../lib/admin/log-readers.js'
 import { routeSchema, secured } from '../lib/admin/openapi.js'
 import { writeCursor } from '../lib/admin/pages.js'
+import { keyIn, longKeyPaths, type KeyParams } from '../lib/admin/path-key.js'
 import { failureOf, problemOf, refusalOf } from '../lib/admin/problem.js'
 import { readQuery } from '../lib/admin/query.js'
 import { readObject } from '../lib/admin/read-body.js'
@@ -17,9 +17,9 @@ import type { NamedRecords } from '../lib/admin/resources/named-records.js'
 import { errors, isAuthError } from '../lib/errors.js'
 import { isCrossSite } from '../lib/http/cookie-header.js'
 import { checkOptions } from '../lib/options.js'
-import { limitOf } from './admin-limit.js'
-import { keyIn, longKeyPaths, type KeyParams } from './admin-key.js'
+import { limitAddresses } from './address-limit.js'
 import { callerOf } from './authorization-routes.js'
+import { originOf, ownOrigins, withoutCors } from './cross-origin.js'
 import '../types/admin.js'
 import '../types/docuware.js'
 import '../types/jwt.js'
@@ -78,19 +78,15 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
   scope.setSerializerCompiler(() => (body) => JSON.stringify(body)) // a serializer made of a schema would drop what the schema does not name
   scope.setErrorHandler(sendProblem)
   scope.setNotFoundHandler(async () => { throw new errors.DWA_ADMIN_UNKNOWN_ROUTE() })
-  const limit = limitOf(requestsPerMinute)
-  await scope.register(rateLimit, { global: false, ...limit })
-  const { publicUrl } = scope.store
-  const trusted = new Set(publicUrl === null ? [] : [new URL(publicUrl).origin])
-  scope.addHook('onRequest', async ({ headers }, reply) => {
+  const limited = await limitAddresses(scope, requestsPerMinute)
+  const trusted = ownOrigins(scope)
+  scope.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')
     // Of any method: reading secrets and verifying leave entries, and no other site has business with an answer.
-    if (isCrossSite({ method: 'POST', origin: headers.origin, secFetchSite: [headers['sec-fetch-site'] ?? []].flat().at(0) }, trusted)) throw new errors.DWA_CROSS_SITE()
+    if (isCrossSite({ ...originOf(request), method: 'POST' }, trusted)) throw new errors.DWA_CROSS_SITE()
   })
-  scope.addHook('onRequest', scope.rateLimit(limit))
-  scope.addHook('onSend', async (_request, reply) => { // the app's CORS, if it has some, is not for administration
-    for (const name of Object.keys(reply.getHeaders())) if (name.startsWith('access-control-')) reply.removeHeader(name)
-  })
+  scope.addHook('onRequest', limited)
+  scope.addHook('onSend', withoutCors)
   for (const { name, operations } of resources) {
     for (const operation of operations) {
       addRoute(scope, operation, routeSchema(operation, name), { openapi, sending })

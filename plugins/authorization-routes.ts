@@ -1,15 +1,16 @@
 import formbody from '@fastify/formbody'
-import rateLimit from '@fastify/rate-limit'
 import { stringifySetCookie } from 'cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errors, isAuthError } from '../lib/errors.js'
-import { networkOf } from '../lib/http/address-network.js'
 import { cookieValues, isCrossSite } from '../lib/http/cookie-header.js'
-import type { RenderedPage } from '../lib/http/page.js'
 import type { Actor, LogFields } from '../lib/log/log-entry.js'
 import type { Authorization, BindingCookie } from '../lib/oauth-client/authorization.js'
 import type { Grant } from '../lib/oauth-client/grant.js'
 import { authorizePage, connectedPage, failedPage, type AuthorizationSubject } from '../lib/oauth-client/pages.js'
+import { limitAddresses } from './address-limit.js'
+import { bareRequest } from './bare-request.js'
+import { originOf, ownOrigins } from './cross-origin.js'
+import { logFailure, prefersHtml, sendErrorPage, sendPage } from './page-reply.js'
 
 export interface AuthorizationRoutesOptions {
   readonly authorization: Pick<Authorization<Grant>, 'start' | 'finish' | 'cookieName'>
@@ -46,16 +47,11 @@ export function callerOf ({ caller, id, ip }: FastifyRequest): { actor: Actor, r
 /** The routes by which people authorize this app at another: begin, and come back. Those that the scope adds are no-store, and closed to other sites, too. */
 export async function authorizationRoutes (scope: FastifyInstance, { authorization, path, role, requestsPerMinute, idOf, subjectOf }: AuthorizationRoutesOptions): Promise<void> {
   if (!scope.hasContentTypeParser(formType)) await scope.register(formbody, { bodyLimit: 16 * 1024 })
-  await scope.register(rateLimit, {
-    global: false,
-    max: requestsPerMinute,
-    timeWindow: 60_000,
-    keyGenerator: ({ ip }) => networkOf(ip),
-    errorResponseBuilder: (_request, { ttl }) => new errors.DWA_RATE_LIMITED(Math.ceil(ttl / 1000))
-  })
+  await limitAddresses(scope, requestsPerMinute)
+  const trusted = ownOrigins(scope)
   scope.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store')
-    if (isCrossSite({ method: request.method, origin: request.headers.origin, secFetchSite: [request.headers['sec-fetch-site'] ?? []].flat().at(0) }, new Set(ownOrigin(scope)))) throw new errors.DWA_CROSS_SITE()
+    if (isCrossSite(originOf(request), trusted)) throw new errors.DWA_CROSS_SITE()
   })
   const forPeople = { config: { auth: false, rateLimit: {} }, errorHandler: showFailure } as const
   const authorize = { ...forRole(scope, role), ...forPeople }
@@ -83,17 +79,9 @@ export async function authorizationRoutes (scope: FastifyInstance, { authorizati
 /** The browser learns of a failure where it was going; otherwise a person gets a page. A program, and whoever may not do this, gets the error as the app sends errors. */
 function showFailure (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (!isAuthError(error) || error.code.startsWith('DWA_ACCESS_')) throw error
-  const returnTo = 'returnTo' in error && typeof error.returnTo === 'string' ? error.returnTo : null
-  if (returnTo === null && !/\btext\/html\b/.test(request.headers.accept ?? '')) throw error
-  const { statusCode = 500 } = error
-  if (statusCode >= 500) request.log.error({ err: error }, error.message)
-  if (returnTo !== null) return reply.redirect(returnTo, 303)
-  if ('headers' in error && typeof error.headers === 'object') reply.headers({ ...error.headers })
-  return sendPage(reply.code(statusCode), failedPage(error.message))
-}
-
-function sendPage (reply: FastifyReply, { page, headers }: RenderedPage): FastifyReply {
-  return reply.headers(headers).send(page)
+  if (!('returnTo' in error) || typeof error.returnTo !== 'string') return sendErrorPage(error, request, reply, failedPage)
+  logFailure(error, request)
+  return reply.redirect(error.returnTo, 303)
 }
 
 /** Gives a browser the cookie that binds an authorization to it. */
@@ -103,15 +91,6 @@ export function bindBrowser (reply: FastifyReply, cookie: BindingCookie | null):
   reply.header('set-cookie', stringifySetCookie({ name, value, maxAge, path: '/', httpOnly: true, sameSite: 'lax', secure }))
 }
 
-function ownOrigin ({ store: { publicUrl } }: FastifyInstance): string[] {
-  return publicUrl === null ? [] : [new URL(publicUrl).origin]
-}
-
-function prefersJson ({ headers: { accept = '' } }: FastifyRequest): boolean {
-  return /\bapplication\/json\b/.test(accept) && !/\btext\/html\b/.test(accept)
-}
-
-/** What the request log may say of a callback: its query holds code and state. */
-function bareRequest ({ method, url = '', ip }: Pick<FastifyRequest, 'method' | 'url' | 'ip'>): object {
-  return { method, url: url.replace(/\?.*$/s, ''), remoteAddress: ip }
+function prefersJson (request: FastifyRequest): boolean {
+  return /\bapplication\/json\b/.test(request.headers.accept ?? '') && !prefersHtml(request)
 }

@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import rateLimit from '@fastify/rate-limit'
 import { stringifySetCookie } from 'cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { errors, isAuthError } from '../lib/errors.js'
 import { BrowserBinding, type BrowserCookie } from '../lib/http/browser-binding.js'
 import { isForeignForm } from '../lib/http/cookie-header.js'
-import type { RenderedPage } from '../lib/http/page.js'
 import { chooseLanguage } from '../lib/http/page-language.js'
 import type { Authorize } from '../lib/provider/authorize.js'
 import { ConsentList } from '../lib/provider/consent-list.js'
@@ -14,6 +12,10 @@ import type { OpenClients } from '../lib/provider/open-clients.js'
 import { askOwner, displayNameOf, userIdOf, type Owner, type OwnerUser } from '../lib/provider/owner.js'
 import { destinationOf, ProviderPages, statusOf } from '../lib/provider/pages.js'
 import type { ProviderOptions } from '../lib/provider/provider-options.js'
+import { limitAddresses } from './address-limit.js'
+import { bareRequest } from './bare-request.js'
+import { originOf, withoutCors } from './cross-origin.js'
+import { sendPage } from './page-reply.js'
 import '../types/telemetry.js'
 
 /** What the pages of the provider are made of. */
@@ -44,20 +46,13 @@ async function routes (scope: FastifyInstance, { authorize, consents, clients, o
   const consentList = new ConsentList(consents, clients)
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit: formBytes }, (_request, body, done) => { done(null, body) })
-  await scope.register(rateLimit, {
-    max: requestsPerMinute,
-    timeWindow: 60_000,
-    errorResponseBuilder: (_request, { ttl }) => new errors.DWA_RATE_LIMITED(Math.ceil(ttl / 1000))
-  })
+  await limitAddresses(scope, requestsPerMinute, { together: true })
   const trusted = new Set([origin])
   scope.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer') // redirects as well
-    const secFetchSite = [request.headers['sec-fetch-site'] ?? []].flat().at(0)
-    if (isForeignForm({ method: request.method, origin: request.headers.origin, secFetchSite }, trusted)) throw new errors.DWA_CROSS_SITE()
+    if (isForeignForm(originOf(request), trusted)) throw new errors.DWA_CROSS_SITE()
   })
-  scope.addHook('onSend', async (_request, reply) => { // the app's CORS, if it has some, is not for pages (security.md 11)
-    for (const name of Object.keys(reply.getHeaders())) if (name.startsWith('access-control-')) reply.removeHeader(name)
-  })
+  scope.addHook('onSend', withoutCors)
   scope.setErrorHandler((error, request, reply) => {
     const status = statusOf(error)
     if (status >= 500) report(scope, request, error)
@@ -134,10 +129,6 @@ function setCookie (reply: FastifyReply, cookie: BrowserCookie | null): void {
   if (cookie !== null) reply.header('set-cookie', stringifySetCookie({ ...cookie, path: '/', httpOnly: true, sameSite: 'lax' }))
 }
 
-function sendPage (reply: FastifyReply, { page, headers }: RenderedPage): FastifyReply {
-  return reply.headers(headers).send(page)
-}
-
 function queryOf ({ url }: FastifyRequest): string {
   const at = url.indexOf('?')
   return at === -1 ? '' : url.slice(at + 1)
@@ -149,8 +140,4 @@ function formOf ({ body }: FastifyRequest): string {
 
 function languageOf ({ headers }: FastifyRequest): ReturnType<typeof chooseLanguage> {
   return chooseLanguage(headers['accept-language'])
-}
-
-function bareRequest ({ method, url = '', ip }: Pick<FastifyRequest, 'method' | 'url' | 'ip'>): object {
-  return { method, url: url.replace(/\?.*$/s, ''), remoteAddress: ip }
 }

@@ -10,6 +10,7 @@ import { keySetAge } from '../lib/provider/published-keys.js'
 import { oauthErrorOf } from '../lib/provider/oauth-error.js'
 import { providerOptionsSchema, type ProviderOptions as Options } from '../lib/provider/provider-options.js'
 import type { OpenProvider } from '../lib/provider/open-provider.js'
+import { bareRequest } from './bare-request.js'
 import '../types/provider.js'
 
 /** Options of the `provider` plugin. */
@@ -89,11 +90,6 @@ function bodyOf ({ body }: FastifyRequest): Parameters {
 function queryOf ({ url }: FastifyRequest): Parameters {
   const at = url.indexOf('?')
   return readParameters(at === -1 ? '' : url.slice(at + 1))
-}
-
-/** What of a request goes into the app's log: the path, and nothing of the query. */
-function bareRequest ({ method, url, ip }: FastifyRequest): { method: string, url: string, remoteAddress: string } {
-  return { method, url: url.split('?', 1).join(), remoteAddress: ip }
 }
 
 function sendOAuthError (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {

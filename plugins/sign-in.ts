@@ -1,18 +1,19 @@
-import rateLimit from '@fastify/rate-limit'
 import { stringifySetCookie } from 'cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { errors, isAuthError } from '../lib/errors.js'
-import { networkOf } from '../lib/http/address-network.js'
-import { cookieValues, isCrossSite, isForeignForm, type RequestOrigin } from '../lib/http/cookie-header.js'
+import { errors } from '../lib/errors.js'
+import { cookieValues, isCrossSite, isForeignForm } from '../lib/http/cookie-header.js'
 import { isLocalPath } from '../lib/http/local-path.js'
-import type { RenderedPage } from '../lib/http/page.js'
 import { checkOptions } from '../lib/options.js'
 import { openSignIn, type OpenSignIn } from '../lib/sign-in/open-sign-in.js'
 import { refusedPage, signedOutPage } from '../lib/sign-in/pages.js'
 import type { SessionNote } from '../lib/sign-in/sessions.js'
 import { signInOptionsSchema, type SignInOptions } from '../lib/sign-in/sign-in-options.js'
 import type { Asking } from '../lib/store/access.js'
+import { limitAddresses } from './address-limit.js'
+import { bareRequest } from './bare-request.js'
+import { originOf } from './cross-origin.js'
+import { prefersHtml, sendErrorPage, sendPage } from './page-reply.js'
 import '../types/sign-in.js'
 
 export type { SignInOptions }
@@ -45,21 +46,16 @@ async function signInPlugin (app: FastifyInstance, options: SignInOptions): Prom
 async function routes (scope: FastifyInstance, { flow, sessions, cookie, origin, secure, loginUrl, home }: OpenSignIn, requestsPerMinute: number): Promise<void> {
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit: formBytes }, (_request, body, done) => { done(null, body) })
-  await scope.register(rateLimit, {
-    global: false,
-    max: requestsPerMinute,
-    timeWindow: 60_000,
-    keyGenerator: ({ ip }) => networkOf(ip),
-    errorResponseBuilder: (_request, { ttl }) => new errors.DWA_RATE_LIMITED(Math.ceil(ttl / 1000))
-  })
+  await limitAddresses(scope, requestsPerMinute)
   scope.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer') // redirects as well
     // The session's cookie is SameSite=Lax: with it a form came from a page of ours, also where the browser says no more than the `Origin: null` of pages without a referrer.
-    const foreign = cookie.read(request.headers.cookie) === null ? isForeign(request, origin) : isForeignForm(sentBy(request), new Set([origin]))
+    const foreign = cookie.read(request.headers.cookie) === null ? isForeign(request, origin) : isForeignForm(originOf(request), new Set([origin]))
     if (foreign) throw new errors.DWA_CROSS_SITE()
   })
+  const showFailure = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => sendErrorPage(error, request, reply, (message) => refusedPage(message, loginUrl()))
   /** `auth: false`: whoever comes here is known by state and cookie. The query holds code and state: it is not logged (security.md 52). */
-  const route = { config: { auth: false, rateLimit: {} }, exposeHeadRoute: false, logSerializers: { req: bareRequest }, errorHandler: showFailure(loginUrl()) } as const
+  const route = { config: { auth: false, rateLimit: {} }, exposeHeadRoute: false, logSerializers: { req: bareRequest }, errorHandler: showFailure } as const
 
   scope.get('/', route, async (request, reply) => {
     const { url, cookie: binding } = await flow.start(queryOf(request).get('returnTo'))
@@ -86,31 +82,8 @@ async function routes (scope: FastifyInstance, { flow, sessions, cookie, origin,
   })
 }
 
-/** A person gets a page; a program gets the error as the app sends errors. */
-function showFailure (loginUrl: string) {
-  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    if (!isAuthError(error) || !prefersHtml(request)) throw error
-    const { statusCode = 500 } = error
-    if (statusCode >= 500) request.log.error({ err: error }, error.message)
-    if ('headers' in error && typeof error.headers === 'object') reply.headers({ ...error.headers })
-    return sendPage(reply.code(statusCode), refusedPage(error.message, loginUrl))
-  }
-}
-
-function sendPage (reply: FastifyReply, { page, headers }: RenderedPage): FastifyReply {
-  return reply.headers(headers).send(page)
-}
-
 function isForeign (request: FastifyRequest, origin: string): boolean {
-  return isCrossSite(sentBy(request), new Set([origin]))
-}
-
-function sentBy ({ method, headers }: FastifyRequest): RequestOrigin {
-  return { method, origin: headers.origin, secFetchSite: [headers['sec-fetch-site'] ?? []].flat().at(0) }
-}
-
-function prefersHtml ({ headers: { accept = '' } }: FastifyRequest): boolean {
-  return /\btext\/html\b/.test(accept)
+  return isCrossSite(originOf(request), new Set([origin]))
 }
 
 function noteOf (request: FastifyRequest): SessionNote {
@@ -119,11 +92,6 @@ function noteOf (request: FastifyRequest): SessionNote {
 
 function queryOf ({ url }: FastifyRequest): URLSearchParams {
   return new URL(url, 'http://local.invalid').searchParams
-}
-
-/** What the request log may say of these routes. */
-function bareRequest ({ method, url = '', ip }: Pick<FastifyRequest, 'method' | 'url' | 'ip'>): object {
-  return { method, url: url.replace(/\?.*$/s, ''), remoteAddress: ip }
 }
 
 /** People sign in through one identity provider; `requireRole` then knows them by their session. */

@@ -6,7 +6,8 @@ import { reasonOf, type Logger } from '../store/logger.js'
 import { unavailable } from '../store/unavailable.js'
 import { errors as packageErrors } from '../errors.js'
 import { bindingCookieName, isBoundTo, stateLifetime, type BegunAuthorization, type BegunAuthorizations } from './authorization-state.js'
-import { noTokens, type Account, type AuthorizationServer, type Grant, type GrantErrors, type Grants } from './grant.js'
+import { readCallback } from './callback.js'
+import { noTokens, type Account, type AuthorizationServer, type Grant, type Grants } from './grant.js'
 import { TokenFailure, type TokenAnswer } from './token-answer.js'
 import type { UnsavedTokens } from './unsaved-tokens.js'
 import { openGrant, updateGrant } from './update-grant.js'
@@ -53,9 +54,6 @@ export interface AuthorizationOptions<One extends Grant> {
   readonly redirectUri: string | null
   readonly randomBytes?: ((size: number) => Buffer) | undefined
 }
-
-/** Characters of a callback's parameter: whoever sends more did not come from an identity service. */
-const longestParameter = 4096
 
 /** The authorization code flow as a client (RFC 6749 §4.1, RFC 7636), from the link to the tokens in the record, and their revocation. */
 export class Authorization<One extends Grant> {
@@ -107,7 +105,7 @@ export class Authorization<One extends Grant> {
   async finish (query: URLSearchParams, cookies: readonly string[], { requestId, only }: { readonly requestId?: string | undefined, readonly only?: string | undefined } = {}): Promise<FinishedAuthorization> {
     const { grants, states } = this.#options
     const { errors } = grants
-    const { state, code, iss, denial } = readCallback(query, errors)
+    const { state, code, iss, denial } = readCallback(query, () => errors.badCallback())
     if (state === null) return this.#refuse(null, 'denied', requestId, errors.denied(denial))
     const begun = await states.consume(state)
     if (begun === null) return this.#refuse(null, 'state', requestId, errors.invalidState())
@@ -266,27 +264,6 @@ function withReturn<Failure extends Error> (error: Failure, { returnTo }: BegunA
   const target = new URL(returnTo, 'http://local.invalid')
   target.searchParams.set('error', reason)
   return Object.assign(error, { returnTo: target.pathname + target.search + target.hash })
-}
-
-/** A code with its state, or an error that may lack the state. */
-type Callback = { readonly iss: string | null } & (
-  { readonly state: string, readonly code: string, readonly denial: '' } |
-  { readonly state: string | null, readonly code: null, readonly denial: string })
-
-/**
- * The parameters of a callback (RFC 6749 §4.1.2): one without a value is omitted, none comes twice (§3.1).
- * @throws its kind's `badCallback`
- */
-function readCallback (query: URLSearchParams, errors: Pick<GrantErrors, 'badCallback'>): Callback {
-  const read = (name: string): string | null => {
-    const [value = '', ...others] = query.getAll(name)
-    if (others.length > 0 || value.length > longestParameter) throw errors.badCallback()
-    return value === '' ? null : value
-  }
-  const [state, code, iss, error] = [read('state'), read('code'), read('iss'), read('error')]
-  if (error !== null) return { state, code: null, iss, denial: /^[a-z_]{1,64}$/.test(error) ? error : 'unknown_error' }
-  if (state === null || code === null) throw errors.badCallback()
-  return { state, code, iss, denial: '' }
 }
 
 function holdsSameTokens (one: Grant, other: Grant): boolean {

@@ -3,6 +3,7 @@ import { errors, isAuthError, type AuthError } from '../errors.js'
 import { isLocalPath } from '../http/local-path.js'
 import type { AuditLog } from '../log/audit-log.js'
 import { bindingCookieName, isBoundTo, stateLifetime, type BegunAuthorizations } from '../oauth-client/authorization-state.js'
+import { readCallback } from '../oauth-client/callback.js'
 import type { Caller } from '../store/access.js'
 import type { CodeFlow } from './code-flow.js'
 import type { Endpoints, IdentityProvider } from './identity-provider.js'
@@ -47,9 +48,6 @@ export interface SignInParts {
   readonly randomBytes?: (size: number) => Buffer
 }
 
-/** Characters of a callback's parameter: whoever sends more did not come from an identity provider. */
-const longestParameter = 4096
-
 /** The sign-in of a person, from the link to the session. */
 export class SignInFlow {
   readonly #parts: SignInParts
@@ -82,7 +80,9 @@ export class SignInFlow {
    */
   async finish ({ query, cookies, session }: Callback, note: SessionNote): Promise<FinishedSignIn> {
     const { provider, flow, states, sessions, personOf, onSecret } = this.#parts
-    const { state, code, iss, denial } = readCallback(query)
+    const bad = (problem: string): Error => new errors.DWA_SIGN_IN_INVALID_REQUEST(problem)
+    const { state, code, iss, denial } = readCallback(query, bad)
+    if (state === null) throw bad('state is missing')
     const begun = await states.consume(state)
     if (begun === null) return this.#refuse('state', note, new errors.DWA_SIGN_IN_INVALID_STATE())
     if (begun.binding === null || !isBoundTo(begun.binding, cookies)) return this.#refuse('browser', note, new errors.DWA_SIGN_IN_INVALID_STATE())
@@ -106,20 +106,6 @@ export class SignInFlow {
     this.#parts.auditLog.sample(`sign-in/${reason}`, 'session.refused', { level: 'warning', requestId, personal, details: { reason, error: error.message } })
     throw error
   }
-}
-
-interface CallbackParameters { readonly state: string, readonly code: string | null, readonly iss: string | null, readonly denial: string }
-
-function readCallback (query: URLSearchParams): CallbackParameters {
-  const read = (name: string): string | null => {
-    const [value = '', ...others] = query.getAll(name)
-    if (others.length > 0 || value.length > longestParameter) throw new errors.DWA_SIGN_IN_INVALID_REQUEST(`${name} is repeated or too long`)
-    return value === '' ? null : value
-  }
-  const [state, code, iss, error] = [read('state'), read('code'), read('iss'), read('error')]
-  if (state === null || (code === null && error === null)) throw new errors.DWA_SIGN_IN_INVALID_REQUEST('code or state is missing')
-  if (error !== null) return { state, code: null, iss, denial: /^[a-z_]{1,64}$/.test(error) ? error : 'unknown_error' }
-  return { state, code, iss, denial: '' }
 }
 
 /** RFC 9207 §2.4. */

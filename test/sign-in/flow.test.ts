@@ -152,6 +152,7 @@ t.test('a state is of one browser, used once, and several tabs do not take it fr
   altered.searchParams.set('state', 'x'.repeat(22))
   await refused(altered.href, ann, 'DWA_SIGN_IN_INVALID_STATE')
   await refused(`${url}/sign-in/callback`, ann, 'DWA_SIGN_IN_INVALID_REQUEST')
+  await refused(`${url}/sign-in/callback?error=access_denied`, ann, 'DWA_SIGN_IN_INVALID_REQUEST')
   await refused(`${url}/sign-in/callback?state=a`, ann, 'DWA_SIGN_IN_INVALID_REQUEST')
   await refused(`${url}/sign-in/callback?state=a&state=b&code=c`, ann, 'DWA_SIGN_IN_INVALID_REQUEST')
   await refused(`${url}/sign-in/callback?state=a&code=${'c'.repeat(4097)}`, ann, 'DWA_SIGN_IN_INVALID_REQUEST')
