@@ -1,3 +1,5 @@
+import { generateKeyPairSync } from 'node:crypto'
+import mongoose from 'mongoose'
 import t from 'tap'
 import { systemClock, type Clock } from '../../lib/clock.js'
 import { explanationOf } from '../../lib/jwt/token-explanation.js'
@@ -7,6 +9,7 @@ import { secret, token, validator } from '../app.js'
 import { cookieOf } from '../docuware/caller.js'
 import { startTestMongo } from '../mongo.js'
 import { consentTo, makeClient } from '../provider/provider-app.js'
+import { SentryEndpoint } from '../sentry-endpoint.js'
 import { eventually } from '../store-app.js'
 import { consoleApp, fill, look, openForm, send } from './console-app.js'
 
@@ -41,7 +44,8 @@ t.test('a connection is authorized, synced and revoked without a script', async 
 
   t.match(await fill(app, path, `${path}/sync`), { status: 303, headers: { location: `/admin${path}?done=synced` } })
   t.match((await look(app, path)).text, /The last sync went well: Connected to/)
-  t.match((await look(app, '/connections')).text, /data-label="Last sync message"|Connected to/)
+  for (const at of ['', '/connections']) t.match((await look(app, at)).text, /<bdi>acme<\/bdi>[^]*<span class="badge good">Authorized<\/span>/, 'at a glance')
+  t.notMatch((await look(app, '', { as: 'system' })).text, 'badge good', 'for those who may see connections')
   const log = await look(app, '/log?event=connection.*')
   for (const event of ['connection.created', 'connection.authorized', 'connection.sync_succeeded']) t.ok(log.text.includes(`<code>${event}</code>`), event)
   dw.failNext(5, 404)
@@ -213,7 +217,8 @@ t.test('a token that lacks a scope, or whose key set is away, is explained too',
 t.test('telemetry: a DSN is write-only, kept when left blank, and deleted by its box; a test event is sent', async (t) => {
   const { uri } = await startTestMongo(t)
   const app = await consoleApp(t, { uri })
-  const dsn = 'http://plantedkey@127.0.0.1:9/1'
+  const sentry = await new SentryEndpoint().start(t)
+  const dsn = sentry.dsn.replace('publickey', 'plantedkey')
   t.match((await look(app, '/settings')).text, /Telemetry is off[^]*@sentry\/node is/)
   t.notMatch((await look(app, '/settings')).text, 'Send a test event')
   t.match(await fill(app, '/settings', '/settings', { dsn: 'no dsn' }), { status: 400, text: /id="f-dsn-wrong"/ })
@@ -228,6 +233,12 @@ t.test('telemetry: a DSN is write-only, kept when left blank, and deleted by its
   t.match(await send(app, '/settings', late, { dsn: '' }), { status: 412, text: 'Somebody else has changed this' })
   t.match(await fill(app, '/settings', '/settings/test'), { status: 303, headers: { location: '/admin/settings?done=sent' } })
   t.equal((await app.auditLog.find({ event: 'settings.test_sent' })).length, 1)
+  await sentry.arrived(1)
+  t.strictSame(sentry.messages, ['A test event, sent from the console'])
+  const { get } = app.telemetry
+  Object.assign(app.telemetry, { get: async () => ({ ...await get(), sdkInstalled: false }) })
+  t.match((await look(app, '/settings')).text, '@sentry/node is not installed: nothing is sent, whatever is set here.')
+  Object.assign(app.telemetry, { get })
   t.equal((await fill(app, '/settings', '/settings', { dsn: '', 'clear:dsn': 'on' })).status, 303)
   t.match(await app.telemetry.get(), { on: false })
 })
@@ -254,6 +265,12 @@ t.test('the log is filtered, goes on page by page, and is verified', async (t) =
   t.equal(rows((await look(app, '/log?event=scope.*', { as: 'docuware' })).text), 0, 'each role its own part')
   t.match((await look(app, '/log/verify')).text, 'This reads the whole log')
   t.match((await fill(app, '/log/verify', '/log/verify')).text, /The log is whole\.[^]*entries in \d+ chains/)
+  const connection = await mongoose.createConnection(uri).asPromise()
+  t.teardown(() => connection.close())
+  await connection.collection('dwa_log').updateOne({ 'target.name': 'c7' }, { $set: { message: 'another' } })
+  t.match((await fill(app, '/log/verify', '/log/verify')).text, /role="alert"><p>The log has been tampered with[^]*First in chain [\w-]+, entry \d+: /)
+  const found = await app.inject({ url: '/admin/api/log/verify', headers: { 'x-roles': 'system' } })
+  t.match([found.statusCode, found.json()], [200, { ok: false, firstBad: { chain: String, seq: Number, problem: /altered/ } }])
 })
 
 t.test('what people agreed to is listed by their names and the clients\', and ended', async (t) => {
@@ -358,6 +375,20 @@ t.test('keys of clients are for the role system: others are not asked for them, 
   t.equal((await fill(app, path, path, { ...shown, jwtAlgorithm: 'ES256' }, as)).status, 403)
   t.equal((await fill(app, path, path, { ...shown, skipAuthorization: 'on' }, as)).status, 303)
   t.match(await app.oauthProvider.clients.get(client.id), { jwtAlgorithm: 'RS256', skipAuthorization: true })
+})
+
+t.test('a private key in PEM, pasted into a password field, arrives with its lines', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  const pem = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  for (const [name, pasted] of [['nothing', pem.replaceAll('\n', '')], ['blanks', pem.replaceAll('\n', ' ')], ['lines', pem]] as const) {
+    const made = await fill(app, '/clients/new', '/clients/new', { name, applicationType: 'backend', tokenType: 'jwt', jwtAlgorithm: 'RS256', jwtPrivateKey: pasted })
+    t.equal(made.status, 200, name)
+    t.notOk(made.text.includes(pem.split('\n')[1] ?? ''))
+  }
+  const kids = (await app.oauthProvider.keys.list()).map(({ kid }) => kid)
+  t.strictSame([kids.length, new Set(kids).size], [3, 1], 'it is the same key')
+  t.match(await fill(app, '/clients/new', '/clients/new', { name: 'no key', applicationType: 'backend', tokenType: 'jwt', jwtPrivateKey: '-----BEGIN PRIVATE KEY-----AAAA-----END PRIVATE KEY-----' }), { status: 400, text: /id="f-jwtPrivateKey-wrong"/ })
 })
 
 t.test('an error that a hook of the app chose keeps its status; one that nobody expected is in the app\'s log alone', async (t) => {

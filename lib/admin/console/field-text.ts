@@ -38,8 +38,16 @@ export function valueOf ({ kind }: Pick<Field, 'kind'>, text: string): unknown {
     case 'lines': return text.trim() === '' ? undefined : text.split('\n').map((line) => line.trim()).filter((line) => line !== '')
     case 'number': return text.trim() === '' ? undefined : readNumber(text.trim())
     case 'json': return text.trim() === '' ? undefined : readJson(text)
+    case 'secret': return text === '' ? undefined : withPemLines(text)
     default: return text === '' ? undefined : text
   }
+}
+
+/** A password field has one line: a PEM (RFC 7468 §2) that was pasted into it gets its lines back. */
+function withPemLines (text: string): string {
+  const [, label, base64] = /^-----BEGIN ([A-Z0-9 ]+)-----([\w+/=\s]+)-----END \1-----$/.exec(text.trim()) ?? []
+  if (label === undefined || base64 === undefined) return text
+  return [`-----BEGIN ${label}-----`, ...base64.replace(/\s/g, '').match(/.{1,64}/g) ?? [], `-----END ${label}-----`, ''].join('\n')
 }
 
 /** A text that means no value of its field. */
