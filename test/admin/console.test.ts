@@ -1,7 +1,10 @@
 import t from 'tap'
+import { consoleOf } from '../../lib/admin/console/console.js'
+import { recordResource } from '../../lib/admin/record-operations.js'
 import { consoleTexts } from '../../lib/admin/console/texts.js'
 import { germanHelp } from '../../lib/admin/console/help-de.js'
 import { fieldsOf } from '../../lib/admin/console/fields.js'
+import { strategyNames, strategyTypes } from '../../lib/connectors/strategy-types.js'
 import { connectionSchema } from '../../lib/docuware/connection-schema.js'
 import { clientSchema } from '../../lib/provider/client-schema.js'
 import { scopeSchema } from '../../lib/provider/scope-schema.js'
@@ -123,6 +126,11 @@ t.test('a new resource of the table has its pages without more', async (t) => {
   const plain = resources.flatMap((resource) => resource.records === undefined ? [] : [{ resource, records: resource.records }])
   t.strictSame(plain.map(({ records: { name } }) => name), ['connections', 'clients', 'scopes', 'validators', 'connectors', 'webhook-sources'])
   for (const { resource, records } of plain) t.equal(recordRoutes(resource, records).length, 8, records.name)
+  const gadgets = { ...plain[0]?.records ?? Object(null), name: 'gadgets', noun: 'gadget', role: 'system' }
+  const { routes, menuOf } = consoleOf({ resources: [recordResource(gadgets)], auditLog: app.auditLog, clock: app.store.clock, logger: app.log, docuware: undefined, provider: undefined, connectors: undefined, validators: undefined, telemetry: undefined })
+  const paths = ['GET /gadgets', 'GET /gadgets/new', 'POST /gadgets/new', 'GET /gadgets/:id', 'GET /gadgets/:id/edit', 'POST /gadgets/:id/edit', 'GET /gadgets/:id/delete', 'POST /gadgets/:id/delete']
+  t.strictSame(routes.filter(({ path }) => path !== '/').map(({ method, path, roles }) => [`${method} ${path}`, roles]), paths.map((path) => [path, ['system']]))
+  t.strictSame([menuOf(['system']), menuOf(['docuware'])], [['gadgets'], []])
   t.throws(() => recordRoutes({ operations: [] }, plain[0]?.records ?? Object(null)), { code: 'DWA_ADMIN_UNKNOWN_ROUTE' })
 })
 
@@ -145,6 +153,26 @@ t.test('the kinds of records: what each form asks for makes one, whose secrets a
     t.notMatch((await look(app, `${path}/edit`)).text, /<input type="password"[^>]*value=/, 'no secret is filled in')
   }
   for (const secret of planted) t.notOk(lines.some((line) => line.includes(secret)), secret)
+})
+
+t.test('every secret is asked for by a password field that holds nothing', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  const secrets = {
+    '/connections/new': ['clientSecret'],
+    '/clients/new': ['clientSecret', 'jwtPrivateKey'],
+    '/validators/new': ['secretKey', 'cookieSecret'],
+    '/webhook-sources/new': ['secret'],
+    '/settings': ['dsn'],
+    ...Object.fromEntries(strategyNames.map((name) => [`/connectors/new?type=${name}`, strategyTypes[name].secrets.map((secret) => `auth.${secret}`)]))
+  }
+  for (const [path, names] of Object.entries(secrets)) {
+    const { status, text } = await look(app, path)
+    t.equal(status, 200, path)
+    const fields = [...text.matchAll(/<input type="password" autocomplete="new-password" id="[^"]+" name="([^"]+)"([^>]*)>/g)]
+    t.strictSame(fields.map(([, name]) => name).sort(), [...names].sort(), path)
+    for (const [, name, more] of fields) t.notMatch(more, 'value', `${path}: ${name ?? ''}`)
+  }
 })
 
 t.test('a secret that was stored is kept, replaced, or taken away by its box', async (t) => {
@@ -321,6 +349,19 @@ t.test('English and German say the same', async (t) => {
     for (const said of texts) t.ok(text.includes(said), `${path}: ${said}`)
   }
   t.match((await look(app, '', { as: null, ...german })).text, 'Sie sind nicht angemeldet')
+})
+
+t.test('what is not there is 404, whatever is to be done with it', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri })
+  const form = await openForm(app, '/scopes/new', '/scopes/new')
+  for (const kind of ['connections', 'clients', 'scopes', 'validators', 'connectors', 'webhook-sources']) {
+    for (const page of ['', '/edit', '/delete']) t.match(await look(app, `/${kind}/unknown${page}`), { status: 404, text: 'There is nothing here' }, `${kind}${page}`)
+    for (const action of ['edit', 'delete']) t.match(await send(app, `/${kind}/unknown/${action}`, form, { etag: '"x-1"' }), { status: 412, text: 'Somebody else has deleted this' }, `${kind}: ${action}`)
+  }
+  for (const path of ['/connections/unknown/authorize', '/connections/unknown/sync', '/connections/unknown/revoke', '/clients/unknown/rotate-secret', '/clients/unknown/drop-secret', '/scopes/unknown/preview', '/validators/unknown/try', '/connectors/unknown/authorize', '/connectors/unknown/revoke', '/consents/unknown/revoke', '/keys/unknown/rotate', '/nothing/unknown/edit']) {
+    t.match(await send(app, path, form), { status: 404, text: 'There is nothing here' }, path)
+  }
 })
 
 t.test('lists go on page by page, with the same filters', async (t) => {
