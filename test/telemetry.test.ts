@@ -17,6 +17,7 @@ import { scrubEvent } from '../lib/telemetry/scrub-event.js'
 import { Scrubber } from '../lib/telemetry/scrubber.js'
 import { installedSdk, sdkFrom, type SentryEvent, type SentrySdk } from '../lib/telemetry/sentry-sdk.js'
 import { settingsKind, type StoredSettings } from '../lib/telemetry/settings-kind.js'
+import { packageRoot } from '../lib/telemetry/stack-frames.js'
 import { TelemetryReporter } from '../lib/telemetry/telemetry-reporter.js'
 import { TelemetrySettings, type ActiveSettings } from '../lib/telemetry/telemetry-settings.js'
 import { redactShapes } from '../lib/telemetry/token-shapes.js'
@@ -41,6 +42,11 @@ async function telemetryApp (t: Test, options: Partial<StoreOptions>): Promise<S
 }
 
 const startEndpoint = async (t: Test): Promise<SentryEndpoint> => await new SentryEndpoint().start(t)
+
+t.test('this package is found by its name, and nowhere in an app that bundles it', async (t) => {
+  t.equal(packageRoot(import.meta.url), new URL('../', import.meta.url).pathname)
+  t.equal(packageRoot('file:///app/bundle.js'), null)
+})
 
 t.test('nothing is connected to before a DSN is saved, whatever the environment says, nor after it is cleared', async (t) => {
   const endpoint = await startEndpoint(t)

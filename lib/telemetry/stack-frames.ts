@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 
-const root = packageRoot()
+const root = packageRoot(import.meta.url)
 const own = /^(?:dist|lib|plugins|types)\/|^(?:index|connectors|cli)\.ts$/
 /** Of a stack's text so many characters are looked at, and so many frames. */
 const maxStack = 20_000
@@ -45,10 +45,10 @@ function locate (file: string): Pick<StackFrame, 'file' | 'own'> {
   return { file: installed === -1 ? path.slice(path.lastIndexOf('/') + 1) : path.slice(installed + '/node_modules/'.length), own: false }
 }
 
-/** This package's folder with a slash behind it; null in an app that bundles it, whose frames are all the app's. */
-function packageRoot (): string | null {
+/** This package's folder with a slash behind it; null in an app that bundles it, whose frames are all the app's. @param moduleUrl of a module of this package */
+export function packageRoot (moduleUrl: string): string | null {
   try {
-    return createRequire(import.meta.url).resolve('fastify-docuware-auth/package.json').replaceAll('\\', '/').slice(0, -'package.json'.length)
+    return createRequire(moduleUrl).resolve('fastify-docuware-auth/package.json').replaceAll('\\', '/').slice(0, -'package.json'.length)
   } catch {
     return null // resolving does nothing else that could fail
   }
