@@ -7,7 +7,7 @@ import { token } from '../app.js'
 import { noChromium, startChromium } from '../chromium.js'
 import { startStub } from '../docuware/stub.js'
 import { startTestMongo } from '../mongo.js'
-import { consentTo, makeClient } from '../provider/provider-app.js'
+import { callback, consentTo, makeClient } from '../provider/provider-app.js'
 import { allRoles, consoleApp } from './console-app.js'
 
 const { source: axe } = axeCore
@@ -69,7 +69,17 @@ t.test('in a browser', { skip: noChromium }, async (t) => {
     t.equal(await tab.locator('.badge').first().textContent(), 'Authorized')
     await log.tab.getByText('connection.authorized', { exact: true }).waitFor()
 
+    let letGo = (): void => {}
+    const held = new Promise<void>((resolve) => { letGo = resolve })
+    await tab.route('**/sync', async (route) => {
+      await held
+      await route.continue()
+    })
+    t.equal(await tab.getByRole('progressbar').count(), 0)
     await tab.getByRole('button', { name: 'Sync now' }).click()
+    await tab.getByRole('progressbar', { name: 'The sync is running.' }).waitFor()
+    t.ok(await tab.getByRole('button', { name: 'Sync now' }).isDisabled(), 'once is enough')
+    letGo()
     await tab.getByText(/The last sync went well: Connected to/).waitFor()
     await tab.getByText('The sync has ended.').waitFor()
     t.match(tab.url(), /done=synced$/)
@@ -86,6 +96,30 @@ t.test('in a browser', { skip: noChromium }, async (t) => {
     t.equal(await tab.locator(':focus, :target').first().getAttribute('name'), 'name')
     t.equal(await tab.getByLabel('Client secret', { exact: true }).inputValue(), '')
     t.strictSame([...complaints, ...log.complaints], [], 'no policy was in the way, and nobody else was asked')
+  })
+
+  await t.test('whatever is to be copied into the other side has a button of its own that copies it', async (t) => {
+    const { tab, complaints } = await open(t)
+    const connection = await app.docuware.connections.create({ name: 'to copy', platformUrl: 'acme', clientId: 'the client' })
+    const made = await makeClient(app, { scopes: ['read', 'write'] })
+    const connector = await app.connectors.create({ name: 'to_copy', baseUrl: 'https://books.example', auth: { type: 'oauth2', clientId: 'books', clientSecret: 'a secret of some length', authorizationUrl: 'https://l.example/a', tokenUrl: 'https://l.example/t', scopes: ['read'] } })
+    const expected: Array<[path: string, texts: string[]]> = [
+      [`/connections/${connection.id}`, [`${origin}/docuware/oauth/callback`, 'docuware.platform openid dwprofile offline_access', 'the client']],
+      [`/clients/${made.client.id}`, [made.clientId, 'read write', origin, `${origin}/oauth2/authorize`, `${origin}/oauth2/token`, callback]],
+      [`/connectors/${connector.id ?? ''}`, [`${origin}/connectors/oauth/callback`, 'read', 'books']]
+    ]
+    for (const [path, texts] of expected) {
+      await tab.goto(url(path))
+      const buttons = await tab.getByRole('button', { name: /^Copy: / }).all()
+      const copied: unknown[] = []
+      for (const button of buttons) {
+        await button.click()
+        copied.push(await tab.evaluate('navigator.clipboard.readText()'))
+      }
+      t.strictSame(copied, await tab.locator('[data-copy]').allTextContents(), path)
+      for (const text of texts) t.ok(copied.includes(text), `${path}: ${text}`)
+    }
+    t.strictSame(complaints, [])
   })
 
   await t.test('a page shows what happens elsewhere', async (t) => {

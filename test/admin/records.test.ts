@@ -209,11 +209,16 @@ t.test('an invalid body is answered with the path of the field', async (t) => {
     ['scopes', { code: 'x', name: 'x', model: 'nothing' }, 'model'],
     ['validators', { name: 'not a name', signatureType: 'secret', audience: 'a', issuer: 'i' }, 'name'],
     ['validators', { name: 'x', signatureType: 'secret', secretKey: 'short', audience: 'a', issuer: 'i' }, 'secretKey'],
-    ['validators', { name: 'x', signatureType: 'secret', secretKey: 'x'.repeat(32), audience: ['a', ''], issuer: 'i' }, 'audience[1]']
+    ['validators', { name: 'x', signatureType: 'secret', secretKey: 'x'.repeat(32), audience: ['a', ''], issuer: 'i' }, 'audience[1]'],
+    ['connectors', { name: 'x', baseUrl: 'http://shop.example', auth: { type: 'apiKey', key: 'k' } }, 'baseUrl'],
+    ['connectors', { name: 'x', baseUrl: 'https://shop.example', auth: { type: 'magic' } }, 'auth.type'],
+    ['connectors', { name: 'x', baseUrl: 'https://shop.example', auth: { type: 'basic', username: 'u' } }, 'auth.password'],
+    ['webhook-sources', { name: 'x', header: 'not a header', secret: 'long enough a secret' }, 'header'],
+    ['webhook-sources', { name: 'x', header: 'x-signature', secret: 'long enough a secret', timestamp: {} }, 'timestamp.header']
   ] as const
   for (const [kind, body, path] of cases) {
     const { status, body: problem } = await call(app, 'POST', `/${kind}`, { as: samples[kind].role, body })
-    t.match([status, problem], [400, { code: /_INVALID_/, errors: [{ path, message: String }] }], `${kind}: ${path}`)
+    t.match([status, problem], [400, { code: /_INVALID/, errors: [{ path, message: String }] }], `${kind}: ${path}`)
     t.equal(Array.isArray(problem['errors']) && problem['errors'].length, 1)
   }
 })
@@ -282,6 +287,22 @@ t.test('a client\'s secret is shown once, when it is new', async (t) => {
   t.notMatch(dropped.body, { clientSecret: String })
   const imported = await call(app, 'POST', '/clients', { ...as, body: samples.clients.input('imported') })
   t.equal(imported.body['clientSecret'], null, 'what was sent is not sent back')
+})
+
+t.test('that there is a secret is said, and nothing of it', async (t) => {
+  const flags = { connections: ['hasClientSecret', 'clientSecret'], clients: ['hasClientSecret', 'clientSecret'], validators: ['hasSecretKey', 'secretKey'], connectors: ['hasCredentials', 'auth.key'], 'webhook-sources': ['hasSecret', 'secret'] } as const
+  for (const kind of ['connections', 'clients', 'validators', 'connectors', 'webhook-sources'] as const) {
+    const as = { as: samples[kind].role } as const
+    const { id } = await make(kind, `flag_${kind}`)
+    const [flag, secret] = flags[kind]
+    const { body } = await call(app, 'GET', `/${kind}/${id}`, as)
+    t.equal(body[flag], true, kind)
+    t.notOk(Object.hasOwn(body, secret) || Object.hasOwn(Object(body['auth']), 'key'), kind)
+    const list = await call(app, 'GET', `/${kind}?name=flag_${kind}`, as)
+    t.strictSame(Object(list.body['items'])[0], body, 'lists say the same')
+  }
+  const { body: without } = await call(app, 'POST', '/connections', { as: 'docuware', body: { name: 'no secret', platformUrl: 'acme', clientId: 'c' } })
+  t.equal(without['hasClientSecret'], false)
 })
 
 t.test('52. secrets are in no answer but that of /secrets, for system, which is written down before', async (t) => {
