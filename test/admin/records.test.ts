@@ -1,6 +1,7 @@
 import cors from '@fastify/cors'
 import rateLimit from '@fastify/rate-limit'
 import t from 'tap'
+import { errors } from '../../lib/errors.js'
 import { publicUrl } from '../docuware/caller.js'
 import { startTestMongo } from '../mongo.js'
 import { adminApp, call, kinds, roles, samples, type Kind } from './admin-app.js'
@@ -341,6 +342,14 @@ t.test('52. secrets are in no answer but that of /secrets, for system, which is 
   t.match(await own.auditLog.find({ event: 'validator.*' }), [{ event: 'validator.secrets_read', actor: { id: 'u1' }, level: 'warning' }])
   t.match(await own.auditLog.find({ event: 'connection.secrets_read' }), [{ actor: { id: 'u1' } }])
   t.match(await call(own, 'GET', '/validators/unknown/secrets'), { status: 404 })
+  const { append } = own.auditLog
+  Object.assign(own.auditLog, { append: async () => { throw new errors.DWA_STORE_UNAVAILABLE() } })
+  for (const kind of ['connections', 'validators', 'connectors', 'webhook-sources']) {
+    const { status, text } = await call(own, 'GET', `/${kind}/planted/secrets`)
+    t.equal(status, 503, `${kind}: without an entry there are no secrets`)
+    t.notMatch(text, 'planted-', kind)
+  }
+  Object.assign(own.auditLog, { append })
   t.match(await call(own, 'GET', '/clients/planted/secrets', { as: 'oauth_provider' }), { status: 404 }, 'hashes are not to be read')
 })
 
