@@ -1,8 +1,9 @@
 // Writes dist/'s scripts: a file for each entry and chunks for what they share or load later, since Node loads ten files much faster than three hundred.
+import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 await build({
-  absWorkingDir: new URL('..', import.meta.url).pathname,
+  absWorkingDir: fileURLToPath(new URL('..', import.meta.url)),
   entryPoints: ['index.ts', 'connectors.ts', 'cli.ts', 'testing/index.ts'],
   outdir: 'dist',
   chunkNames: 'chunks/[name]-[hash]',

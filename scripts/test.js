@@ -1,4 +1,4 @@
-// Runs the suite on the embedded MongoDB, with the coverage gate; then again, whole, on the server that MONGODB_URI names
+// Makes tap's plugins those of .taprc, and runs the suite on the embedded MongoDB, with the coverage gate; then again, whole, on the server that MONGODB_URI names
 // or on a mongod that is found (MONGOMS_SYSTEM_BINARY, then PATH). Without one it says so.
 import { spawn, spawnSync } from 'node:child_process'
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
@@ -48,7 +48,7 @@ async function answers (port) {
 
 const suite = (uri, ...options) => run('tap', ['-R', 'terse', ...options], { ...rest, ...(uri === undefined ? {} : { MONGODB_URI: uri }) })
 
-if (suite(undefined) && run(process.execPath, ['scripts/check-coverage.js'], rest)) {
+if (run('tap', ['build'], rest) && suite(undefined) && run(process.execPath, ['scripts/check-coverage.js'], rest)) {
   const mongod = named ? undefined : findMongod()
   if (named) {
     console.log('once more, on the server that MONGODB_URI names')

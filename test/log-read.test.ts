@@ -120,6 +120,22 @@ t.test('the database does not send the change feed what its own process wrote, a
   t.ok(sent.some((reply) => reply.includes('foreign 2')))
 })
 
+t.test('the change feed stands again where the log holds nothing but what its own process wrote', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const proxy = await startProxy(t, uri)
+  const { app } = await storeApp(t, { uri: proxy.uri, log: { max: 3 } })
+  await app.ready()
+  await eventually('the feed stands', () => app.store.changes.live)
+  for (let i = 0; i < 10; i++) await app.auditLog.append('thing.seen', { details: { i } })
+  const { epoch, completeUntil } = app.store.changes
+  await proxy.cut()
+  await eventually('the feed is lost', () => !app.store.changes.live, 10_000)
+  await proxy.open()
+  await eventually('it stands again', () => app.store.changes.live, 10_000)
+  t.ok(app.store.changes.epoch > epoch)
+  t.ok(app.store.changes.completeUntil >= completeUntil)
+})
+
 t.test('tail loses nothing and doubles nothing over lost connections, with two processes writing', async (t) => {
   const { uri } = await startTestMongo(t)
   const proxy = await startProxy(t, uri)

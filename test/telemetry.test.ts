@@ -1,4 +1,6 @@
 import { createHash, createSecretKey, generateKeyPairSync, randomUUID } from 'node:crypto'
+import { realpathSync } from 'node:fs'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { MongoClient } from 'mongodb'
 import * as AppSentry from '@sentry/node'
 import Fastify, { type FastifyInstance } from 'fastify'
@@ -44,8 +46,11 @@ async function telemetryApp (t: Test, options: Partial<StoreOptions>): Promise<S
 const startEndpoint = async (t: Test): Promise<SentryEndpoint> => await new SentryEndpoint().start(t)
 
 t.test('this package is found by its name, and nowhere in an app that bundles it', async (t) => {
-  t.equal(packageRoot(import.meta.url), new URL('../', import.meta.url).pathname)
+  const home = new URL('../', import.meta.url)
+  t.strictSame(packageRoot(import.meta.url), { path: fileURLToPath(home), url: home.pathname })
   t.equal(packageRoot('file:///app/bundle.js'), null)
+  const folder = pathToFileURL(`${realpathSync(t.testdir({ 'my app': { 'package.json': '{"name":"fastify-docuware-auth","exports":{"./package.json":"./package.json"}}' } }))}/my app/`)
+  t.match(packageRoot(new URL('dist/index.js', folder).href), { path: /\/my app\/$/, url: /\/my%20app\/$/ })
 })
 
 t.test('nothing is connected to before a DSN is saved, whatever the environment says, nor after it is cleared', async (t) => {

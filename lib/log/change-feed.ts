@@ -147,7 +147,7 @@ export class TailedChangeFeed implements ChangeFeed {
         if (this.#stands) logger.warn({ reason: reasonOf(reason) }, 'the tail of the audit log was lost, trying on')
         this.#stands = false
       },
-      onBeat: () => { this.#lastAnswer = clock.now() }
+      onBeat: () => { if (this.#stands) this.#lastAnswer = clock.now() }
     })
     for await (const document of entries) {
       this.#place = document._id

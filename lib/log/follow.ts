@@ -38,12 +38,13 @@ export async function * followLog (options: FollowOptions): AsyncGenerator<LogDo
       const newest = await newestEntry(database, collection(), filter)
       if (place === 'newest') place = newest?._id ?? 'oldest'
       let skipTo = place === 'oldest' ? null : await findPlace(options, place)
-      let standAt = newest?._id ?? null
+      let stands = false
       cursor = collection().find(filter, { tailable: true, awaitData: true, maxAwaitTimeMS: awaitTime, batchSize: 1000 })
       while (!signal.aborted) {
         const document = await cursor.tryNext()
         const id = isObjectId(document?._id) ? document._id : null
-        const caughtUp = standAt !== null && id?.equals(standAt) === true
+        const caughtUp = newest !== null && id?.equals(newest._id) === true
+        const isDead = document === null && (cursor.closed || cursor.id?.isZero() === true)
         if (skipTo !== null) {
           if (id?.equals(skipTo) === true) skipTo = null
         } else if (isLogDocument(document)) {
@@ -51,12 +52,12 @@ export async function * followLog (options: FollowOptions): AsyncGenerator<LogDo
           yield document
         }
         if (skipTo !== null && (caughtUp || document === null)) throw new Error('The place in the log was evicted while it was looked for')
-        if (caughtUp || (document === null && standAt !== null)) {
-          standAt = null
+        if (!stands && (caughtUp || document === null) && !isDead) {
+          stands = true
           options.onStand?.()
         }
         if (cursor.bufferedCount() === 0) options.onBeat?.()
-        if (document === null && (cursor.closed || cursor.id?.isZero() === true)) break
+        if (isDead) break
       }
     } catch (error) {
       if (!signal.aborted) options.onLost?.(error)

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
 
 const root = packageRoot(import.meta.url)
 const own = /^(?:dist|lib|plugins|types)\/|^(?:index|connectors|cli)\.ts$/
@@ -36,19 +37,23 @@ function readFrame (line: string): StackFrame | null {
 
 function locate (file: string): Pick<StackFrame, 'file' | 'own'> {
   if (file.startsWith('node:')) return { file, own: false }
-  const path = file.replace(/^file:\/\//, '').replaceAll('\\', '/')
+  const isUrl = file.startsWith('file://')
+  const path = isUrl ? file.slice('file://'.length) : file.replaceAll('\\', '/')
   const installed = path.lastIndexOf('/node_modules/')
-  if (root !== null && path.startsWith(root) && installed < root.length - 1) {
-    const inside = path.slice(root.length)
+  const home = root?.[isUrl ? 'url' : 'path']
+  if (home !== undefined && path.startsWith(home) && installed < home.length - 1) {
+    const inside = path.slice(home.length)
     return { file: `fastify-docuware-auth/${inside}`, own: own.test(inside) }
   }
   return { file: installed === -1 ? path.slice(path.lastIndexOf('/') + 1) : path.slice(installed + '/node_modules/'.length), own: false }
 }
 
-/** This package's folder with a slash behind it; null in an app that bundles it, whose frames are all the app's. @param moduleUrl of a module of this package */
-export function packageRoot (moduleUrl: string): string | null {
+/** This package's folder with a slash behind it, as a path and as that of a `file:` URL; null in an app that bundles it, whose frames are all the app's. @param moduleUrl of a module of this package */
+export function packageRoot (moduleUrl: string): { readonly path: string, readonly url: string } | null {
   try {
-    return createRequire(moduleUrl).resolve('fastify-docuware-auth/package.json').replaceAll('\\', '/').slice(0, -'package.json'.length)
+    const file = createRequire(moduleUrl).resolve('fastify-docuware-auth/package.json')
+    const folder = (path: string): string => path.slice(0, -'package.json'.length)
+    return { path: folder(file.replaceAll('\\', '/')), url: folder(pathToFileURL(file).pathname) }
   } catch {
     return null // resolving does nothing else that could fail
   }
