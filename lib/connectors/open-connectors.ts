@@ -82,7 +82,7 @@ export function openConnectors (options: ConnectorsOptions, store: Store, logger
     }
   }
   const stored = new OpenRecords<StoredConnector, Usable>({ records, open: usable, cache })
-  const granted = new OpenRecords<DeclaredGrant, { readonly id: string, readonly grant: OpenConnectorGrant | null }>({ records: declaredGrants, open: (record) => ({ id: record.id, grant: kept.declaredGrant(record) }), cache })
+  const granted = new OpenRecords<DeclaredGrant, { readonly id: string, readonly grant: OpenConnectorGrant | null }>({ records: declaredGrants, open: (record) => ({ id: record.id, grant: kept.declaredGrant(record) }), findBy: async (name) => await declaredGrants.getByName(name), cache })
   const forget = (id: string | null, name: string | null): void => {
     stored.forget(id, name)
     granted.forget(id, name)

@@ -1,12 +1,14 @@
 import { errors } from '../errors.js'
 import { ConfirmedCache, type ConfirmedCacheOptions } from './confirmed-cache.js'
-import type { OpenedRecord, RecordCollection } from './record-collection.js'
+import { isRecordId, type OpenedRecord, type RecordCollection, type StoredRecord } from './record-collection.js'
 import type { ChangeFeed } from '../log/change-feed.js'
 
 export interface OpenRecordsOptions<Fields extends object, One> {
   readonly records: RecordCollection<Fields>
   /** What is remembered of a record. */
   readonly open: (record: OpenedRecord<Fields>) => One
+  /** Finds a record by its key; without it, by id or name. */
+  readonly findBy?: (key: string) => Promise<StoredRecord<Fields> | null>
   readonly cache: Omit<ConfirmedCacheOptions, 'changes'> & { readonly changes: ChangeFeed }
 }
 
@@ -42,8 +44,8 @@ export class OpenRecords<Fields extends object, One extends { readonly id: strin
   }
 
   async #read (idOrName: string): Promise<One | null> {
-    const { records, open } = this.#options
-    const id = (await records.get(idOrName) ?? await records.getByName(idOrName))?.id
+    const { records, open, findBy = async (key) => isRecordId(key) ? await records.get(key) : await records.getByName(key) } = this.#options
+    const id = (await findBy(idOrName))?.id
     const record = id === undefined ? null : await records.open(id)
     return record === null ? null : open(record)
   }

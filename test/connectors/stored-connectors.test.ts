@@ -354,6 +354,21 @@ t.test('connectors declared in code: strategies as they are made, settings as st
   await eventually('a name that is both is neither', async () => await app.connectors.use('shop').get('/').then(() => false, ({ code }: { code?: string }) => code === 'DWA_CONNECTOR_CONFIGURATION'), 2000)
 })
 
+t.test('the id of a connector that is gone finds none, though another one is named like it; what is declared is found by its name first', async (t) => {
+  const [api, dw] = [await startApi(t), await simulator(t)]
+  const declaredName = 'd'.repeat(24)
+  const { app } = await connectorsApp(t, { declared: { [declaredName]: { baseUrl: dw.platformUrl, auth: clientOf(dw) } } }, { dw })
+  const { id } = await app.connectors.create({ name: 'shop', baseUrl: api.url, auth: { type: 'bearer', token: 'x' } })
+  await app.connectors.remove(id)
+  const other = await app.connectors.create({ name: id, baseUrl: api.url, auth: { type: 'bearer', token: 'x' } })
+  await t.rejects(app.connectors.use(id).get('/'), { code: 'DWA_STORE_NOT_FOUND' })
+  t.strictSame(api.requests, [])
+  t.match(await app.connectors.use(other.id).get('/'), { status: 200 }, 'by its own')
+  t.match(await authorize(app, dw, declaredName), { statusCode: 200 })
+  t.match(await app.connectors.get(declaredName), { id: null, status: 'authorized' })
+  t.match(await app.connectors.use(declaredName).get('/Organizations'), { status: 200 })
+})
+
 t.test('security 55: a request that waits does not take the token of another host along', async (t) => {
   const [api, other] = [await startApi(t), await startApi(t)]
   const { app } = await connectorsApp(t)

@@ -43,6 +43,19 @@ t.test('a connection is authorized, used, probed and revoked, and each step is i
   t.same(events, ['connection.created', 'connection.discovered', 'connection.authorize_started', 'connection.authorized', 'connection.sync_started', 'connection.sync_succeeded', 'connection.revoked', 'connection.deleted'])
 })
 
+t.test('the id of a connection that is gone finds none, though another one is named like it', async (t) => {
+  const { app, dw } = await docuwareApp(t)
+  const { id } = await connect(app, dw)
+  await app.docuware.connections.remove(id)
+  const other = await authorized(app, dw, id)
+  await t.rejects(app.docuware.client(id).whoami(), { code: 'DWA_STORE_NOT_FOUND' })
+  for (const action of ['authorize', 'sync', 'revoke']) {
+    const answer = await app.inject({ method: 'POST', url: `/docuware/connections/${id}/${action}`, headers: asDocuware })
+    t.match([answer.statusCode, answer.json()], [404, { code: 'DWA_STORE_NOT_FOUND' }], action)
+  }
+  t.match(await app.docuware.client(other.id).whoami(), { User: { Id: dw.user.sub } }, 'by its own')
+})
+
 t.test('an access token is refreshed before it ends, and once after a 401', async (t) => {
   const { app, dw } = await docuwareApp(t, { docuware: { refreshBeforeSeconds: 300 }, simulator: { lifetimes: { accessToken: 200 } } })
   const { id } = await authorized(app, dw)
