@@ -100,7 +100,7 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
   }
 
   async function admit (request: FastifyRequest, roles: ConsoleRoute['roles']): Promise<void> {
-    const caller = await scope.callers.find(request)
+    const caller = await scope.callers.find(request, { hasFormToken: true })
     request.caller = caller // also of those who lack the role: their page says who they are
     if (caller === null) throw new errors.DWA_ACCESS_UNAUTHENTICATED()
     if (!roles.some((role) => caller.roles.includes(role))) throw new errors.DWA_ACCESS_FORBIDDEN(roles.join('" or "'))

@@ -36,7 +36,7 @@ async function signInPlugin (app: FastifyInstance, options: SignInOptions): Prom
   app.decorate('signIn', { loginUrl, logoutUrl, personOf: async (request) => await personOf(request), endSessionsOf: async (id, note) => await sessions.endAllOf(id, 'ended_by_app', { actor: { type: 'app', id: null }, ...note }) })
   app.callers.add(async (request, asking) => {
     const person = await personOf(request, asking)
-    if (person !== null && isForeign(request, origin)) throw new errors.DWA_CROSS_SITE()
+    if (person !== null && isForeign(request, origin, { asForm: asking.hasFormToken === true })) throw new errors.DWA_CROSS_SITE()
     return person
   })
   app.addHook('onClose', async () => { await opened.close() })
@@ -50,8 +50,7 @@ async function routes (scope: FastifyInstance, { flow, sessions, cookie, origin,
   scope.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store').header('referrer-policy', 'no-referrer') // redirects as well
     // The session's cookie is SameSite=Lax: with it a form came from a page of ours, also where the browser says no more than the `Origin: null` of pages without a referrer.
-    const foreign = cookie.read(request.headers.cookie) === null ? isForeign(request, origin) : isForeignForm(originOf(request), new Set([origin]))
-    if (foreign) throw new errors.DWA_CROSS_SITE()
+    if (isForeign(request, origin, { asForm: cookie.read(request.headers.cookie) !== null })) throw new errors.DWA_CROSS_SITE()
   })
   const showFailure = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => sendErrorPage(error, request, reply, (message) => refusedPage(message, loginUrl()))
   /** `auth: false`: whoever comes here is known by state and cookie. The query holds code and state: it is not logged (security.md 52). */
@@ -82,8 +81,8 @@ async function routes (scope: FastifyInstance, { flow, sessions, cookie, origin,
   })
 }
 
-function isForeign (request: FastifyRequest, origin: string): boolean {
-  return isCrossSite(originOf(request), new Set([origin]))
+function isForeign (request: FastifyRequest, origin: string, { asForm }: { readonly asForm: boolean }): boolean {
+  return (asForm ? isForeignForm : isCrossSite)(originOf(request), new Set([origin]))
 }
 
 function noteOf (request: FastifyRequest): SessionNote {

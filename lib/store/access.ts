@@ -14,6 +14,8 @@ export type Access<Request> = (request: Request) => Caller | null | Promise<Call
 export interface Asking {
   /** The request goes on, and its caller is looked at again: that is no use of a session. Default false. */
   readonly passive?: boolean
+  /** Whoever asks checks that the request has the token of a form of theirs: the `Origin: null` of a page without a referrer then does not refuse it. Default false. */
+  readonly hasFormToken?: boolean
 }
 
 /** Who calls: the app's `access` is asked first, then whoever was added, in order. */

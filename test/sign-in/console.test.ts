@@ -2,6 +2,8 @@ import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { freePort } from '../../examples/demo/free-port.js'
 import { admin } from '../../plugins/admin.js'
+import { docuware } from '../../plugins/docuware.js'
+import { openForm, send } from '../admin/console-app.js'
 import { noChromium, startChromium } from '../chromium.js'
 import { ManualClock } from '../manual-clock.js'
 import { startOidcIdentity } from './oidc-identity.js'
@@ -14,7 +16,7 @@ async function consoleApp (t: Test): Promise<ConsoleApp> {
   const [port, clock] = [await freePort(), new ManualClock()]
   const { issuer } = await startOidcIdentity(t, `http://127.0.0.1:${port}/sign-in/callback`)
   const roles = { claim: 'groups', map: { 'dw-admins': ['docuware', 'system'] } } as const
-  return { clock, issuer, ...await signInApp(t, { port, store: { clock }, signIn: { issuer, scopes: ['openid', 'profile', 'email', 'groups'], roles }, after: async (app) => { await app.register(admin) } }) }
+  return { clock, issuer, ...await signInApp(t, { port, store: { clock }, signIn: { issuer, scopes: ['openid', 'profile', 'email', 'groups'], roles }, after: async (app) => { await app.register(docuware).register(admin) } }) }
 }
 
 t.test('whoever opens a page is led to the identity provider and back; a script and a form are told', async (t) => {
@@ -45,6 +47,24 @@ t.test('signing out leads to a page of the console that needs no session', async
   t.match(out, { url: `${url}/admin/signed-out`, status: 200, text: /<h1>You are signed out<\/h1>[^]*href="\/sign-in\?returnTo=%2Fadmin">Sign in/ })
   t.notMatch(out.text, 'Signed in as')
   t.match(out.headers.get('content-security-policy'), "form-action 'self';")
+})
+
+t.test('forms of a browser without Fetch Metadata, whose pages have no referrer, are accepted by their token', async (t) => {
+  const { app, url } = await consoleApp(t)
+  const session = `dwa_session=${(await signedIn(url)).cookies.get('dwa_session') ?? ''}`
+  const asAnn = { as: null, headers: { cookie: session } } as const
+  const opened = await openForm(app, '/connections/new', '/connections/new', asAnn)
+  const form = { ...opened, cookie: `${session}; ${opened.cookie}` }
+  const typed = { name: 'acme', platformUrl: 'https://acme.docuware.cloud', clientId: 'c' }
+  const from = (headers: Record<string, string>) => ({ as: null, headers })
+  for (const headers of [{ origin: 'https://evil.example' }, { origin: 'null', 'sec-fetch-site': 'cross-site' }]) {
+    t.match(await send(app, '/connections/new', form, typed, from(headers)), { status: 403, text: 'DWA_CROSS_SITE' }, JSON.stringify(headers))
+  }
+  t.match(await send(app, '/connections/new', { ...form, fields: {} }, typed, from({ origin: 'null' })), { status: 403, text: 'DWA_ADMIN_FOREIGN_FORM' }, 'without the token')
+  t.strictSame(await app.docuware.connections.list(), [])
+  t.equal((await send(app, '/connections/new', form, typed, from({ origin: 'null' }))).status, 303)
+  t.match(await app.docuware.connections.get('acme'), { version: 1 })
+  t.equal((await app.inject({ method: 'POST', url: '/change', headers: { cookie: session, origin: 'null' } })).json().code, 'DWA_CROSS_SITE', 'the app\'s own routes have no token')
 })
 
 t.test('in a browser', { skip: noChromium }, async (t) => {
