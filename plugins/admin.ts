@@ -168,7 +168,8 @@ function callOf (request: FastifyRequest<{ Params: KeyParams }>): Omit<Call, 'qu
 function send (request: FastifyRequest, reply: FastifyReply, { status = 200, body, version, created, next }: Answer): FastifyReply {
   const [path = ''] = request.url.split('?', 1)
   reply.code(status)
-  if (version !== undefined) reply.header('etag', entityTag(version))
+  const etag = version === undefined ? null : entityTag(version)
+  if (etag !== null) reply.header('etag', etag)
   if (created !== undefined) reply.header('location', `${path}/${encodeURIComponent(created)}`)
   if (next === undefined) return reply.send(body)
   const cursor = next === null ? null : writeCursor(next)

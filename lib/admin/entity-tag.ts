@@ -6,9 +6,17 @@ export interface RecordVersion {
   readonly version: number
 }
 
-/** The entity tag of a version of a record (RFC 9110 §8.8.3): `"<id>-<version>"`, since a record that is made again under its name counts from 1 again. */
-export function entityTag ({ id, version }: RecordVersion): string {
-  return id === null ? `"${version}"` : `"${id}-${version}"`
+/**
+ * The entity tag of a version of a record (RFC 9110 §8.8.3): `"<id>-<version>"`, since a record that is made again under its name counts from 1 again. Null for what is
+ * declared in code: its version does not count what becomes of it, as of a grant.
+ */
+export function entityTag ({ id, version }: RecordVersion): string | null {
+  return id === null ? null : `"${id}-${version}"`
+}
+
+/** What a form about that version has as If-Match. */
+export function ifMatchOf (version: RecordVersion): string {
+  return entityTag(version) ?? '*'
 }
 
 /**
@@ -34,12 +42,13 @@ async function oneOf (versions: readonly RecordVersion[], current: () => Promise
 }
 
 function readTag (tag: string): RecordVersion | null {
-  const [, id = null, version] = /^"(?:([^"]+)-)?(\d{1,15})"$/.exec(tag) ?? []
-  return version === undefined ? null : { id, version: Number(version) }
+  const [, id, version] = /^"([^"]+)-(\d{1,15})"$/.exec(tag) ?? []
+  return id === undefined ? null : { id, version: Number(version) }
 }
 
 /** Whether the caller has that version already, by If-None-Match, whose comparison is weak (RFC 9110 §13.1.2). */
 export function isKnown (ifNoneMatch: string | undefined, version: RecordVersion): boolean {
-  if (ifNoneMatch === undefined) return false
-  return ifNoneMatch.trim() === '*' || ifNoneMatch.split(',').some((tag) => tag.trim().replace(/^W\//, '') === entityTag(version))
+  const is = entityTag(version)
+  if (ifNoneMatch === undefined || is === null) return false
+  return ifNoneMatch.trim() === '*' || ifNoneMatch.split(',').some((tag) => tag.trim().replace(/^W\//, '') === is)
 }

@@ -116,6 +116,7 @@ t.test('a record is created, shown, changed and deleted by forms made of its sch
   t.equal(await app.webhookSources.get('shop'), null)
   t.match(await look(app, path), { status: 404, text: 'There is nothing here' })
   t.match((await look(app, '/validators/declared')).text, 'Declared in code')
+  for (const action of ['edit', 'delete']) t.match(await fill(app, `/validators/declared/${action}`, `/validators/declared/${action}`), { status: 409, text: 'declared in code and cannot be changed' }, action)
 })
 
 t.test('a new resource of the table has its pages without more', async (t) => {

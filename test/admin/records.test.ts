@@ -228,8 +228,12 @@ t.test('what is in use, or declared in code, stays: 409', async (t) => {
   await make('scopes', 'used')
   await call(app, 'POST', '/clients', { as: 'oauth_provider', body: { ...samples.clients.input('user of it'), scopes: ['used'] } })
   t.match(await call(app, 'DELETE', '/scopes/used', { as: 'oauth_provider', headers: { 'if-match': '*' } }), { status: 409, body: { code: 'DWA_PROVIDER_SCOPE_IN_USE' } })
-  t.match(await call(app, 'GET', '/validators/declared'), { status: 200, headers: { etag: '"0"' }, body: { id: null, name: 'declared' } })
-  t.match(await call(app, 'PATCH', '/validators/declared', { body: {}, headers: { 'if-match': '"0"' } }), { status: 409, body: { code: 'DWA_JWT_READ_ONLY_VALIDATOR' } })
+  for (const known of ['"0"', '*', '"null-0"']) {
+    const read = await call(app, 'GET', '/validators/declared', { headers: { 'if-none-match': known } })
+    t.strictSame([read.status, read.headers['etag'], read.body['id'], read.body['name']], [200, undefined, null, 'declared'], `If-None-Match: ${known}: its version does not count what becomes of it`)
+  }
+  t.match(await call(app, 'PATCH', '/validators/declared', { body: {}, headers: { 'if-match': '*' } }), { status: 409, body: { code: 'DWA_JWT_READ_ONLY_VALIDATOR' } })
+  for (const tag of ['"0"', '"0", "1"']) t.match(await call(app, 'PATCH', '/validators/declared', { body: {}, headers: { 'if-match': tag } }), { status: 412, body: { code: 'DWA_STORE_CONFLICT' } }, tag)
   t.match(await call(app, 'GET', '/validators/declared/secrets'), { status: 409, body: { code: 'DWA_JWT_READ_ONLY_VALIDATOR' } })
 })
 

@@ -1,5 +1,5 @@
 import { html, type Html } from '../../http/page.js'
-import { entityTag } from '../entity-tag.js'
+import { ifMatchOf } from '../entity-tag.js'
 import type { RecordResource, View } from '../resource.js'
 import type { ConsolePage, Visit } from './console-route.js'
 import { propertiesOf } from './fields.js'
@@ -53,7 +53,7 @@ export function removePage (visit: Visit, { name: resource }: RecordResource, re
     title: texts.removeOf(nameOf(record)),
     menu: resource,
     body: html`<p>${texts.removeWarning}</p>
-<form method="post" action="${link(`${path}/delete`)}" class="actions">${hiddenFields({ csrf, etag: entityTag(record) })}<button class="danger">${texts.remove}</button><a class="button plain" href="${link(path)}">${texts.cancel}</a></form>`
+<form method="post" action="${link(`${path}/delete`)}" class="actions">${hiddenFields({ csrf, etag: ifMatchOf(record) })}<button class="danger">${texts.remove}</button><a class="button plain" href="${link(path)}">${texts.cancel}</a></form>`
   }
 }
 

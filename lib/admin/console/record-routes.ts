@@ -1,6 +1,6 @@
 import { errors, isAuthError } from '../../errors.js'
 import { html, type Html } from '../../http/page.js'
-import { entityTag } from '../entity-tag.js'
+import { entityTag, ifMatchOf } from '../entity-tag.js'
 import { filtersOf, pageQuery, readPage } from '../pages.js'
 import { readQuery } from '../query.js'
 import type { Answer, Changed, RecordResource, Resource, View } from '../resource.js'
@@ -78,7 +78,7 @@ export function recordRoutes (table: Pick<Resource, 'operations'>, resource: Rec
       button: texts.save,
       fields: offeredOf(chosen, fields),
       state: { ...state, stored },
-      hidden: { etag: entityTag(record), before: writeBefore(before) },
+      hidden: { etag: ifMatchOf(record), before: writeBefore(before) },
       problem,
       ...(note === undefined ? {} : { before: note }),
       ...(status === undefined ? {} : { status })

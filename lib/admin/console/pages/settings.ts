@@ -3,7 +3,7 @@ import { html, type Html } from '../../../http/page.js'
 import type { AuditLog } from '../../../log/audit-log.js'
 import type { Telemetry } from '../../../../types/telemetry.js'
 import { telemetrySchema } from '../../../telemetry/telemetry-settings.js'
-import { entityTag } from '../../entity-tag.js'
+import { ifMatchOf } from '../../entity-tag.js'
 import type { Resource } from '../../resource.js'
 import type { ConsolePage, ConsoleReply, ConsoleRoute, Visit } from '../console-route.js'
 import { fieldsOf } from '../fields.js'
@@ -44,7 +44,7 @@ export function settingsRoutes (settings: Resource, { telemetry, auditLog }: Tel
       button: texts.save,
       fields,
       state: { texts: before, ...state, stored: new Set(on ? ['dsn'] : []) },
-      hidden: { etag: entityTag({ id: 'telemetry', version }), before: writeBefore(before) },
+      hidden: { etag: ifMatchOf({ id: 'telemetry', version }), before: writeBefore(before) },
       problem,
       before: html`${noticeOf(visit)}${stateSection(visit, sdkInstalled, on)}`,
       ...(status === undefined ? {} : { status })
