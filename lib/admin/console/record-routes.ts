@@ -133,7 +133,9 @@ export function recordRoutes (table: Pick<Resource, 'operations'>, resource: Rec
     } catch (error) {
       if (!isLostRace(error)) throw error
       const record = await records.get(visit.key)
-      return record === null ? gonePage(visit) : { ...removePage(visit, resource, record), status: 412 } // with the version that is there now
+      if (record === null) return gonePage(visit)
+      const again = removePage(visit, resource, record) // with the version that is there now
+      return { ...again, status: 412, body: html`${notice('bad', visit.texts.conflictRemoval)}${again.body}` }
     }
     return { location: visit.link(`/${name}?done=removed`) }
   }

@@ -49,6 +49,7 @@ export const german: ConsoleTexts = {
   formErrors: 'Es wurde nicht gespeichert. Bitte korrigieren Sie, was markiert ist.',
   conflict: 'Jemand anderes hat das inzwischen geändert. Ihre Eingaben sind noch da; was sich geändert hat, steht unten. Speichern Sie noch einmal, um Ihre zu behalten.',
   conflictField: (now) => `Von jemand anderem geändert in: ${now}`,
+  conflictRemoval: 'Jemand anderes hat das inzwischen geändert. Es wurde nichts gelöscht. Brechen Sie ab, um zu sehen, was jetzt da ist; löschen Sie nur dann noch einmal, wenn auch das weg soll.',
   conflictGone: 'Jemand anderes hat das inzwischen gelöscht.',
   changedByOthers: 'Von jemand anderem geändert',
   before: 'Vorher',

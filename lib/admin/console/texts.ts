@@ -50,6 +50,7 @@ const english = {
   formErrors: 'It was not saved. Please correct what is marked.',
   conflict: 'Somebody else has changed this in the meantime. What you typed is still here; what has changed is shown below. Save again to keep yours.',
   conflictField: (now: string) => `Changed by somebody else to: ${now}`,
+  conflictRemoval: 'Somebody else has changed this in the meantime. Nothing was deleted. Cancel to see what is there now; delete again only if that is to go, too.',
   conflictGone: 'Somebody else has deleted this in the meantime.',
   changedByOthers: 'Changed by somebody else',
   before: 'Before',
