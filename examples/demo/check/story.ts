@@ -89,7 +89,7 @@ export function storySteps ({ app, url, clients, identityServer: { signInLink },
       name: 'Consents: it ends there, and the shop knows her no more',
       async run () {
         const consents = await browser.open(`${url}/admin/consents`)
-        match(consents.text, new RegExp(`<bdi>${(await app.oauthProvider.clients.get(clients.shop.id))?.id}</bdi>`))
+        match(consents.text, new RegExp(`<bdi>Demo shop</bdi></a><p class="hint">${(await app.oauthProvider.clients.get(clients.shop.id))?.id}</p>`))
         const [, end = ''] = /href="([^"]+\/revoke)"/.exec(consents.text) ?? []
         match((await browser.submit(await browser.open(url + end), [], '/revoke')).text, /Revoked\./)
         match((await browser.open(`${shopUrl}/`)).text, /The sign-in has ended\./)
@@ -105,7 +105,8 @@ export function storySteps ({ app, url, clients, identityServer: { signInLink },
     {
       name: 'Sign out: the console is for nobody until she signs in again',
       async run () {
-        const { url: { origin, pathname } } = await browser.submit(await browser.open(`${url}/admin`), [], '/staff/out')
+        match((await browser.submit(await browser.open(`${url}/admin`), [], '/staff/out')).text, /You are signed out/)
+        const { url: { origin, pathname } } = await browser.open(`${url}/admin`)
         deepEqual([origin, pathname.startsWith('/sign-in/')], [new URL(signInLink).origin, true])
       }
     }
