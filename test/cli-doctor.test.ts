@@ -290,7 +290,7 @@ t.test('a check that fails itself is a finding; the others are made', async (t) 
 
   const report = new Report(() => {})
   await report.check('odd', () => { throw Object.assign(new Error('the secret of the page'), { code: 'ECONNRESET' }) }) // what a library may throw
-  await report.check('odder', async () => await Promise.reject('the secret of the page')) // eslint-disable-line prefer-promise-reject-errors
+  await report.check('odder', async () => await Promise.reject('the secret of the page')) // eslint-disable-line prefer-promise-reject-errors -- as a library may
   t.strictSame(report.findings.map(({ message }) => message), ['could not be checked: Error ECONNRESET', 'could not be checked: string'])
 })
 
