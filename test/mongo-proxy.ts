@@ -45,6 +45,7 @@ class Hold {
 export class MongoProxy {
   readonly #target: URL
   readonly #sockets = new Set<Socket>()
+  readonly #held = new WeakSet<Socket>()
   #server: Server | null = null
   #port = 0
   #loseReplyTo: string | null = null
@@ -70,15 +71,15 @@ export class MongoProxy {
     this.#port = (this.#server.address() as AddressInfo).port
   }
 
-  /** Breaks every connection and accepts none. */
-  async cut (): Promise<void> {
+  /** Breaks every connection, or those that hold no command, and accepts none. */
+  async cut ({ keepHeld = false } = {}): Promise<void> {
     const server = this.#server
     this.#server = null
     if (server === null) return
     const closed = once(server, 'close')
     server.close()
-    for (const socket of this.#sockets) socket.destroy()
-    await closed
+    for (const socket of this.#sockets) if (!keepHeld || !this.#held.has(socket)) socket.destroy()
+    if (!keepHeld) await closed
   }
 
   /** Lets the next command of that name through to the server, and breaks every connection in place of its reply. */
@@ -110,7 +111,10 @@ export class MongoProxy {
         doomed = true
         this.#loseReplyTo = null
       }
-      if (hold === null && this.#hold?.matches(data) === true) hold = this.#hold
+      if (hold === null && this.#hold?.matches(data) === true) {
+        hold = this.#hold
+        for (const socket of [client, server]) this.#held.add(socket)
+      }
       if (hold === null) server.write(data)
       else hold.pass(server, data)
     })

@@ -9,6 +9,7 @@ import { isOutage } from '../lib/store/unavailable.js'
 import { store } from '../plugins/store.js'
 import { startEmbeddedMongo } from '../testing/index.js'
 import { hurryTimers } from './hurried-timers.js'
+import { ManualClock } from './manual-clock.js'
 import { MongoProxy, startProxy } from './mongo-proxy.js'
 import { startMongosProxy } from './mongos-proxy.js'
 import { startTestMongo } from './mongo.js'
@@ -291,6 +292,23 @@ t.test('a driver that has given up is replaced', async (t) => {
   t.equal((await things.list()).length, 1)
   await eventually('changes arrive again', () => app.store.changes.live)
   await app.auditLog.append('thing.seen')
+})
+
+t.test('when the connection comes back, the change feed is live only once its own cursor has answered', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const proxy = await startProxy(t, uri)
+  const { app } = await storeApp(t, { uri: proxy.uri, clock: new ManualClock() })
+  await app.ready()
+  t.ok(app.store.changes.live)
+  const cursor = proxy.hold('getMore')
+  await cursor.waiting(1)
+  await proxy.cut({ keepHeld: true })
+  await eventually('the loss is noticed', () => !app.store.available, 10_000)
+  await proxy.open()
+  await eventually('it is back', () => app.store.available, 10_000)
+  t.notOk(app.store.changes.live, 'nobody has heard from the cursor')
+  await cursor.release()
+  await eventually('the cursor has answered', () => app.store.changes.live)
 })
 
 t.test('closing while MongoDB is away ends at once, and counts what is lost', async (t) => {

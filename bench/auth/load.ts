@@ -19,7 +19,7 @@ export interface LoadResult {
 
 /**
  * Sends requests over 64 connections. They are made up beforehand, so that sending the ten-thousandth token costs what sending the first does.
- * @throws unless every answer is a 2xx
+ * @throws unless every answer is a 2xx. A short turn on a busy machine may have none.
  */
 export async function send ({ port, tokens, until }: Load): Promise<LoadResult> {
   const count = tokens.length < connections && until === 'each-once' ? tokens.length : connections
@@ -43,7 +43,7 @@ export async function send ({ port, tokens, until }: Load): Promise<LoadResult> 
     ...(until === 'each-once' ? { amount: tokens.length } : { duration: until })
   })
   const { user, system } = process.cpuUsage(cpu)
-  if (result.errors > 0 || result.non2xx > 0 || result['2xx'] === 0) throw new Error(`${result['2xx']} answers were right, ${result.non2xx} were not, ${result.errors} requests failed`)
+  if (result.errors > 0 || result.non2xx > 0) throw new Error(`${result['2xx']} answers were right, ${result.non2xx} were not, ${result.errors} requests failed`)
   const seconds = (ended - began) / 1000
   return { requests: result['2xx'], seconds, clientCpu: (user + system) / 1e6 / seconds }
 }

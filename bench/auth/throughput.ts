@@ -115,6 +115,7 @@ export function thereAndBack<Item> (items: readonly Item[], turn: number): Item[
 function measurementOf (parts: readonly Part[]): Measurement {
   const sum = (of: (part: Part) => number): number => parts.reduce((total, part) => total + of(part), 0)
   const [requests, seconds] = [sum((part) => part.requests), sum((part) => part.seconds)]
+  if (requests === 0) throw new Error('a server answered nothing in all of its turns')
   return { requestsPerSecond: requests / seconds, cpuMicroseconds: sum(({ cpu }) => cpu) / requests, clientCpu: sum((part) => part.clientCpu * part.seconds) / seconds }
 }
 

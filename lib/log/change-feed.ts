@@ -50,6 +50,8 @@ export class TailedChangeFeed implements ChangeFeed {
   #stands = false
   #epoch = 0
   #lastAnswer = -Infinity
+  /** Whether the cursor has answered since the connection last came back. */
+  #answered = false
   readonly #epochListeners: Array<() => void> = []
   readonly #unknownKeys = new Set<string>()
   #started = false
@@ -59,10 +61,11 @@ export class TailedChangeFeed implements ChangeFeed {
 
   constructor (options: TailedFeedOptions) {
     this.#options = options
+    options.database.onReachable(() => { this.#answered = false }) // a cursor may be gone with the old connection, and not have noticed
   }
 
   get live (): boolean {
-    return this.#stands && this.#options.database.reachable && this.#options.clock.now() - this.#lastAnswer < silence
+    return this.#stands && this.#answered && this.#options.database.reachable && this.#options.clock.now() - this.#lastAnswer < silence
   }
 
   get epoch (): number {
@@ -147,7 +150,11 @@ export class TailedChangeFeed implements ChangeFeed {
         if (this.#stands) logger.warn({ reason: reasonOf(reason) }, 'the tail of the audit log was lost, trying on')
         this.#stands = false
       },
-      onBeat: () => { if (this.#stands) this.#lastAnswer = clock.now() }
+      onBeat: () => {
+        if (!this.#stands) return
+        this.#answered = true
+        this.#lastAnswer = clock.now()
+      }
     })
     for await (const document of entries) {
       this.#place = document._id
