@@ -32,3 +32,11 @@ export function readBody (payload: BodySource, declaredLength: string | undefine
   payload.on('error', () => { end('aborted') })
   payload.on('close', () => { end('aborted') }) // destroyed without an error
 }
+
+/** The whole body if it has arrived: small ones come with their headers. Its stream is left as it was. */
+export function peekBody (payload: BodySource, length: number): Buffer | null {
+  if (payload.readableLength !== length || length === 0 || payload.readableFlowing !== null || payload.destroyed) return null
+  const body: unknown = payload.read()
+  payload.unshift(body)
+  return body instanceof Buffer ? body : null
+}

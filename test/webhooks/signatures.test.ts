@@ -2,6 +2,7 @@ import crypto from 'node:crypto'
 import { once } from 'node:events'
 import { request as send, type IncomingMessage } from 'node:http'
 import { syncBuiltinESMExports } from 'node:module'
+import { connect } from 'node:net'
 import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
@@ -11,6 +12,7 @@ import { minifyJson } from '../../lib/webhooks/minified-json.js'
 import { startDocuWare } from '../../testing/index.js'
 import { clockAt } from '../app.js'
 import { startTestMongo } from '../mongo.js'
+import { eventually } from '../store-app.js'
 import { invalid, secret, sign, webhookApp } from './webhook-app.js'
 
 const json = { 'content-type': 'application/json' }
@@ -290,6 +292,44 @@ t.test('a sender who goes away, before the body is read or in the middle of it, 
     t.match(await failed, { code: 'DWA_WEBHOOK_ABORTED', statusCode: 400 }, source)
   }
   t.strictSame(handled, [])
+})
+
+t.test('however the bytes arrive, the connection serves the next request, and a parser of the app\'s own gets them all', async (t) => {
+  const sources = { shop: { preset: 'generic', secret }, once: { preset: 'generic', secret, idHeader: 'x-id' } } as const
+  const { app, handled } = await webhookApp(t, { uri, sources })
+  app.addContentTypeParser('*', (_request, payload, done) => { // as Fastify's documentation has it
+    let text = ''
+    payload.on('data', (chunk: Buffer) => { text += chunk.toString() })
+    payload.on('end', () => { done(null, `raw ${text}`) })
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const message = (source: string, type: string, signature: string, id: number): [head: string, body: string] => [
+    `POST /hooks/${source} HTTP/1.1\r\nhost: a\r\ncontent-type: ${type}\r\ncontent-length: 13\r\nx-id: ${id}\r\nx-signature: ${signature}\r\n\r\n`, '{"text":"it"}'
+  ]
+  const [good, bad] = [sign('{"text":"it"}'), sign('another')]
+  let id = 0
+  for (const source of ['shop', 'once']) {
+    for (const [type, expected] of [['application/json', { text: 'it' }], ['application/x-own', 'raw {"text":"it"}']] as const) {
+      for (const pieces of [1, 2, 3]) {
+        handled.length = 0
+        const socket = connect(Number(new URL(app.listeningOrigin).port), '127.0.0.1')
+        const statuses: number[] = []
+        socket.on('data', (data) => { statuses.push(...[...data.toString().matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))) })
+        for (const signature of [good, bad, good]) {
+          const [head, body] = message(source, type, signature, id++)
+          const answered = statuses.length + 1
+          for (const part of pieces === 1 ? [head + body] : pieces === 2 ? [head, body] : [head, body.slice(0, 5), body.slice(5)]) {
+            socket.write(part)
+            await new Promise((resolve) => { setTimeout(resolve, 5) })
+          }
+          await eventually('it is answered', () => statuses.length === answered)
+        }
+        socket.destroy()
+        t.strictSame(statuses, [200, 401, 200], `${source}, ${type}, in ${pieces}`)
+        t.strictSame(handled.map(({ body }) => body), [expected, expected])
+      }
+    }
+  }
 })
 
 t.test('secrets: one, several while they are exchanged, or found by the request', async (t) => {
