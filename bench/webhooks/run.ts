@@ -4,11 +4,11 @@ import autocannon from 'autocannon'
 import { figure, Program } from '../auth/program.js'
 import { median, spread } from '../auth/spread.js'
 import { thereAndBack, turned } from '../auth/throughput.js'
-import { contestants, secret, type ServerConfig } from './contestants.js'
+import { contestants, secret, type Kind, type ServersConfig } from './contestants.js'
 
 const goal = 0.9
-/** Of one server in a round, as in the benchmark of routes. */
-const turns = 6
+/** Of one server in a round: short ones, there and back again, so that whatever else the machine does meets them all. */
+const turns = 12
 const sizes = [
   { name: '1 KB', bytes: 1000, connections: 64 },
   { name: '1 MB', bytes: 1_000_000, connections: 16 }
@@ -16,9 +16,14 @@ const sizes = [
 
 type Print = (line: string) => void
 
+interface Sum { readonly requests: number, readonly seconds: number, readonly cpu: number }
+
 interface Sample { readonly perSecond: number, readonly cpuMicroseconds: number }
 
-/** Runs `npm run bench -- webhooks`: signed requests to a verified route, against a bare one and one that is verified by hand. */
+/**
+ * Runs `npm run bench -- webhooks`: signed requests to a verified route, against a bare one and one that is verified by hand.
+ * The three listen in one process: two processes of the very same program differ by more than what is measured here.
+ */
 export async function runWebhooks (given: string[], print: Print = console.log): Promise<void> {
   const { values } = parseArgs({ args: given, options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '3' } } })
   const { rounds, seconds } = { rounds: Number(values.rounds), seconds: Number(values.seconds) }
@@ -32,17 +37,16 @@ export async function runWebhooks (given: string[], print: Print = console.log):
 
 async function compare ({ name, bytes, connections }: (typeof sizes)[number], { rounds, seconds, uri }: { rounds: number, seconds: number, uri: string }, print: Print): Promise<void> {
   const body = bodyOf(bytes)
-  const measured: Array<Map<string, Sample>> = []
+  const measured: Array<Map<Kind, Sample>> = []
   for (let round = 0; round < rounds; round++) {
-    const starting = contestants.map(async (contestant) => ({ ...contestant, ...await Program.start('../webhooks/server', { kind: contestant.kind, uri } satisfies ServerConfig) }))
+    const { program, figures } = await Program.start('../webhooks/server', { uri } satisfies ServersConfig)
     try {
-      const running = await Promise.all(starting)
-      for (const { figures } of running) await send(figure(figures, 'port'), body, connections, Math.min(1, seconds))
-      const sums = new Map(running.map(({ kind }) => [kind, { requests: 0, seconds: 0, cpu: 0 }]))
+      for (const { kind } of contestants) await send(figure(figures, kind), body, connections, Math.min(1, seconds))
+      const sums = new Map<Kind, Sum>(contestants.map(({ kind }) => [kind, { requests: 0, seconds: 0, cpu: 0 }]))
       for (let turn = 0; turn < turns; turn++) {
-        for (const { kind, figures, program } of thereAndBack(turned(running, round), turn)) {
+        for (const { kind } of thereAndBack(turned(contestants, round), turn)) {
           const before = figure(await program.ask(), 'cpuMicroseconds')
-          const { requests, duration } = await send(figure(figures, 'port'), body, connections, seconds / turns)
+          const { requests, duration } = await send(figure(figures, kind), body, connections, seconds / turns)
           const cpu = figure(await program.ask(), 'cpuMicroseconds') - before
           const sum = sums.get(kind) ?? { requests: 0, seconds: 0, cpu: 0 }
           sums.set(kind, { requests: sum.requests + requests, seconds: sum.seconds + duration, cpu: sum.cpu + cpu })
@@ -50,12 +54,10 @@ async function compare ({ name, bytes, connections }: (typeof sizes)[number], { 
       }
       measured.push(new Map([...sums].map(([kind, sum]) => [kind, { perSecond: sum.requests / sum.seconds, cpuMicroseconds: sum.cpu / sum.requests }])))
     } finally {
-      for (const started of await Promise.allSettled(starting)) {
-        if (started.status === 'fulfilled') await started.value.program.stop()
-      }
+      await program.stop()
     }
   }
-  const of = (kind: ServerConfig['kind']): Sample[] => measured.map((results) => results.get(kind) ?? { perSecond: NaN, cpuMicroseconds: NaN })
+  const of = (kind: Kind): Sample[] => measured.map((results) => results.get(kind) ?? { perSecond: NaN, cpuMicroseconds: NaN })
   for (const { name: contestant, kind } of contestants) {
     const share = spread(of(kind).map(({ perSecond }, round) => perSecond / (of('by-hand')[round]?.perSecond ?? NaN)))
     const cpu = median(of(kind).map(({ cpuMicroseconds }) => cpuMicroseconds))

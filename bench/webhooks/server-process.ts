@@ -1,33 +1,36 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import docuwareAuth from 'fastify-docuware-auth'
 import { readConfig, report } from '../auth/program.js'
-import { secret, type ServerConfig } from './contestants.js'
+import { contestants, secret, type Kind, type ServersConfig } from './contestants.js'
 
-const { kind, uri } = readConfig<ServerConfig>()
-const app = Fastify()
+const { uri } = readConfig<ServersConfig>()
 const answer = { received: true }
 
-switch (kind) {
-  case 'bare':
+const servers: Readonly<Record<Kind, (app: FastifyInstance) => Promise<void>>> = {
+  async bare (app) {
     app.post('/', (_request, reply) => { reply.send(answer) })
-    break
-  case 'by-hand':
+  },
+  async 'by-hand' (app) {
     verifyByHand(app)
     app.post('/', (_request, reply) => { reply.send(answer) })
-    break
-  case 'ours':
+  },
+  async ours (app) {
     await app.register(docuwareAuth, { store: { uri, secretKeys: [Buffer.alloc(32, 1).toString('base64')] }, webhooks: { sources: { bench: { preset: 'generic', secret } } } })
     app.post('/', { config: { webhook: 'bench' } }, (_request, reply) => { reply.send(answer) })
+  }
 }
 
-await app.listen({ host: '127.0.0.1', port: 0 })
-const { port } = app.server.address() as AddressInfo
-report({ port }, () => {
+report(Object.fromEntries(await Promise.all(contestants.map(async ({ kind }) => [kind, await listen(servers[kind])]))), () => {
   const { user, system } = process.cpuUsage()
   return { cpuMicroseconds: user + system }
 })
+
+async function listen (addRoute: (app: FastifyInstance) => Promise<void>): Promise<number> {
+  const app = Fastify()
+  await addRoute(app)
+  return Number(new URL(await app.listen({ host: '127.0.0.1', port: 0 })).port)
+}
 
 /** The least there is to do: one HMAC over the bytes that the parser has collected anyway, then Fastify's own parser. */
 function verifyByHand (app: FastifyInstance): void {
