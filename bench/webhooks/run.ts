@@ -7,8 +7,8 @@ import { thereAndBack, turned } from '../auth/throughput.js'
 import { contestants, secret, type Kind, type ServersConfig } from './contestants.js'
 
 const goal = 0.9
-/** Of one server in a round: short ones, there and back again, so that whatever else the machine does meets them all. */
-const turns = 12
+/** Seconds of one server at a time: short turns, there and back again, so that whatever else the machine does meets them all. */
+const turnSeconds = 0.25
 const sizes = [
   { name: '1 KB', bytes: 1000, connections: 64 },
   { name: '1 MB', bytes: 1_000_000, connections: 16 }
@@ -37,6 +37,7 @@ export async function runWebhooks (given: string[], print: Print = console.log):
 
 async function compare ({ name, bytes, connections }: (typeof sizes)[number], { rounds, seconds, uri }: { rounds: number, seconds: number, uri: string }, print: Print): Promise<void> {
   const body = bodyOf(bytes)
+  const turns = Math.ceil(seconds / turnSeconds)
   const measured: Array<Map<Kind, Sample>> = []
   for (let round = 0; round < rounds; round++) {
     const { program, figures } = await Program.start('../webhooks/server', { uri } satisfies ServersConfig)
