@@ -6,7 +6,12 @@ import { errors } from './errors.js'
 const ajv = new Ajv({ strict: true, allowUnionTypes: true, meta: false, validateSchema: false, code: { optimize: false } })
 ajv.addKeyword({ keyword: 'function', errors: false, validate: (_: unknown, value: unknown) => typeof value === 'function' })
 
-const compiled = new WeakMap<SchemaObject, ReturnType<typeof ajv.compile>>()
+type Problem = Pick<ErrorObject, 'instancePath' | 'keyword' | 'params' | 'message'>
+
+/** What is known to be wrong with a value; nothing when it agrees. */
+type Check = (value: unknown) => readonly Problem[]
+
+const checks = new WeakMap<SchemaObject, Check>()
 
 /** The `prefix` of a plugin's routes: plain segments, no parameters, no slash at the end. */
 export const prefixSchema = { type: 'string', pattern: '^(/[A-Za-z0-9_.~-]+)*$' } as const
@@ -19,11 +24,46 @@ export interface Disagreement { path: string, problem: string }
  * Beside JSON Schema, `{ function: true }` asks for a function and `{}` takes anything.
  */
 export function findDisagreement (schema: SchemaObject, value: unknown): Disagreement | null {
-  let validate = compiled.get(schema)
-  if (validate === undefined) compiled.set(schema, validate = ajv.compile(schema))
-  if (validate(value)) return null
-  const error = mostTelling(validate.errors ?? [])
-  return error === undefined ? { path: '', problem: 'is invalid' } : describe(error)
+  const found = checkOf(schema)(value)
+  const error = mostTelling(found)
+  return error === undefined ? null : describe(error)
+}
+
+function checkOf (schema: SchemaObject): Check {
+  let check = checks.get(schema)
+  if (check === undefined) checks.set(schema, check = isPlainObjectSchema(schema) ? checkOfObject(schema) : compile(schema))
+  return check
+}
+
+function compile (schema: SchemaObject): Check {
+  const validate = ajv.compile(schema)
+  return (value) => validate(value) ? [] : validate.errors ?? [{ instancePath: '', keyword: 'false schema', params: {}, message: 'is invalid' }]
+}
+
+interface PlainObjectSchema { readonly required?: readonly string[], readonly properties: Readonly<Record<string, SchemaObject>> }
+
+const plainKeywords: ReadonlySet<string> = new Set(['type', 'additionalProperties', 'required', 'properties', 'description'])
+
+function isPlainObjectSchema (schema: SchemaObject): schema is SchemaObject & PlainObjectSchema {
+  return schema['type'] === 'object' && schema['additionalProperties'] === false && Object.keys(schema).every((keyword) => plainKeywords.has(keyword))
+}
+
+/** As the compiled schema would say it, but only the schemas of members that are given are ever compiled: most options never are. */
+function checkOfObject ({ required = [], properties }: PlainObjectSchema): Check {
+  return (value) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return [{ instancePath: '', keyword: 'type', params: { type: 'object' }, message: 'must be object' }]
+    const missing = required.find((name) => Reflect.get(value, name) === undefined)
+    if (missing !== undefined) return [{ instancePath: '', keyword: 'required', params: { missingProperty: missing } }]
+    for (const name in value) {
+      if (!Object.hasOwn(properties, name)) return [{ instancePath: '', keyword: 'additionalProperties', params: { additionalProperty: name } }]
+    }
+    for (const [name, schema] of Object.entries(properties)) {
+      const given: unknown = Reflect.get(value, name)
+      const found = given === undefined ? [] : checkOf(schema)(given)
+      if (found.length > 0) return found.map((error) => ({ ...error, instancePath: `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}${error.instancePath}` }))
+    }
+    return []
+  }
 }
 
 /**
@@ -40,12 +80,12 @@ function joinPath (base: string, path: string): string {
 }
 
 /** Of the disagreements with the alternatives of an `anyOf`, the one with the alternative that came closest. */
-function mostTelling (found: readonly ErrorObject[]): ErrorObject | undefined {
-  const closeness = ({ instancePath, keyword }: ErrorObject): number => instancePath.split('/').length + (keyword === 'type' || keyword === 'anyOf' || keyword === 'const' ? 0 : 0.5)
+function mostTelling (found: readonly Problem[]): Problem | undefined {
+  const closeness = ({ instancePath, keyword }: Problem): number => instancePath.split('/').length + (keyword === 'type' || keyword === 'anyOf' || keyword === 'const' ? 0 : 0.5)
   return [...found].sort((one, other) => closeness(other) - closeness(one)).at(0)
 }
 
-function describe (error: ErrorObject): Disagreement {
+function describe (error: Problem): Disagreement {
   const path = error.instancePath.split('/').slice(1)
     .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
     .reduce((joined, part) => /^\d+$/.test(part) ? `${joined}[${part}]` : joined === '' ? part : `${joined}.${part}`, '')

@@ -1,4 +1,4 @@
-import oauth2, { type OAuth2Namespace } from '@fastify/oauth2'
+import type { OAuth2Namespace } from '@fastify/oauth2'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { errors } from '../lib/errors.js'
 import type { CodeAnswer, CodeFlow, CodeRequest } from '../lib/sign-in/code-flow.js'
@@ -50,6 +50,7 @@ export class OAuth2CodeFlow implements CodeFlow {
 
 async function openApp ({ clientId, clientSecret, scopes, parameters = {}, redirectUri }: CodeFlowSettings, { authorization, token, clientAuthentication }: Endpoints): Promise<FastifyInstance> {
   const [authorizeAt, tokenAt] = [new URL(authorization), new URL(token)]
+  const { default: oauth2 } = await import('@fastify/oauth2') // with the first sign-in: it takes longer to load than most of this package
   const app = Fastify()
   await app.register(oauth2, {
     name: 'oauth2SignIn',

@@ -14,6 +14,7 @@ import { limitAddresses } from './address-limit.js'
 import { bareRequest } from './bare-request.js'
 import { originOf } from './cross-origin.js'
 import { prefersHtml, sendErrorPage, sendPage } from './page-reply.js'
+import { OAuth2CodeFlow } from './sign-in-code-flow.js'
 import '../types/sign-in.js'
 
 export type { SignInOptions }
@@ -26,7 +27,6 @@ async function signInPlugin (app: FastifyInstance, options: SignInOptions): Prom
   checkOptions('signIn', signInOptionsSchema, options)
   if (app.hasDecorator('signIn')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
   const { prefix = '/sign-in', requestsPerMinute = 60 } = options
-  const { OAuth2CodeFlow } = await import('./sign-in-code-flow.js') // apps without sign-in do not load it
   const opened = openSignIn({ ...options, prefix: app.prefix + prefix }, app.store, (settings) => new OAuth2CodeFlow(settings))
   const { sessions, cookie, origin, loginUrl, logoutUrl } = opened
   const personOf = async ({ headers }: FastifyRequest, asking?: Asking) => {

@@ -1,10 +1,20 @@
-import { Ajv } from 'ajv'
+import { Ajv, type SchemaObject } from 'ajv'
+import fc from 'fast-check'
 import t from 'tap'
+import { adminOptionsSchema } from '../lib/admin/admin-options.js'
+import { connectorOptionsSchema } from '../lib/connectors/connector.js'
+import { connectorsOptionsSchema } from '../lib/connectors/connectors-options.js'
+import { docuwareOptionsSchema } from '../lib/docuware/docuware-options.js'
 import { jwtOptionsSchema } from '../lib/jwt/jwt-options.js'
 import { validatorKind } from '../lib/jwt/validator-kind.js'
 import { validatorSchema } from '../lib/jwt/validator-schema.js'
 import { checkOptions, findDisagreement } from '../lib/options.js'
+import { umbrellaOptionsSchema } from '../lib/plugin-options.js'
+import { providerOptionsSchema } from '../lib/provider/provider-options.js'
+import { signInOptionsSchema } from '../lib/sign-in/sign-in-options.js'
 import { storeOptionsSchema } from '../lib/store/store-options.js'
+import { telemetryOptionsSchema } from '../lib/telemetry/telemetry-options.js'
+import { webhooksOptionsSchema } from '../lib/webhooks/webhook-options.js'
 
 t.test('every schema is a schema: at run time this is taken for granted', async (t) => {
   const ajv = new Ajv({ strict: true, allowUnionTypes: true })
@@ -34,3 +44,48 @@ t.test('a disagreement names its place and what is wrong', async (t) => {
   t.throws(() => checkOptions('plugin', schema, 7), { code: 'DWA_OPTIONS_INVALID', message: 'plugin: must be object' })
   t.throws(() => checkOptions('plugin', { type: 'array', items: { type: 'string' } }, [7]), { message: 'plugin[0]: must be string' })
 })
+
+t.test('schemas that are compiled in parts refuse what they refuse as a whole, at the same place', async (t) => {
+  const ajv = new Ajv({ strict: true, allowUnionTypes: true })
+  ajv.addKeyword({ keyword: 'function', errors: false, validate: (_: unknown, value: unknown) => typeof value === 'function' })
+  const schemas: readonly SchemaObject[] = [
+    adminOptionsSchema, connectorOptionsSchema, connectorsOptionsSchema, docuwareOptionsSchema, jwtOptionsSchema, providerOptionsSchema, signInOptionsSchema, storeOptionsSchema,
+    telemetryOptionsSchema, umbrellaOptionsSchema, webhooksOptionsSchema, validatorSchema, validatorKind.schema
+  ]
+  let [agreed, refused] = [0, 0]
+  for (const schema of schemas) {
+    const validate = ajv.compile(schema)
+    fc.assert(fc.property(valueFor(schema), (value) => {
+      const found = findDisagreement(schema, value)
+      const isRight = validate(value)
+      if (isRight) agreed++
+      else refused++
+      const first = validate.errors?.[0]
+      const place = first?.instancePath.split('/').at(1) ?? ''
+      return isRight ? found === null : found !== null && found.path.startsWith(place)
+    }), { seed: 7, numRuns: 300 })
+  }
+  t.ok(agreed > 100 && refused > 1000, `${agreed} agreed, ${refused} refused`)
+})
+
+/** Values that come near to a schema: of its members some, rightly typed or not, and now and then one that it does not know. */
+function valueFor (schema: SchemaObject): fc.Arbitrary<unknown> {
+  const { type, properties } = schema
+  const wrong = fc.constantFrom<unknown>(null, undefined, 0, -1, 7, true, '', 'a', 'https://a.example', [], ['x'], {}, { x: 1 }, () => 1)
+  if (type !== 'object' || typeof properties !== 'object') return fc.oneof(...typed(schema), wrong)
+  const members = Object.entries<SchemaObject>(properties).map(([name, inner]) => [name, valueFor(inner)])
+  const required: unknown[] = schema['required'] ?? []
+  const given = fc.record<Record<string, unknown>, string>(Object.fromEntries(members), { requiredKeys: required.map(String).filter((name) => name in properties) })
+  return fc.oneof({ weight: 8, arbitrary: given }, { weight: 1, arbitrary: given.map((value) => ({ ...value, unknown: 1 })) }, { weight: 1, arbitrary: wrong })
+}
+
+function typed ({ type, enum: values, minimum = 1, minLength = 0, function: isFunction }: SchemaObject): Array<fc.Arbitrary<unknown>> {
+  if (Array.isArray(values)) return [fc.constantFrom<unknown>(...values)]
+  if (isFunction === true) return [fc.constant(() => 1)]
+  switch (type) {
+    case 'boolean': return [fc.boolean()]
+    case 'integer': return [fc.constant(minimum)]
+    case 'string': return [fc.constantFrom('https://a.example', 'a'.repeat(Math.max(1, minLength)))]
+    default: return []
+  }
+}

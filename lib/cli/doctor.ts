@@ -51,12 +51,12 @@ export async function doctor (args: string[], terminal: Terminal): Promise<numbe
   const peers = declaredPeers(known, clock.now)
 
   await withDatabase(report, 'database', uri, '--uri', async (database) => {
-    const { db, connection } = database
+    const { db } = database
     await examineServer(report, db, uri, () => clock.now())
     const ring = await examineKeyRing(report, db, `${prefix}keys`, masters)
     if (ring.missing) return
     if (logUri === undefined) await examineLog(report, db, `${prefix}log`)
-    await examineIndexes(report, db, connection, prefix)
+    await examineIndexes(report, db, prefix)
     await examineRecords(report, { db, prefix, keyRing: ring.opened })
     peers.push(...await storedPeers(report, db, prefix, known, clock.now))
   })

@@ -1,4 +1,4 @@
-import OAuth2Server from '@node-oauth/oauth2-server'
+import type { default as OAuth2Server } from '@node-oauth/oauth2-server'
 import { errors } from '../errors.js'
 import type { FailureLocks } from '../store/failure-locks.js'
 import type { ClientAuthentication, ClientRequest } from './client-authentication.js'
@@ -22,6 +22,7 @@ const grantTypes: ReadonlySet<string> = new Set(['authorization_code', 'refresh_
 /** The token endpoint (RFC 6749 §3.2). The grants are @node-oauth/oauth2-server's, a new one for each request; what it takes in, and what it says, is ours. */
 export class TokenEndpoint {
   readonly #options: TokenEndpointOptions
+  #library: Promise<typeof OAuth2Server> | null = null
 
   constructor (options: TokenEndpointOptions) {
     this.#options = options
@@ -36,16 +37,17 @@ export class TokenEndpoint {
     rate.count(caller)
     if (!grantTypes.has(required(parameters, 'grant_type'))) throw new errors.DWA_OAUTH_UNSUPPORTED_GRANT_TYPE()
     readScope(parameters)
+    const Server = await (this.#library ??= loadLibrary())
     const model = new GrantModel(this.#options, { client, parameters, address, ...(request.requestId === undefined ? {} : { requestId: request.requestId }) })
     try {
-      await new OAuth2Server({ model, requireClientAuthentication: { authorization_code: false, refresh_token: false, client_credentials: false, password: false } })
-        .token(new OAuth2Server.Request({ method: 'POST', query: {}, headers: formHeaders, body: this.#body(request, client.id) }), new OAuth2Server.Response({}))
+      await new Server({ model, requireClientAuthentication: { authorization_code: false, refresh_token: false, client_credentials: false, password: false } })
+        .token(new Server.Request({ method: 'POST', query: {}, headers: formHeaders, body: this.#body(request, client.id) }), new Server.Response({}))
     } catch (error) {
       if (model.guessed) { // a lock is for guesses: what was issued is good in spite of it
         await locks.refuseLocked('refusedGrants', [caller])
         await locks.note('refusedGrants', [caller])
       }
-      throw model.failure ?? translate(error)
+      throw model.failure ?? translate(error, Server.OAuthError)
     }
     if (model.answer === null) throw new TypeError('the library answered without asking the model')
     return model.answer
@@ -56,11 +58,16 @@ export class TokenEndpoint {
   }
 }
 
+/** With the first token: apps start without it. */
+async function loadLibrary (): Promise<typeof OAuth2Server> {
+  return (await import('@node-oauth/oauth2-server')).default
+}
+
 const formHeaders = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': '1' }
 
 /** The library's own errors in this package's words: no text of its is answered. */
-function translate (error: unknown): unknown {
-  switch (error instanceof OAuth2Server.OAuthError ? error.name : '') {
+function translate (error: unknown, OAuthError: typeof OAuth2Server.OAuthError): unknown {
+  switch (error instanceof OAuthError ? error.name : '') {
     case 'invalid_request': return new errors.DWA_OAUTH_INVALID_REQUEST('A parameter of the grant is missing or malformed')
     case 'invalid_grant': return new errors.DWA_OAUTH_INVALID_GRANT('The grant is invalid')
     case 'invalid_scope': return new errors.DWA_OAUTH_INVALID_SCOPE('The scope is unknown, or wider than what was granted')

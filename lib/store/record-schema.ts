@@ -27,11 +27,17 @@ export function recordSchema (connection: Connection, kind: RecordKind, collecti
     bufferCommands: false,
     writeConcern: { w: 'majority' }
   })
-  // Unique among the living: a tombstone has no name.
-  schema.index({ [kind.nameField]: 1 }, { unique: true, partialFilterExpression: { [kind.nameField]: { $exists: true } } })
-  schema.index({ ...outboxIndex }, { sparse: true })
-  for (const { keys, unique } of kind.indexes ?? []) schema.index({ ...keys }, unique === true ? { unique: true, sparse: true } : {})
+  for (const { key, ...options } of indexesOf(kind)) schema.index(key, options)
   return schema
+}
+
+/** The indexes of a kind of record. */
+export function indexesOf ({ nameField, indexes = [] }: Pick<RecordKind, 'nameField' | 'indexes'>): Array<{ key: Record<string, 1 | -1>, unique?: true, sparse?: true, partialFilterExpression?: object }> {
+  return [
+    { key: { [nameField]: 1 }, unique: true, partialFilterExpression: { [nameField]: { $exists: true } } }, // among the living: a tombstone has no name
+    { key: { ...outboxIndex }, sparse: true },
+    ...indexes.map(({ keys, unique }) => ({ key: { ...keys }, ...(unique === true ? { unique, sparse: true as const } : {}) }))
+  ]
 }
 
 /** The properties of a JSON schema, by name. */

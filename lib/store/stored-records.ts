@@ -9,7 +9,7 @@ import type { KeyRing } from './key-ring.js'
 import { isDuplicateKey } from './key-ring-document.js'
 import { Outbox, type OutboxEntry, type RecordDocument } from './outbox.js'
 import { isRecordId, type Change, type OpenedRecord, type RecordCollection, type RecordKind, type StoredRecord } from './record-collection.js'
-import { propertiesOf } from './record-schema.js'
+import { indexesOf, propertiesOf } from './record-schema.js'
 
 /** What a stored collection of records needs of the store. */
 export interface StoredRecordsOptions {
@@ -51,11 +51,15 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
 
   /** Creates the collection and its indexes unless they are there. @throws DWA_STORE_UNAVAILABLE */
   async ensure (): Promise<void> {
-    this.#ensuring ??= this.#options.model.createIndexes().catch((error: unknown) => {
+    this.#ensuring ??= this.#createIndexes().catch((error: unknown) => {
       this.#ensuring = null
       throw error
     })
     await this.#ensuring
+  }
+
+  async #createIndexes (): Promise<void> {
+    await this.#options.documents().createIndexes(indexesOf(this.kind))
   }
 
   /** Delivers audit entries that dead processes left behind. */

@@ -1,4 +1,4 @@
-import type { Connection, mongo } from 'mongoose'
+import type { mongo } from 'mongoose'
 import { stateIndexes } from '../../oauth-client/authorization-state.js'
 import { logIndexes, readLogCollection } from '../../log/log-collection.js'
 import { excessPrivileges } from '../../log/privileges.js'
@@ -9,7 +9,7 @@ import { sessionIndexes } from '../../sign-in/sessions.js'
 import type { DocumentIndex } from '../../store/document-collection.js'
 import { failureIndexes } from '../../store/failure-locks.js'
 import { outboxIndex } from '../../store/outbox.js'
-import { recordSchema } from '../../store/record-schema.js'
+import { indexesOf } from '../../store/record-schema.js'
 import { deliveryIndexes } from '../../webhooks/deliveries.js'
 import type { Report } from './report.js'
 
@@ -50,10 +50,10 @@ export async function examineLogPrivileges (report: Report, db: mongo.Db, name: 
 }
 
 /** The indexes of every collection that there is; one that is not belongs to a plugin that was never used. */
-export async function examineIndexes (report: Report, db: mongo.Db, connection: Connection, prefix: string): Promise<void> {
+export async function examineIndexes (report: Report, db: mongo.Db, prefix: string): Promise<void> {
   await report.check('indexes', async (wrong) => {
     const present = new Set((await db.listCollections({}, { nameOnly: true }).toArray()).map(({ name }) => name))
-    const expected = expectedIndexes(connection).filter(({ collection }) => present.has(prefix + collection))
+    const expected = expectedIndexes().filter(({ collection }) => present.has(prefix + collection))
     for (const { collection, indexes } of expected) {
       const found = (await db.collection(prefix + collection).listIndexes().toArray()).map((index: mongo.Document) => describe({ keys: Object(index['key']), unique: index['unique'] === true, expires: index['expireAfterSeconds'] !== undefined }))
       for (const index of indexes) {
@@ -64,12 +64,12 @@ export async function examineIndexes (report: Report, db: mongo.Db, connection: 
   })
 }
 
-function expectedIndexes (connection: Connection): Array<{ readonly collection: string, readonly indexes: readonly Index[] }> {
+function expectedIndexes (): Array<{ readonly collection: string, readonly indexes: readonly Index[] }> {
   return [
     { collection: 'log', indexes: logIndexes.map(({ key, unique }) => ({ keys: key, unique: unique === true, expires: false })) },
     ...recordKinds.map((kind) => ({
       collection: kind.collection,
-      indexes: recordSchema(connection, kind, kind.collection).indexes().map(([keys, { unique }]) => ({ keys, unique: unique === true, expires: false }))
+      indexes: indexesOf(kind).map(({ key, unique }) => ({ keys: key, unique: unique === true, expires: false }))
     })),
     ...[...documents].map(([collection, indexes]) => ({
       collection,
