@@ -8,7 +8,7 @@ import { masterKey } from './our-app.js'
 
 /** One server to be measured. Every one answers `GET /` with the same small JSON. */
 export interface ServerConfig {
-  readonly kind: 'bare' | 'mongoose' | 'ours' | 'node-crypto' | 'fastify-jwt' | 'express-oauth2-jwt-bearer'
+  readonly kind: 'bare' | 'look-up' | 'mongoose' | 'ours' | 'node-crypto' | 'fastify-jwt' | 'express-oauth2-jwt-bearer'
   readonly algorithm: Algorithm
   /** The HMAC secret or the public key. */
   readonly key: string
@@ -25,6 +25,20 @@ export const servers: Readonly<Record<ServerConfig['kind'], (config: ServerConfi
   async bare () {
     const app = Fastify()
     app.get('/', (_request, reply) => { reply.send(answer) })
+    return await listen(app)
+  },
+
+  /** The least a hook can do that knows tokens: it finds the whole header in a Map, and nothing else. */
+  async 'look-up' () {
+    const app = Fastify()
+    const known = new Map<string | undefined, object>()
+    app.get('/', {
+      onRequest (request, _reply, done) {
+        const { authorization } = request.headers
+        if (known.get(authorization) === undefined) known.set(authorization, {})
+        done()
+      }
+    }, (_request, reply) => { reply.send(answer) })
     return await listen(app)
   },
 
