@@ -13,7 +13,7 @@ import { originOf, ownOrigins } from './cross-origin.js'
 import { logFailure, prefersHtml, sendErrorPage, sendPage } from './page-reply.js'
 
 export interface AuthorizationRoutesOptions {
-  readonly authorization: Pick<Authorization<Grant>, 'start' | 'finish' | 'cookieName'>
+  readonly authorization: Pick<Authorization<Grant>, 'start' | 'finish' | 'cookieName' | 'returnPath'>
   /** Path of one grant, with its id or name as `:id`. */
   readonly path: string
   /** Who may begin an authorization. */
@@ -26,8 +26,7 @@ export interface AuthorizationRoutesOptions {
   readonly subjectOf: (idOrName: string) => Promise<AuthorizationSubject>
 }
 
-/** Nothing is said of the texts: whoever takes them checks them. */
-export interface GrantRoute { Params: { id: string }, Querystring: { returnTo?: string }, Body: { returnTo?: string } | null | undefined }
+export interface GrantRoute { Params: { id: string }, Querystring: { returnTo?: unknown }, Body: { returnTo?: unknown } | null | undefined }
 
 const formType = 'application/x-www-form-urlencoded'
 
@@ -54,8 +53,8 @@ export async function authorizationRoutes (scope: FastifyInstance, { authorizati
   const authorize = { ...forRole(scope, role), ...forPeople }
 
   scope.get<GrantRoute>(`${path}/authorize`, authorize, async (request, reply) => {
-    const { returnTo } = request.query
-    return sendPage(reply, authorizePage(await subjectOf(request.params.id), typeof returnTo === 'string' ? returnTo : undefined))
+    const returnTo = authorization.returnPath(request.query.returnTo)
+    return sendPage(reply, authorizePage(await subjectOf(request.params.id), returnTo))
   })
 
   scope.post<GrantRoute>(`${path}/authorize`, authorize, async (request, reply) => {

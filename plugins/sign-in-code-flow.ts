@@ -43,8 +43,17 @@ export class OAuth2CodeFlow implements CodeFlow {
   }
 
   async #appFor (endpoints: Endpoints): Promise<FastifyInstance> {
-    if (this.#opened?.endpoints !== endpoints) this.#opened = { endpoints, app: openApp(this.#settings, endpoints) }
+    if (this.#opened?.endpoints !== endpoints) this.#opened = { endpoints, app: this.#open(endpoints) }
     return await this.#opened.app
+  }
+
+  async #open (endpoints: Endpoints): Promise<FastifyInstance> {
+    try {
+      return await openApp(this.#settings, endpoints)
+    } catch (error) {
+      this.#opened = null // the next sign-in tries again
+      throw error
+    }
   }
 }
 

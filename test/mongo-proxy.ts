@@ -71,15 +71,22 @@ export class MongoProxy {
     this.#port = (this.#server.address() as AddressInfo).port
   }
 
-  /** Breaks every connection, or those that hold no command, and accepts none. */
-  async cut ({ keepHeld = false } = {}): Promise<void> {
+  /** Breaks every connection and accepts none. */
+  async cut (): Promise<void> {
     const server = this.#server
     this.#server = null
     if (server === null) return
     const closed = once(server, 'close')
     server.close()
-    for (const socket of this.#sockets) if (!keepHeld || !this.#held.has(socket)) socket.destroy()
-    if (!keepHeld) await closed
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+
+  /** Accepts no connections, and breaks those that hold no command; those that do stay, so that there is no end to wait for. */
+  cutAllButHeld (): void {
+    this.#server?.close()
+    this.#server = null
+    for (const socket of this.#sockets) if (!this.#held.has(socket)) socket.destroy()
   }
 
   /** Lets the next command of that name through to the server, and breaks every connection in place of its reply. */

@@ -19,7 +19,8 @@ export interface LoadResult {
 
 /**
  * Sends requests over 64 connections. They are made up beforehand, so that sending the ten-thousandth token costs what sending the first does.
- * @throws unless every answer is a 2xx. A short turn on a busy machine may have none.
+ * A short turn on a busy machine may have no answer.
+ * @throws unless every answer is a 2xx
  */
 export async function send ({ port, tokens, until }: Load): Promise<LoadResult> {
   const count = tokens.length < connections && until === 'each-once' ? tokens.length : connections

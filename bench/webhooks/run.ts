@@ -43,7 +43,7 @@ async function compare ({ name, bytes, connections }: (typeof sizes)[number], { 
     const { program, figures } = await Program.start('../webhooks/server', { uri } satisfies ServersConfig)
     try {
       for (const { kind } of contestants) await send(figure(figures, kind), body, connections, Math.min(1, seconds))
-      const sums = new Map<Kind, Sum>(contestants.map(({ kind }) => [kind, { requests: 0, seconds: 0, cpu: 0 }]))
+      const sums = new Map<Kind, Sum>()
       for (let turn = 0; turn < turns; turn++) {
         for (const { kind } of thereAndBack(turned(contestants, round), turn)) {
           const before = figure(await program.ask(), 'cpuMicroseconds')
@@ -53,7 +53,7 @@ async function compare ({ name, bytes, connections }: (typeof sizes)[number], { 
           sums.set(kind, { requests: sum.requests + requests, seconds: sum.seconds + duration, cpu: sum.cpu + cpu })
         }
       }
-      measured.push(new Map([...sums].map(([kind, sum]) => [kind, { perSecond: sum.requests / sum.seconds, cpuMicroseconds: sum.cpu / sum.requests }])))
+      measured.push(new Map([...sums].map(([kind, sum]) => [kind, sampleOf(sum)])))
     } finally {
       await program.stop()
     }
@@ -65,6 +65,11 @@ async function compare ({ name, bytes, connections }: (typeof sizes)[number], { 
     const verdict = kind === 'ours' ? `; ${share.median >= goal ? 'pass' : 'miss'}: goal >= ${goal}` : ''
     print(`${name}, ${contestant}: ${median(of(kind).map(({ perSecond }) => perSecond)).toFixed(0)}/s, ${cpu.toFixed(1)} µs CPU, ${share.median.toFixed(3)} (${share.least.toFixed(3)} – ${share.greatest.toFixed(3)}) of the route verified by hand${verdict}`)
   }
+}
+
+function sampleOf ({ requests, seconds, cpu }: Sum): Sample {
+  if (requests === 0) throw new Error('a server answered nothing in all of its turns')
+  return { perSecond: requests / seconds, cpuMicroseconds: cpu / requests }
 }
 
 /** @throws unless every answer is a 2xx */

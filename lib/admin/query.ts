@@ -1,5 +1,5 @@
 import type { SchemaObject } from 'ajv'
-import { findDisagreement } from '../options.js'
+import { findDisagreement } from '../schema-check.js'
 import { invalidRequest } from './invalid-request.js'
 import type { Query } from './resource.js'
 

@@ -1,6 +1,6 @@
 import { errors } from '../errors.js'
 import { isLoopbackHost } from '../http/private-address.js'
-import { findDisagreement } from '../options.js'
+import { findDisagreement } from '../schema-check.js'
 import { canonicalType } from './token-verifier.js'
 import { keysOfText } from './public-keys.js'
 import { isIdentifier } from './route-value.js'

@@ -50,8 +50,10 @@ export class TailedChangeFeed implements ChangeFeed {
   #stands = false
   #epoch = 0
   #lastAnswer = -Infinity
-  /** Whether the cursor has answered since the connection last came back. */
-  #answered = false
+  /** How often the connection came to stand, and of which time the cursor was last asked, and last heard: one may be gone with an old connection, and not have noticed. */
+  #connections = 0
+  #asked = 0
+  #heard = 0
   readonly #epochListeners: Array<() => void> = []
   readonly #unknownKeys = new Set<string>()
   #started = false
@@ -61,11 +63,11 @@ export class TailedChangeFeed implements ChangeFeed {
 
   constructor (options: TailedFeedOptions) {
     this.#options = options
-    options.database.onReachable(() => { this.#answered = false }) // a cursor may be gone with the old connection, and not have noticed
+    options.database.onReachable(() => { this.#connections++ })
   }
 
   get live (): boolean {
-    return this.#stands && this.#answered && this.#options.database.reachable && this.#options.clock.now() - this.#lastAnswer < silence
+    return this.#stands && this.#heard === this.#connections && this.#options.database.reachable && this.#options.clock.now() - this.#lastAnswer < silence
   }
 
   get epoch (): number {
@@ -150,10 +152,11 @@ export class TailedChangeFeed implements ChangeFeed {
         if (this.#stands) logger.warn({ reason: reasonOf(reason) }, 'the tail of the audit log was lost, trying on')
         this.#stands = false
       },
-      onBeat: () => {
-        if (!this.#stands) return
-        this.#answered = true
-        this.#lastAnswer = clock.now()
+      onAsk: () => { this.#asked = this.#connections },
+      onBeat: (answered) => {
+        if (!this.#stands || this.#asked !== this.#connections) return
+        this.#heard = this.#asked
+        this.#lastAnswer = answered
       }
     })
     for await (const document of entries) {

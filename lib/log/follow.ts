@@ -19,8 +19,10 @@ export interface FollowOptions {
   readonly onStand?: () => void
   /** The cursor is gone; another will be opened. */
   readonly onLost?: (reason: unknown) => void
-  /** The server answered, and everything it sent has been handed out. */
-  readonly onBeat?: () => void
+  /** The server is asked for more. */
+  readonly onAsk?: () => void
+  /** The server answered at that time (milliseconds since 1970), and everything it sent has been handed out. */
+  readonly onBeat?: (answered: number) => void
 }
 
 /**
@@ -39,9 +41,13 @@ export async function * followLog (options: FollowOptions): AsyncGenerator<LogDo
       if (place === 'newest') place = newest?._id ?? 'oldest'
       let skipTo = place === 'oldest' ? null : await findPlace(options, place)
       let stands = false
+      let answered = -Infinity
       cursor = collection().find(filter, { tailable: true, awaitData: true, maxAwaitTimeMS: awaitTime, batchSize: 1000 })
       while (!signal.aborted) {
+        const asks = cursor.bufferedCount() === 0
+        if (asks) options.onAsk?.()
         const document = await cursor.tryNext()
+        if (asks) answered = clock.now()
         const id = isObjectId(document?._id) ? document._id : null
         const caughtUp = newest !== null && id?.equals(newest._id) === true
         const isDead = document === null && (cursor.closed || cursor.id?.isZero() === true)
@@ -56,7 +62,7 @@ export async function * followLog (options: FollowOptions): AsyncGenerator<LogDo
           stands = true
           options.onStand?.()
         }
-        if (cursor.bufferedCount() === 0) options.onBeat?.()
+        if (cursor.bufferedCount() === 0) options.onBeat?.(answered)
         if (isDead) break
       }
     } catch (error) {

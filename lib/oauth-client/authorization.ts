@@ -67,10 +67,10 @@ export class Authorization<One extends Grant> {
    * Begins an authorization; discovers the endpoints when they are not known yet, or are not there any more.
    * @throws DWA_OPTIONS_INVALID without a public URL, its kind's `invalidReturnTo` for a `returnTo` that is no local path, and what discovery throws
    */
-  async start (id: string, { returnTo, actor, requestId, personal, unbound }: StartOptions): Promise<StartedAuthorization> {
+  async start (id: string, { returnTo, actor, requestId, personal, unbound }: Omit<StartOptions, 'returnTo'> & { readonly returnTo?: unknown }): Promise<StartedAuthorization> {
     const { grants, states, auditLog, randomBytes = cryptoRandomBytes } = this.#options
     const redirectUri = this.#redirectUri()
-    if (returnTo !== undefined && !(typeof returnTo === 'string' && isLocalPath(returnTo))) throw Object.assign(grants.errors.invalidReturnTo('returnTo: must be a path on this site'), { field: 'returnTo' })
+    const path = this.returnPath(returnTo)
     const grant = await this.#current(id)
     const [state, codeVerifier, browser] = [32, 32, 32].map((size) => randomBytes(size).toString('base64url'))
     if (state === undefined || codeVerifier === undefined || browser === undefined) throw new TypeError('no random bytes')
@@ -80,13 +80,20 @@ export class Authorization<One extends Grant> {
       codeVerifier,
       grant: grant.id,
       configuration: grant.fields.configuration,
-      returnTo: returnTo ?? null,
+      returnTo: path,
       actor: actor ?? null,
       browser: unbound ? null : browser
     })
     await auditLog.append(`${grants.area}.authorize_started`, { target: { type: grants.area, id: grant.id, name: grant.fields.name }, actor, requestId, personal, details: { unbound } })
     const secure = redirectUri.startsWith('https:')
     return { url, cookie: unbound ? null : { name: bindingCookieName(state, secure), value: browser, maxAge: stateLifetime, secure } }
+  }
+
+  /** Where the browser is to go in the end; null when nobody said. @throws its kind's `invalidReturnTo` for what is no local path */
+  returnPath (returnTo: unknown): string | null {
+    if (returnTo === undefined) return null
+    if (isLocalPath(returnTo)) return returnTo
+    throw Object.assign(this.#options.grants.errors.invalidReturnTo('returnTo: must be a path on this site'), { field: 'returnTo' })
   }
 
   /** The name of the cookie that a callback with this state must bring. */

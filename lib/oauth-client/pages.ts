@@ -12,12 +12,12 @@ export interface AuthorizationSubject {
 }
 
 /** Asks a person to begin an authorization: a link alone begins none. */
-export function authorizePage ({ name, peer, host, username }: AuthorizationSubject, returnTo: string | undefined): RenderedPage {
+export function authorizePage ({ name, peer, host, username }: AuthorizationSubject, returnTo: string | null): RenderedPage {
   return renderPage({
     title: `Connect ${name} to ${peer}`,
     body: html`<p>You will sign in at ${peer}${peer === host ? '' : ` (${host})`} and come back here. This app then acts there in your name.</p>
 ${username === undefined ? html`` : html`<p>It is connected as ${username} now.</p>`}
-<form method="post">${returnTo === undefined ? html`` : html`<input type="hidden" name="returnTo" value="${returnTo}">`}<button type="submit">Authorize</button></form>`
+<form method="post">${returnTo === null ? html`` : html`<input type="hidden" name="returnTo" value="${returnTo}">`}<button type="submit">Authorize</button></form>`
   })
 }
 

@@ -1,4 +1,4 @@
-import type { default as OAuth2Server } from '@node-oauth/oauth2-server'
+import type OAuth2Server from '@node-oauth/oauth2-server'
 import { errors } from '../errors.js'
 import type { FailureLocks } from '../store/failure-locks.js'
 import type { ClientAuthentication, ClientRequest } from './client-authentication.js'
@@ -22,7 +22,6 @@ const grantTypes: ReadonlySet<string> = new Set(['authorization_code', 'refresh_
 /** The token endpoint (RFC 6749 §3.2). The grants are @node-oauth/oauth2-server's, a new one for each request; what it takes in, and what it says, is ours. */
 export class TokenEndpoint {
   readonly #options: TokenEndpointOptions
-  #library: Promise<typeof OAuth2Server> | null = null
 
   constructor (options: TokenEndpointOptions) {
     this.#options = options
@@ -37,7 +36,7 @@ export class TokenEndpoint {
     rate.count(caller)
     if (!grantTypes.has(required(parameters, 'grant_type'))) throw new errors.DWA_OAUTH_UNSUPPORTED_GRANT_TYPE()
     readScope(parameters)
-    const Server = await (this.#library ??= loadLibrary())
+    const { default: Server } = await import('@node-oauth/oauth2-server') // with the first token: apps start without it
     const model = new GrantModel(this.#options, { client, parameters, address, ...(request.requestId === undefined ? {} : { requestId: request.requestId }) })
     try {
       await new Server({ model, requireClientAuthentication: { authorization_code: false, refresh_token: false, client_credentials: false, password: false } })
@@ -56,11 +55,6 @@ export class TokenEndpoint {
   #body ({ parameters }: ClientRequest, clientId: string): Record<string, string> {
     return { client_id: clientId, ...Object.fromEntries([...parameters].flatMap(([name, value]) => forwarded.has(name) ? [[name, value]] : hidden.has(name) ? [[name, '-']] : [])) }
   }
-}
-
-/** With the first token: apps start without it. */
-async function loadLibrary (): Promise<typeof OAuth2Server> {
-  return (await import('@node-oauth/oauth2-server')).default
 }
 
 const formHeaders = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': '1' }

@@ -103,7 +103,8 @@ export class IdentityProvider {
       if (!isObject(value)) throw new Error('is no JSON object')
       return value
     } catch (cause) {
-      throw new errors.DWA_SIGN_IN_PROVIDER(what, cause instanceof Error ? cause.message : String(cause), { cause })
+      const problem = cause instanceof Error ? cause.message : String(cause)
+      throw new errors.DWA_SIGN_IN_PROVIDER(what, cause instanceof Error && 'code' in cause ? `cannot be fetched (${String(cause.code)})` : problem, { cause }) // who has a code names hosts
     }
   }
 

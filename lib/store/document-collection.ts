@@ -7,9 +7,10 @@ export interface DocumentIndex {
   readonly sparse?: boolean
   /** Documents go so many seconds after the date in the indexed field; the server looks once a minute. */
   readonly expireAfterSeconds?: number
+  readonly partialFilterExpression?: object
 }
 
-/** Documents that are no records: short-lived state whose changes are not audited by themselves. Written with majority. */
+/** Documents of one kind, with their indexes: short-lived state as it is, records and what is audited by what is built on this. Written with majority. */
 export class DocumentCollection<Document extends mongo.Document> {
   readonly #open: () => mongo.Collection<Document>
   readonly #indexes: readonly DocumentIndex[]
@@ -41,11 +42,6 @@ export class DocumentCollection<Document extends mongo.Document> {
 
   async #createIndexes (): Promise<void> {
     if (this.#indexes.length === 0) return
-    await this.#open().createIndexes(this.#indexes.map(({ keys, unique, sparse, expireAfterSeconds }) => ({
-      key: { ...keys },
-      ...(unique === undefined ? {} : { unique }),
-      ...(sparse === undefined ? {} : { sparse }),
-      ...(expireAfterSeconds === undefined ? {} : { expireAfterSeconds })
-    })))
+    await this.#open().createIndexes(this.#indexes.map(({ keys, ...options }) => ({ key: { ...keys }, ...options })))
   }
 }

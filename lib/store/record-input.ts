@@ -1,5 +1,5 @@
 import type { SchemaObject } from 'ajv'
-import { findDisagreement } from '../options.js'
+import { findDisagreement } from '../schema-check.js'
 
 /** Reads what callers give for records of one kind, and refuses with one kind of error. */
 export class RecordInput {

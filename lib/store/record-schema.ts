@@ -1,5 +1,6 @@
 import type { SchemaObject } from 'ajv'
 import type { Connection, Schema, SchemaDefinition } from 'mongoose'
+import type { DocumentIndex } from './document-collection.js'
 import type { RecordKind } from './record-collection.js'
 import { outboxIndex } from './outbox.js'
 
@@ -15,7 +16,7 @@ export function recordSchema (connection: Connection, kind: RecordKind, collecti
     fields[name] = kind.secrets.includes(name) ? { type: String, select: false } : pathOf(connection, schema)
   }
   const definition: SchemaDefinition = { ...fields, version: Number, createdAt: Date, updatedAt: Date, outbox: { type: [Schema.Types.Mixed], default: undefined } }
-  const schema = new Schema(definition, {
+  return new Schema(definition, {
     collection,
     strict: 'throw',
     strictQuery: 'throw',
@@ -27,16 +28,14 @@ export function recordSchema (connection: Connection, kind: RecordKind, collecti
     bufferCommands: false,
     writeConcern: { w: 'majority' }
   })
-  for (const { key, ...options } of indexesOf(kind)) schema.index(key, options)
-  return schema
 }
 
-/** The indexes of a kind of record. */
-export function indexesOf ({ nameField, indexes = [] }: Pick<RecordKind, 'nameField' | 'indexes'>): Array<{ key: Record<string, 1 | -1>, unique?: true, sparse?: true, partialFilterExpression?: object }> {
+/** What the store makes for a kind of record, and the doctor looks for. */
+export function indexesOf ({ nameField, indexes = [] }: RecordKind): DocumentIndex[] {
   return [
-    { key: { [nameField]: 1 }, unique: true, partialFilterExpression: { [nameField]: { $exists: true } } }, // among the living: a tombstone has no name
-    { key: { ...outboxIndex }, sparse: true },
-    ...indexes.map(({ keys, unique }) => ({ key: { ...keys }, ...(unique === true ? { unique, sparse: true as const } : {}) }))
+    { keys: { [nameField]: 1 }, unique: true, partialFilterExpression: { [nameField]: { $exists: true } } }, // among the living: a tombstone has no name
+    { keys: outboxIndex, sparse: true },
+    ...indexes.map(({ keys, unique }) => ({ keys, ...(unique === true ? { unique, sparse: true } : {}) }))
   ]
 }
 

@@ -4,7 +4,8 @@ import type { Clock } from '../clock.js'
 import { errors } from '../errors.js'
 import { refuseReserved, type LogDraft } from '../log/log-draft.js'
 import type { LogFields } from '../log/log-entry.js'
-import { findDisagreement } from '../options.js'
+import { findDisagreement } from '../schema-check.js'
+import { DocumentCollection } from './document-collection.js'
 import type { KeyRing } from './key-ring.js'
 import { isDuplicateKey } from './key-ring-document.js'
 import { Outbox, type OutboxEntry, type RecordDocument } from './outbox.js'
@@ -32,11 +33,12 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   readonly #options: StoredRecordsOptions
   readonly #outbox: Outbox
   readonly #patchSchema: SchemaObject
-  #ensuring: Promise<void> | null = null
+  readonly #documents: DocumentCollection<RecordDocument>
 
   constructor (options: StoredRecordsOptions) {
     this.kind = options.kind
     this.#options = options
+    this.#documents = new DocumentCollection(options.documents, indexesOf(options.kind), options.run)
     this.#outbox = new Outbox({
       collection: options.kind.collection,
       documents: options.documents,
@@ -51,15 +53,7 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
 
   /** Creates the collection and its indexes unless they are there. @throws DWA_STORE_UNAVAILABLE */
   async ensure (): Promise<void> {
-    this.#ensuring ??= this.#createIndexes().catch((error: unknown) => {
-      this.#ensuring = null
-      throw error
-    })
-    await this.#ensuring
-  }
-
-  async #createIndexes (): Promise<void> {
-    await this.#options.documents().createIndexes(indexesOf(this.kind))
+    await this.#documents.ensure()
   }
 
   /** Delivers audit entries that dead processes left behind. */
@@ -149,10 +143,7 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   }
 
   async #run<T> (operation: () => Promise<T>): Promise<T> {
-    return await this.#options.run(async () => {
-      await this.ensure()
-      return await operation()
-    })
+    return await this.#documents.run(async () => await operation())
   }
 
   async #sorted (filter: Record<string, unknown>, limit = 0): Promise<Array<StoredRecord<Fields>>> {

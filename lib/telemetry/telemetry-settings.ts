@@ -1,6 +1,6 @@
 import type { FromSchema } from 'json-schema-to-ts'
 import { errors, isAuthError } from '../errors.js'
-import { findDisagreement } from '../options.js'
+import { findDisagreement } from '../schema-check.js'
 import type { Change, RecordCollection, StoredRecord } from '../store/record-collection.js'
 import { findDsnProblem } from './dsn.js'
 import type { StoredSettings } from './settings-kind.js'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { errors } from '../errors.js'
-import { findDisagreement } from '../options.js'
+import { findDisagreement } from '../schema-check.js'
 import { ConfirmedCache } from '../store/confirmed-cache.js'
 import { FailureLocks, failureCollection, failureIndexes, lockedEvent, type FailureDocument } from '../store/failure-locks.js'
 import type { Logger } from '../store/logger.js'

@@ -33,10 +33,11 @@ export function readBody (payload: BodySource, declaredLength: string | undefine
   payload.on('close', () => { end('aborted') }) // destroyed without an error
 }
 
-/** The whole body if it has arrived: small ones come with their headers. Its stream is left as it was. */
-export function peekBody (payload: BodySource, length: number): Buffer | null {
-  if (payload.readableLength !== length || length === 0 || payload.readableFlowing !== null || payload.destroyed) return null
-  const body: unknown = payload.read()
-  payload.unshift(body)
-  return body instanceof Buffer ? body : null
+/** The whole body, out of its stream, if it has arrived: small ones come with their headers. */
+export function takeBody (payload: BodySource, length: number): Buffer | null {
+  const { readableLength, readableFlowing, readableEncoding, destroyed } = payload
+  if (length === 0 || readableLength !== length || readableFlowing !== null || readableEncoding !== null || destroyed) return null
+  const body: Buffer = payload.read()
+  payload.resume() // to its end, whatever else the sender makes of it
+  return body
 }

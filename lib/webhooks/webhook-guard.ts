@@ -8,7 +8,7 @@ import type { BodyHook } from '../store/route-auth.js'
 import { reasonOf } from '../store/logger.js'
 import type { Deliveries, Delivery, Turn } from './deliveries.js'
 import { ReadBody } from './read-body.js'
-import { peekBody, readBody, type BodySource } from './request-body.js'
+import { readBody, takeBody } from './request-body.js'
 import { secretId } from './secret-id.js'
 import { secretsOf } from './secrets-of.js'
 import { signingSecret } from './signature.js'
@@ -103,9 +103,9 @@ export class WebhookGuard {
     const length = Number(request.headers['content-length'])
     if (payload !== request.raw || !(length <= limit)) return this.#read(attempt, prepared)
     process.nextTick(() => { // by then, what came with the headers is in the stream
-      const body = peekBody(payload, length)
+      const body = takeBody(payload, length)
       if (body === null) this.#read(attempt, prepared)
-      else this.#verify(attempt, prepared, [body], () => payload.destroyed ? new ReadBody([body], payload) : payload)
+      else this.#verify(attempt, prepared, [body])
     })
   }
 
@@ -113,24 +113,20 @@ export class WebhookGuard {
     const { request, reply, payload, limit } = attempt
     readBody(payload, request.headers['content-length'], limit, (body) => {
       if (body === 'aborted') return fail(attempt, new errors.DWA_WEBHOOK_ABORTED())
-      if (body !== 'too_large') return this.#verify(attempt, prepared, body, () => new ReadBody(body, payload))
+      if (body !== 'too_large') return this.#verify(attempt, prepared, body)
       reply.header('connection', 'close') // there may be more to come
       fail(attempt, this.#options.tooLarge())
     })
   }
 
-  /** @param replay the same bytes again, for the parser */
-  #verify (attempt: Attempt, { source, headers, secrets }: Ready, body: Buffer[], replay: () => BodySource): void {
+  #verify (attempt: Attempt, { source, headers, secrets }: Ready, body: Buffer[]): void {
     const secret = signingSecret(source, headers, secrets, body)
+    if (secret === null) return this.#refuse(attempt, source, 'signature_wrong')
     const { name, request, payload, done } = attempt
-    if (secret === null) {
-      payload.resume() // nobody else will read it, and the connection is good for more
-      return this.#refuse(attempt, source, 'signature_wrong')
-    }
     const { timestamp, deliveryId } = headers
     const pass = (): void => {
       request.webhook = { source: name, id: deliveryId, timestamp: timestamp === null ? null : new Date(Number(timestamp) * 1000) }
-      done(null, replay())
+      done(null, new ReadBody(body, payload))
     }
     if (source.delivery === null || deliveryId === null) return pass()
     this.#wasHandled(attempt, { source: name, secretId: secretId(secret), id: deliveryId }, source.delivery.rememberMs).then((handled) => { if (!handled) pass() }, (error: unknown) => { fail(attempt, error) })

@@ -2,7 +2,7 @@ import crypto from 'node:crypto'
 import { once } from 'node:events'
 import { request as send, type IncomingMessage } from 'node:http'
 import { syncBuiltinESMExports } from 'node:module'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
@@ -303,30 +303,39 @@ t.test('however the bytes arrive, the connection serves the next request, and a 
     payload.on('end', () => { done(null, `raw ${text}`) })
   })
   await app.listen({ host: '127.0.0.1', port: 0 })
-  const message = (source: string, type: string, signature: string, id: number): [head: string, body: string] => [
-    `POST /hooks/${source} HTTP/1.1\r\nhost: a\r\ncontent-type: ${type}\r\ncontent-length: 13\r\nx-id: ${id}\r\nx-signature: ${signature}\r\n\r\n`, '{"text":"it"}'
-  ]
   const [good, bad] = [sign('{"text":"it"}'), sign('another')]
-  let id = 0
+  const cuts = {
+    'at once': (head: string, body: string) => [head + body],
+    'body after head': (head: string, body: string) => [head, body],
+    'in three': (head: string, body: string) => [head, body.slice(0, 5), body.slice(5)]
+  }
+  let deliveries = 0
   for (const source of ['shop', 'once']) {
     for (const [type, expected] of [['application/json', { text: 'it' }], ['application/x-own', 'raw {"text":"it"}']] as const) {
-      for (const pieces of [1, 2, 3]) {
+      for (const [how, cut] of Object.entries(cuts)) {
         handled.length = 0
+        const accepted = new Promise<Socket>((resolve) => { app.server.once('connection', resolve) })
         const socket = connect(Number(new URL(app.listeningOrigin).port), '127.0.0.1')
+        const peer = await accepted
         const statuses: number[] = []
         socket.on('data', (data) => { statuses.push(...[...data.toString().matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))) })
-        for (const signature of [good, bad, good]) {
-          const [head, body] = message(source, type, signature, id++)
-          const answered = statuses.length + 1
-          for (const part of pieces === 1 ? [head + body] : pieces === 2 ? [head, body] : [head, body.slice(0, 5), body.slice(5)]) {
+        let sent = 0
+        const send = async (signature: string, id: number): Promise<void> => {
+          const answers = statuses.length + 1
+          const head = `POST /hooks/${source} HTTP/1.1\r\nhost: a\r\ncontent-type: ${type}\r\ncontent-length: 13\r\nx-id: ${id}\r\nx-signature: ${signature}\r\n\r\n`
+          for (const part of cut(head, '{"text":"it"}')) {
             socket.write(part)
-            await new Promise((resolve) => { setTimeout(resolve, 5) })
+            sent += part.length
+            await eventually('it has arrived', () => peer.bytesRead === sent)
           }
-          await eventually('it is answered', () => statuses.length === answered)
+          await eventually('it is answered', () => statuses.length === answers)
         }
+        for (const signature of [good, bad, good]) await send(signature, deliveries++)
+        if (source === 'once') await send(good, deliveries - 1) // handled already
+        await send(good, deliveries++)
         socket.destroy()
-        t.strictSame(statuses, [200, 401, 200], `${source}, ${type}, in ${pieces}`)
-        t.strictSame(handled.map(({ body }) => body), [expected, expected])
+        t.strictSame(statuses, source === 'once' ? [200, 401, 200, 200, 200] : [200, 401, 200, 200], `${source}, ${type}, ${how}`)
+        t.strictSame(handled.map(({ body }) => body), [expected, expected, expected])
       }
     }
   }

@@ -67,11 +67,7 @@ export async function examineIndexes (report: Report, db: mongo.Db, prefix: stri
 function expectedIndexes (): Array<{ readonly collection: string, readonly indexes: readonly Index[] }> {
   return [
     { collection: 'log', indexes: logIndexes.map(({ key, unique }) => ({ keys: key, unique: unique === true, expires: false })) },
-    ...recordKinds.map((kind) => ({
-      collection: kind.collection,
-      indexes: indexesOf(kind).map(({ key, unique }) => ({ keys: key, unique: unique === true, expires: false }))
-    })),
-    ...[...documents].map(([collection, indexes]) => ({
+    ...[...recordKinds.map((kind) => [kind.collection, indexesOf(kind)] as const), ...documents].map(([collection, indexes]) => ({
       collection,
       indexes: indexes.map(({ keys, unique, expireAfterSeconds }) => ({ keys, unique: unique === true, expires: expireAfterSeconds !== undefined }))
     }))
