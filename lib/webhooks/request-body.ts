@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 
 /** The stream of a request's body. */
@@ -33,11 +34,8 @@ export function readBody (payload: BodySource, declaredLength: string | undefine
   payload.on('close', () => { end('aborted') }) // destroyed without an error
 }
 
-/** The whole body, out of its stream, if it has arrived: small ones come with their headers. */
-export function takeBody (payload: BodySource, length: number): Buffer | null {
-  const { readableLength, readableFlowing, readableEncoding, destroyed } = payload
-  if (length === 0 || readableLength !== length || readableFlowing !== null || readableEncoding !== null || destroyed) return null
-  const body: Buffer = payload.read()
-  payload.resume() // to its end, whatever else the sender makes of it
-  return body
+/** The whole body, out of its stream, if the whole request has arrived and it has no more than `limit` bytes: small ones come with their headers. */
+export function takeBody (raw: IncomingMessage, limit: number): Buffer | null {
+  const { complete, readableLength, readableFlowing, readableEncoding, destroyed } = raw
+  return complete && readableLength > 0 && readableLength <= limit && readableFlowing === null && readableEncoding === null && !destroyed ? raw.read() : null
 }

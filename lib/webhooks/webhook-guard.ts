@@ -100,10 +100,9 @@ export class WebhookGuard {
   #receive (attempt: Attempt, prepared: Prepared): void {
     if ('refused' in prepared) return this.#refuse(attempt, prepared.source, prepared.refused)
     const { request, payload, limit } = attempt
-    const length = Number(request.headers['content-length'])
-    if (payload !== request.raw || !(length <= limit)) return this.#read(attempt, prepared)
+    if (payload !== request.raw) return this.#read(attempt, prepared)
     process.nextTick(() => { // by then, what came with the headers is in the stream
-      const body = takeBody(payload, length)
+      const body = takeBody(request.raw, limit)
       if (body === null) this.#read(attempt, prepared)
       else this.#verify(attempt, prepared, [body])
     })
