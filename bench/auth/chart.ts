@@ -47,7 +47,7 @@ ${parts.join('\n')}
 }
 
 function bar ({ contestant, share }: Row, y: number, x: (share: number) => number): string {
-  const kind = contestant.startsWith('this package') ? 'ours' : contestant === 'node:crypto alone' ? 'limit' : 'theirs'
+  const kind = contestant.startsWith('this package') ? 'ours' : contestant === 'node:crypto alone' || contestant === 'a Map look-up by hand' ? 'limit' : 'theirs'
   const baseline = y + 12.5
   return `${text(labelWidth - 10, baseline, 'end', contestant)}<rect class="${kind}" x="${labelWidth}" y="${round(y)}" width="${round(x(share.median) - labelWidth)}" height="${barHeight}" rx="2"/>${text(width - 20, baseline, 'end', share.median.toFixed(2))}`
 }

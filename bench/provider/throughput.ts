@@ -2,7 +2,7 @@ import type { Goal } from '../auth/comparisons.js'
 import type { LoadResult } from '../auth/load.js'
 import { figure, Program } from '../auth/program.js'
 import { median, spread, type Spread } from '../auth/spread.js'
-import { thereAndBack, turned, type GoalResult } from '../auth/throughput.js'
+import { thereAndBack, turned, warmUp, type GoalResult } from '../auth/throughput.js'
 import { traffic, type Comparison, type Contestant } from './comparisons.js'
 import { send, type Load } from './load.js'
 import type { Issued, IssuedKind } from './servers.js'
@@ -55,7 +55,7 @@ export async function compare (comparison: Comparison, { rounds, seconds, mongo 
         const issued = server === 'bare' ? bareIssued : await issue(desk, kind, count(duration))
         return { port, kind: server, endpoint, issued, until: eachOnce ? 'each-once' : duration }
       }
-      for (const server of running) await send(await prepare(server, Math.min(1, seconds)))
+      for (const server of running) await send(await prepare(server, warmUp(seconds)))
       const loads = new Map<string, Load>()
       for (let turn = 0; turn < turns; turn++) {
         for (const server of thereAndBack(turned(running, round), turn)) {
