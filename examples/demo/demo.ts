@@ -46,7 +46,18 @@ export interface Demo {
 }
 
 /** Starts MongoDB, the identity server, a simulated DocuWare, an API to call, the app and the client apps of its provider, all on loopback and in memory. */
-export async function startDemo ({ port, logger }: DemoOptions = {}): Promise<Demo> {
+export async function startDemo (options: DemoOptions = {}): Promise<Demo> {
+  for (let tries = 3; ; tries--) {
+    try {
+      return await start(options)
+    } catch (error) {
+      if (tries === 1 || !(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE' && 'port' in error && error.port !== options.port)) throw error
+    }
+  }
+}
+
+/** Other programs may take a free port before it is listened at. */
+async function start ({ port, logger }: DemoOptions): Promise<Demo> {
   const closing: Array<() => Promise<unknown>> = []
   const close = async (): Promise<void> => {
     for (let one = closing.pop(); one !== undefined; one = closing.pop()) await one()

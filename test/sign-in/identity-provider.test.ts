@@ -273,12 +273,22 @@ t.test('once, after the store, and by the umbrella', async (t) => {
   t.match(await failureOf(Promise.resolve(Fastify().register(signIn, options))), { message: /fastify-docuware-auth\/store/ })
 })
 
+const endpoints = { issuer: null, authorization: 'https://id.example/authorize', token: 'https://id.example/token', userinfo: 'https://id.example/userinfo', namesIssuer: false, clientAuthentication: 'basic' } as const
+
 t.test('an authorization request that cannot be made is an error, and leads nowhere', async (t) => {
   const parameters = { get prompt (): string { throw new Error('the inside of it') } }
   const flow = new OAuth2CodeFlow({ ...client, scopes: [], parameters, redirectUri: 'https://app.example/sign-in/callback' })
   t.teardown(() => flow.close())
-  const endpoints = { issuer: null, authorization: 'https://id.example/authorize', token: 'https://id.example/token', userinfo: 'https://id.example/userinfo', namesIssuer: false, clientAuthentication: 'basic' } as const
   const failure = await failureOf(flow.begin(endpoints))
   t.match(failure, { code: 'DWA_SIGN_IN_PROVIDER', message: /could not be made/ })
   t.notMatch(String(failure), 'inside')
+})
+
+t.test('a code flow that could not be set up is set up anew by the next sign-in, and stops nobody from closing', async (t) => {
+  let tries = 0
+  const flow = new OAuth2CodeFlow({ ...client, get scopes (): string[] { if (tries++ === 0) throw new Error('not this time'); return [] }, redirectUri: 'https://app.example/sign-in/callback' })
+  t.match(await failureOf(flow.begin(endpoints)), { message: 'not this time' })
+  await flow.close()
+  t.match(await flow.begin(endpoints), { url: /^https:\/\/id\.example\/authorize\?/ })
+  await flow.close()
 })
