@@ -51,7 +51,7 @@ export class OAuth2CodeFlow implements CodeFlow {
     try {
       return await openApp(this.#settings, endpoints)
     } catch (error) {
-      this.#opened = null // the next sign-in tries again
+      if (this.#opened?.endpoints === endpoints) this.#opened = null // the next sign-in tries again
       throw error
     }
   }

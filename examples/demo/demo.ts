@@ -47,7 +47,7 @@ export interface Demo {
 
 /** Starts MongoDB, the identity server, a simulated DocuWare, an API to call, the app and the client apps of its provider, all on loopback and in memory. */
 export async function startDemo (options: DemoOptions = {}): Promise<Demo> {
-  for (let tries = 3; ; tries--) {
+  for (let tries = 3; ; tries--) { // other programs may take a free port before it is listened at
     try {
       return await start(options)
     } catch (error) {
@@ -56,7 +56,6 @@ export async function startDemo (options: DemoOptions = {}): Promise<Demo> {
   }
 }
 
-/** Other programs may take a free port before it is listened at. */
 async function start ({ port, logger }: DemoOptions): Promise<Demo> {
   const closing: Array<() => Promise<unknown>> = []
   const close = async (): Promise<void> => {

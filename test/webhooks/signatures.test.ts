@@ -341,6 +341,22 @@ t.test('however the bytes arrive, the connection serves the next request, and a 
   }
 })
 
+t.test('where the app has Node take two lengths at once, what is parsed is what was verified', async (t) => {
+  const { app, handled } = await webhookApp(t, { uri, sources: { shop: { preset: 'generic', secret } }, fastify: { http: { insecureHTTPParser: true } } })
+  app.addContentTypeParser('*', (_request, payload, done) => {
+    payload.toArray().then((chunks: Buffer[]) => { done(null, Buffer.concat(chunks).toString()) }, done)
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  for (const [signed, status] of [['hello', 401], ['hello-more', 200]] as const) {
+    const socket = connect(Number(new URL(app.listeningOrigin).port), '127.0.0.1')
+    const answer = once(socket, 'data')
+    socket.write(`POST /hooks/shop HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-own\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\nx-signature: ${sign(signed)}\r\n\r\n5\r\nhello\r\n5\r\n-more\r\n0\r\n\r\n`)
+    t.match(String((await answer)[0]), `HTTP/1.1 ${status} `, signed)
+    socket.destroy()
+  }
+  t.strictSame(handled.map(({ body }) => body), ['hello-more'])
+})
+
 t.test('secrets: one, several while they are exchanged, or found by the request', async (t) => {
   const tenants: Readonly<Record<string, unknown>> = { one: 'secret one', two: ['old', 'new'], nobody: null, forgotten: undefined, none: [], empty: '', list: ['', 'x'], number: 5 }
   const found = (tenant: unknown): never => tenants[String(tenant)] as never

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
-import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import type { Server } from 'node:http'
+import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { store, type StoreOptions } from '../../plugins/store.js'
 import { webhooks, type WebhooksOptions } from '../../plugins/webhooks.js'
@@ -19,7 +20,7 @@ export interface WebhookApp {
 export interface WebhookAppOptions extends WebhooksOptions {
   readonly uri: string
   readonly store?: Partial<StoreOptions>
-  readonly fastify?: FastifyServerOptions
+  readonly fastify?: FastifyHttpOptions<Server>
   /** Runs before the plugin is registered. */
   readonly before?: (app: FastifyInstance) => void | Promise<void>
 }
