@@ -3,7 +3,7 @@ import { redactText } from '../log/redact.js'
 import type { ExchangeErrors } from './dialect.js'
 import { mask } from './mask.js'
 
-/** The error that fetch wraps, if it does. */
+/** The error that a fetch wraps, if it does. */
 function causeOf (error: unknown): unknown {
   return error instanceof Error && error.cause !== undefined ? error.cause : error
 }
@@ -13,10 +13,13 @@ function codeOf (error: unknown): string {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : ''
 }
 
-/** A connection that failed, told from what fetch says about it, unless that repeats a secret. */
+/** How a connection ended, for people: Node says `aborted`, `socket hang up` or `read ECONNRESET`, as it happens. */
+const endings: Readonly<Record<string, string>> = { ECONNRESET: 'the connection was closed', EPIPE: 'the connection was closed' }
+
+/** A connection that failed, told from what its error says, unless that repeats a secret. */
 export function unreachable (error: unknown, errors: Pick<ExchangeErrors, 'unreachable'>, secrets: readonly string[]): Error {
   const cause = causeOf(error)
-  const reason = cause instanceof Error && cause.message !== '' ? redactText(mask(cause.message, secrets)).slice(0, 200) : codeOf(error)
+  const reason = endings[codeOf(error)] ?? (cause instanceof Error && cause.message !== '' ? redactText(mask(cause.message, secrets)).slice(0, 200) : codeOf(error))
   const told = inspect(error, { depth: 10 })
   return errors.unreachable(reason, mask(told, secrets) === told ? { cause: error } : { cause: undefined })
 }
@@ -27,7 +30,7 @@ export function isPermanent (error: unknown): boolean {
   return /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(codeOf(error)) || (cause instanceof Error && cause.message === 'unexpected redirect')
 }
 
-/** Whether fetch itself refused to make the request: what is wrong is quoted in its message. */
+/** Whether there was no request at all, as what was asked for cannot be sent: what is wrong with it is quoted in the message. */
 export function isUnsendable (error: unknown): boolean {
   return error instanceof TypeError && error.cause === undefined
 }

@@ -5,14 +5,17 @@ import { checkOptions, withoutUndefined } from '../options.js'
 import type { Logger } from '../store/logger.js'
 import { packageVersion } from '../version.js'
 import { Exchange } from './exchange.js'
+import { fetchTransport } from './fetch-transport.js'
 import { httpDialect, httpErrors } from './http-dialect.js'
 import { readAnswer, readBytes } from './json-answer.js'
+import { nodeTransport } from './node-transport.js'
 import { StreamedBody, wholeBody, type BodySource, type RequestBody } from './request-body.js'
-import { responseHeaders, type ResponseHeaders } from './response-headers.js'
+import type { ResponseHeaders } from './response-headers.js'
 import { isIdempotent } from './retry-policy.js'
 import type { Strategy } from './strategy.js'
 import { lowerCase, noHeaders, strategyCredentials } from './strategy-credentials.js'
 import { Target, type QueryParameters } from './target.js'
+import type { PeerAnswer } from './transport.js'
 
 export interface ConnectorOptions {
   /** https; http on loopback only, and only with `allowInsecure`. Paths are taken below it. */
@@ -29,7 +32,7 @@ export interface ConnectorOptions {
   readonly allowInsecure?: boolean | undefined
   /** Bytes of an answer. Default 64 MiB. */
   readonly maxBytes?: number | undefined
-  /** What sends requests. Default: Node's own fetch. */
+  /** What sends requests: `globalThis.fetch`, say, with a dispatcher for a proxy. Default: Node's http and https. */
   readonly fetch?: typeof globalThis.fetch | undefined
   /** Where time comes from, for tests. */
   readonly clock?: Clock | undefined
@@ -118,15 +121,15 @@ const maxRetryAfterMs = 120_000
 export function createConnector (options: ConnectorOptions): Connector {
   checkOptions('connector', connectorOptionsSchema, withoutUndefined(options))
   const { baseUrl, auth, headers = {}, timeoutMs = defaults.timeoutMs, retries = defaults.retries, allowInsecure = false, maxBytes = 64 * 1024 * 1024 } = options
-  const { fetch = globalThis.fetch, clock = systemClock, random = Math.random, logger = null } = options
+  const { fetch, clock = systemClock, random = Math.random, logger = null } = options
   checkUrl('connector.baseUrl', baseUrl, allowInsecure)
   const target = new Target(baseUrl, httpErrors)
-  const exchange = new Exchange({ credentials: strategyCredentials(auth, target), dialect: httpDialect, tries: retries + 1, maxRetryAfterMs, fetch, clock, random, logger })
+  const exchange = new Exchange({ credentials: strategyCredentials(auth, target), dialect: httpDialect, tries: retries + 1, maxRetryAfterMs, transport: fetch === undefined ? nodeTransport : fetchTransport(fetch), clock, random, logger })
   const base = Object.freeze({ 'user-agent': `fastify-docuware-auth/${packageVersion}`, accept: 'application/json, */*;q=0.8', ...lowerCase(headers) })
   const jsonBase = Object.freeze({ 'content-type': 'application/json', ...base })
   const formBase = Object.freeze({ ...base, 'content-type': 'application/x-www-form-urlencoded' })
-  const read = async (response: Response): Promise<ConnectorResponse> => withHead(response, await readAnswer(response, maxBytes, httpErrors))
-  const readRaw = async (response: Response): Promise<ConnectorResponse> => withHead(response, await readBytes(response, maxBytes, httpErrors))
+  const read = async (answer: PeerAnswer): Promise<ConnectorResponse> => withHead(answer, await readAnswer(answer, maxBytes, httpErrors))
+  const readRaw = async (answer: PeerAnswer): Promise<ConnectorResponse> => withHead(answer, await readBytes(answer, maxBytes, httpErrors))
 
   const request = async (method: string, path: string, options: ConnectorRequestOptions = {}): Promise<ConnectorResponse> => {
     const { query, signal, as, idempotent = isIdempotent(method.toUpperCase()) } = options
@@ -177,8 +180,8 @@ export function findUrlProblem (text: string, allowInsecure: boolean, allowQuery
   return null
 }
 
-function withHead ({ status, headers }: Response, data: unknown): ConnectorResponse {
-  return { status, headers: responseHeaders(headers), data }
+function withHead ({ status, headers }: PeerAnswer, data: unknown): ConnectorResponse {
+  return { status, headers, data }
 }
 
 interface Content { readonly source: BodySource | null, readonly body: RequestBody | null }

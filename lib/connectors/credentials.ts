@@ -1,12 +1,13 @@
 import type { CallRate } from './call-rate.js'
 import type { Call } from './exchange.js'
 import type { RequestBody } from './request-body.js'
+import type { ResponseHeaders } from './response-headers.js'
 import type { Target } from './target.js'
 
 /** A request made ready for one try. */
 export interface ReadyRequest {
   readonly url: URL
-  readonly headers: Headers | Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, string>>
   readonly body: RequestBody | null
   /** Where the credentials may go, whatever a redirect says. */
   readonly target: Target
@@ -19,7 +20,7 @@ export interface ReadyRequest {
 }
 
 /** The start of an answer. */
-export interface AnswerHead { readonly status: number, readonly headers: Headers }
+export interface AnswerHead { readonly status: number, readonly headers: ResponseHeaders }
 
 /** Whom requests are sent for. `Held` is what a try goes with: a token, or nothing in particular. */
 export interface Credentials<Held, Wanted extends Call<unknown> = Call<unknown>> {

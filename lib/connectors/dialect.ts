@@ -1,4 +1,5 @@
 import type { FailureKind } from './retry-policy.js'
+import type { PeerAnswer } from './transport.js'
 
 /** What requests to one kind of peer fail with. */
 export interface ExchangeErrors {
@@ -35,7 +36,7 @@ export interface Dialect {
   readonly peer: string
   readonly errors: ExchangeErrors
   /** Reads an answer that is no success; never rejects. */
-  readonly readRefusal: (response: Response, request: RefusedRequest) => Promise<Refusal>
+  readonly readRefusal: (answer: PeerAnswer, request: RefusedRequest) => Promise<Refusal>
   /** Whether 429 says that nothing was processed, so that any request may be sent again. */
   readonly throttlesUnprocessed: boolean
   /** Milliseconds before a throttled request is sent again when the peer does not say; null: as after any other failure. */

@@ -11,6 +11,7 @@ import { mask } from './mask.js'
 import type { RequestBody } from './request-body.js'
 import { nextWait, retryAfter } from './retry-policy.js'
 import type { QueryParameters } from './target.js'
+import type { PeerAnswer, Transport } from './transport.js'
 
 export interface ExchangeOptions<Held, Wanted extends Call<unknown> = Call<unknown>> {
   readonly credentials: Credentials<Held, Wanted>
@@ -18,7 +19,7 @@ export interface ExchangeOptions<Held, Wanted extends Call<unknown> = Call<unkno
   readonly tries: number
   /** Milliseconds: the longest wait that the peer may ask for. */
   readonly maxRetryAfterMs: number
-  readonly fetch: typeof globalThis.fetch
+  readonly transport: Transport
   readonly clock: Clock
   readonly random: () => number
   readonly logger: Logger | null
@@ -38,7 +39,7 @@ export interface Call<Answer> {
   readonly idempotent: boolean
   readonly signal: AbortSignal | undefined
   readonly timeoutMs: number
-  readonly read: (response: Response, deadline: Deadline) => Answer | Promise<Answer>
+  readonly read: (answer: PeerAnswer, deadline: Deadline) => Answer | Promise<Answer>
 }
 
 /** A try that came to nothing. */
@@ -105,24 +106,25 @@ export class Exchange<Held, Wanted extends Call<unknown> = Call<unknown>> {
   }
 
   async #send<Answer> (call: Call<Answer>, request: ReadyRequest): Promise<Answer | Failure> {
-    const { clock, fetch, dialect } = this.#options
+    const { clock, transport, dialect } = this.#options
     const { headers, body, target } = request
     const deadline = new Deadline(clock, call.timeoutMs, call.signal, dialect.errors)
     let { url } = request
     try {
-      const init = { method: call.method, headers, redirect: 'manual', signal: deadline.signal } as const
-      let response = await fetch(url.href, body === null ? init : { ...init, ...bodyInit(body.open(deadline)) })
-      for (let hops = 0; hops < maxRedirects && redirects(response, call.method); hops++) {
-        url = target.follow(response.headers.get('location') ?? '', url)
+      const { method } = call
+      const { signal } = deadline
+      let answer = await transport(url, { method, headers, body: body?.open(deadline) ?? null, signal })
+      for (let hops = 0; hops < maxRedirects && redirects(answer, method); hops++) {
+        answer.body.on('error', ignore).destroy()
+        url = target.follow(answer.headers.location ?? '', url)
         request.follow?.(url)
-        await response.body?.cancel()
-        response = await fetch(url.href, init)
+        answer = await transport(url, { method, headers, body: null, signal })
       }
-      if (response.ok) return await call.read(response, deadline)
+      if (answer.status >= 200 && answer.status <= 299) return await call.read(answer, deadline)
       const path = shownPath(url, request.secrets)
-      const refusal = await dialect.readRefusal(response, { method: call.method, origin: target.origin, path, secrets: request.secrets })
+      const refusal = await dialect.readRefusal(answer, { method, origin: target.origin, path, secrets: request.secrets })
       call.signal?.throwIfAborted()
-      return new Failure(refusal, path, body, response)
+      return new Failure(refusal, path, body, answer)
     } catch (error) {
       return new Failure(this.#judge(error, call, request, deadline), shownPath(url, request.secrets), body)
     } finally {
@@ -177,7 +179,7 @@ export class Exchange<Held, Wanted extends Call<unknown> = Call<unknown>> {
 
   #wait (kind: Refusal['kind'], head: AnswerHead | null, progress: Progress<Held>): number {
     const { dialect: { throttledWaitMs }, maxRetryAfterMs, clock, random } = this.#options
-    const asked = retryAfter(head?.headers.get('retry-after') ?? null, clock.now()) ?? (kind === 'throttled' ? throttledWaitMs : null)
+    const asked = retryAfter(head?.headers['retry-after'] ?? null, clock.now()) ?? (kind === 'throttled' ? throttledWaitMs : null)
     if (asked !== null) return Math.min(asked, maxRetryAfterMs)
     progress.waited = nextWait(progress.waited, random)
     return progress.waited
@@ -189,11 +191,9 @@ function shownPath (url: URL, secrets: readonly string[]): string {
   return redactIdentifier(mask(url.pathname, secrets))
 }
 
-/** A fetch that may be redirected keeps all that was sent of a stream in memory. */
-function bodyInit (body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>): RequestInit {
-  return body instanceof ReadableStream ? { body, duplex: 'half', redirect: 'error' } : { body }
-}
+/** Nobody wants what was answered beside a redirect, however its connection ends. */
+function ignore (): void {}
 
-function redirects ({ status, headers }: Response, method: string): boolean {
-  return (status === 301 || status === 302 || status === 303 || status === 307 || status === 308) && (method === 'GET' || method === 'HEAD') && headers.has('location')
+function redirects ({ status, headers }: PeerAnswer, method: string): boolean {
+  return (status === 301 || status === 302 || status === 303 || status === 307 || status === 308) && (method === 'GET' || method === 'HEAD') && headers.location !== undefined
 }

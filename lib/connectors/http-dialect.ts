@@ -3,6 +3,7 @@ import { redactText } from '../log/redact.js'
 import type { Dialect, ExchangeErrors, Refusal, RefusedRequest } from './dialect.js'
 import { mask } from './mask.js'
 import { failureKind } from './retry-policy.js'
+import type { PeerAnswer } from './transport.js'
 
 export const httpErrors: ExchangeErrors = {
   invalidRequest: (problem) => new errors.DWA_CONNECTOR_INVALID_REQUEST(problem),
@@ -37,21 +38,21 @@ const readBytes = 64 * 1024
 /** Characters: a credential of 8 KB, escaped, that only begins in what was read cannot be told from other text. */
 const uncertain = 48 * 1024
 
-async function readRefusal (response: Response, { method, origin, path, secrets }: RefusedRequest): Promise<Refusal> {
-  const { status } = response
+async function readRefusal (answer: PeerAnswer, { method, origin, path, secrets }: RefusedRequest): Promise<Refusal> {
+  const { status } = answer
   const url = origin + path
-  const body = await shownOf(response, secrets).catch(() => null) // the status says enough
+  const body = await shownOf(answer, secrets).catch(() => null) // the status says enough
   return { kind: failureKind(status), error: Object.assign(new errors.DWA_CONNECTOR_HTTP(method, url, status), { status, url, body }), exception: null }
 }
 
 /** The start of what the peer said, as far as it repeats nothing it was told. */
-async function shownOf ({ body }: Response, secrets: readonly string[]): Promise<string> {
+async function shownOf ({ body }: PeerAnswer, secrets: readonly string[]): Promise<string> {
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of body ?? []) {
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
     chunks.push(chunk)
     bytes += chunk.length
-    if (bytes > readBytes) break // which cancels the rest
+    if (bytes > readBytes) break // the rest is not fetched
   }
   const clean = mask(new TextDecoder().decode(Buffer.concat(chunks).subarray(0, readBytes)), secrets)
   const shown = Buffer.from(redactText(bytes > readBytes ? clean.slice(0, -uncertain) : clean)).subarray(0, shownBytes)

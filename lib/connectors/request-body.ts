@@ -1,5 +1,6 @@
 import type { Deadline } from './deadline.js'
 import type { ExchangeErrors } from './dialect.js'
+import type { OutgoingBody } from './transport.js'
 
 /** What a request carries: text, bytes, a Node or web stream (which can be sent once), or a function that opens one of these (called for each try). */
 export type BodySource = Content | (() => Content)
@@ -12,8 +13,8 @@ export interface RequestBody {
   readonly sendable: boolean
   /** What reading the source failed with, if it did. */
   readonly failure: { readonly error: unknown } | null
-  /** What to hand to fetch for one try. */
-  open (deadline: Deadline): string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
+  /** What is sent with one try. */
+  open (deadline: Deadline): OutgoingBody
 }
 
 /** A body that is there as a whole. */
@@ -64,20 +65,7 @@ export class StreamedBody implements RequestBody {
     return this.#failure
   }
 
-  open (deadline: Deadline): ReadableStream<Uint8Array> {
-    const pieces = this.#pieces(deadline)
-    // From an iterable fetch would make a stream too, and copy every piece.
-    return new ReadableStream({
-      async pull (controller) {
-        const { done, value } = await pieces.next()
-        if (done === true) controller.close()
-        else controller.enqueue(value)
-      },
-      async cancel () { await pieces.return() }
-    }, { highWaterMark: 0 })
-  }
-
-  async * #pieces (deadline: Deadline): AsyncGenerator<Uint8Array, void, undefined> {
+  async * open (deadline: Deadline): AsyncGenerator<Uint8Array, void, undefined> {
     if (this.#before.length > 0) yield this.#before
     try {
       this.#used = true
@@ -89,7 +77,7 @@ export class StreamedBody implements RequestBody {
         for (let start = 0; start < chunk.length; start += sliceLength) {
           deadline.resume()
           yield chunk.subarray(start, start + sliceLength)
-          if (deadline.over) return // fetch would read all that is left, for nobody
+          if (deadline.over) return // nobody takes what is left
         }
         deadline.suspend()
       }
@@ -103,7 +91,7 @@ export class StreamedBody implements RequestBody {
     if (this.#after.length > 0) yield this.#after
   }
 
-  /** fetch would wait for ever for a body that is longer than it was said to be. */
+  /** The peer would wait for ever, or take what is too much for the next request. */
   #wrongSize (): Error {
     return this.#errors.invalidRequest(`The body does not have the ${this.#size} bytes that its size says`)
   }

@@ -2,7 +2,6 @@ import type { Credentials, ReadyRequest } from './credentials.js'
 import type { Call } from './exchange.js'
 import { httpErrors } from './http-dialect.js'
 import { StreamedBody, wholeBody, type BodySource, type RequestBody } from './request-body.js'
-import { responseHeaders } from './response-headers.js'
 import type { ConnectorRequest, Strategy } from './strategy.js'
 import type { Target } from './target.js'
 
@@ -44,7 +43,7 @@ export function strategyCredentials (strategy: Strategy, target: Target): Creden
     },
     async renew ({ request }, { status, headers }) {
       if (strategy.onUnauthorized === undefined || request === null) return null
-      return await strategy.onUnauthorized({ status, headers: responseHeaders(headers) }, request) === false ? null : { request: null }
+      return await strategy.onUnauthorized({ status, headers }, request) === false ? null : { request: null }
     },
     rejected ({ request }) {
       if (request !== null) strategy.onRejected?.(request)

@@ -250,7 +250,7 @@ t.test('what is tried again, how often, and after how long', async (t) => {
     'as often as the option says': { connector: { retries: 1 }, answers: [status(503), status(503), status(503)], calls: 2, waits: [1000], error: { status: 503 } },
     'never, when it says so': { connector: { retries: 0 }, answers: [status(503)], calls: 1, waits: [], error: { status: 503 } },
     'a connection that is reset': { answers: [drop], calls: 2, waits: [1000] },
-    'a connection that is reset again and again': { connector: { retries: 1 }, answers: [drop, drop], calls: 2, waits: [1000], error: { code: 'DWA_CONNECTOR_UNREACHABLE', statusCode: 503, message: 'The API cannot be reached: other side closed', cause: TypeError } },
+    'a connection that is reset again and again': { connector: { retries: 1 }, answers: [drop, drop], calls: 2, waits: [1000], error: { code: 'DWA_CONNECTOR_UNREACHABLE', statusCode: 503, message: 'The API cannot be reached: the connection was closed', cause: Error } },
     'a connection that is reset within the answer': { answers: [(_request, response) => { response.writeHead(200, { 'content-type': 'application/json', 'content-length': '9' }).write('{', () => { response.destroy() }) }], calls: 2, waits: [1000] },
     'not a write whose connection is reset': { method: 'POST', options: { json: {} }, answers: [drop], calls: 1, waits: [], error: { code: 'DWA_CONNECTOR_UNREACHABLE' } },
     'after the seconds that are asked for': { answers: [status(429, '7'), status(503, '0'), status(408, '2')], calls: 4, waits: [7000, 0, 2000] },

@@ -114,8 +114,10 @@ t.test('redirects are followed on the own origin, for requests without a body, a
     t.match(await rejection(call()), { code: 'DWA_DOCUWARE_HTTP', status })
   }
   own.seen.length = 0
-  t.match(await rejection(dw.put('/once', { body: 'a file' })), { code: 'DWA_DOCUWARE_UNREACHABLE', message: /unexpected redirect/ })
+  t.match(await rejection(dw.put('/once', { body: 'a file' })), { code: 'DWA_DOCUWARE_HTTP', status: 301 })
   t.equal(own.seen.length, 1)
+  t.match(await rejection(testClient(own.platformUrl, { fetch }).dw.put('/once', { body: 'a file' })), { code: 'DWA_DOCUWARE_UNREACHABLE', message: /unexpected redirect/ }, 'fetch cannot be redirected with a stream')
+  t.equal(own.seen.length, 2)
   own.seen.length = 0
   t.match(await rejection(dw.get('/round')), { code: 'DWA_DOCUWARE_HTTP', status: 302 })
   t.equal(own.seen.length, 6)
@@ -327,7 +329,7 @@ t.test('what is tried again, how often, and after how long', async (t) => {
     'a write that the caller declares harmless': { method: 'POST', options: { json: {}, idempotent: true }, answers: [503], calls: 2, waits: [1000] },
     'no read that the caller declares harmful': { options: { idempotent: false }, answers: [503], calls: 1, waits: [], error: { status: 503 } },
     'a broken connection, for reads': { answers: [drop, drop], calls: 3, waits: [1000, 1750] },
-    'a connection that stays broken': { answers: [drop, drop, drop, drop, drop], calls: 5, waits: growing, error: { code: 'DWA_DOCUWARE_UNREACHABLE', statusCode: 503, message: 'DocuWare cannot be reached: other side closed', cause: TypeError } },
+    'a connection that stays broken': { answers: [drop, drop, drop, drop, drop], calls: 5, waits: growing, error: { code: 'DWA_DOCUWARE_UNREACHABLE', statusCode: 503, message: 'DocuWare cannot be reached: the connection was closed', cause: Error } },
     'no broken connection, for writes': { method: 'POST', answers: [drop], calls: 1, waits: [], error: { code: 'DWA_DOCUWARE_UNREACHABLE' } },
     'throttled, after a minute': { answers: [429], calls: 2, waits: [60_000] },
     'throttled writes too, after the seconds asked for': { method: 'POST', options: { json: { a: 1 } }, answers: [[429, '7'], [429, '0']], calls: 3, waits: [7000, 0] },

@@ -1,5 +1,7 @@
 import { systemClock, type Clock } from '../../clock.js'
 import { Exchange } from '../../connectors/exchange.js'
+import { fetchTransport } from '../../connectors/fetch-transport.js'
+import { nodeTransport } from '../../connectors/node-transport.js'
 import type { Logger } from '../../store/logger.js'
 import type { BearerAccess } from '../bearer-access.js'
 import { processWideRates, type CabinetListRates } from './cabinet-list-rates.js'
@@ -37,8 +39,9 @@ export interface RestClientOptions {
 /** The REST client of one connection. It makes no call by itself, and is safe for any number of calls at a time. */
 export function createRestClient (access: BearerAccess, options: RestClientOptions = {}): DocuWareClient {
   const { timeoutMs = 30_000, tries = 5, maxRetryAfterMs = 120_000, maxJsonBytes = 64 * 1024 * 1024 } = options
-  const { rates = processWideRates, fetch = globalThis.fetch, clock = systemClock, random = Math.random, logger = null } = options
-  const requests = new Requests(new Exchange({ credentials: connectionCredentials(access, rates), dialect: docuwareDialect, tries, maxRetryAfterMs, fetch, clock, random, logger }), { timeoutMs, maxJsonBytes })
+  const { rates = processWideRates, fetch, clock = systemClock, random = Math.random, logger = null } = options
+  const transport = fetch === undefined ? nodeTransport : fetchTransport(fetch)
+  const requests = new Requests(new Exchange({ credentials: connectionCredentials(access, rates), dialect: docuwareDialect, tries, maxRetryAfterMs, transport, clock, random, logger }), { timeoutMs, maxJsonBytes })
 
   return {
     request: (method, path, options) => requests.send(method, path, options),

@@ -1,30 +1,32 @@
 import { Readable } from 'node:stream'
 import { unreachable } from '../../connectors/connection-failure.js'
 import type { Deadline } from '../../connectors/deadline.js'
+import type { PeerAnswer } from '../../connectors/transport.js'
 import type { DocuWareFile } from './docuware-client.js'
 import { docuwareErrors } from './docuware-dialect.js'
 
 /** A file as it comes in. The deadline goes over to its stream, and counts only while somebody waits for bytes. */
-export function readFile (response: Response, deadline: Deadline): DocuWareFile {
-  const { headers } = response
-  const length = headers.has('content-encoding') ? null : headers.get('content-length')
+export function readFile ({ headers, body }: PeerAnswer, deadline: Deadline): DocuWareFile {
+  const length = headers['content-encoding'] === undefined ? headers['content-length'] : undefined
   deadline.keep()
   deadline.suspend()
   return {
-    stream: new FileStream(response.body, deadline),
-    contentType: headers.get('content-type'),
-    fileName: fileNameOf(headers.get('content-disposition') ?? ''),
-    size: length === null ? null : Number(length)
+    stream: new FileStream(body, deadline),
+    contentType: headers['content-type'] ?? null,
+    fileName: fileNameOf(headers['content-disposition'] ?? ''),
+    size: length === undefined ? null : Number(length)
   }
 }
 
 class FileStream extends Readable {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | null
+  readonly #body: Readable
+  readonly #chunks: AsyncIterator<Uint8Array>
   readonly #deadline: Deadline
 
-  constructor (body: ReadableStream<Uint8Array> | null, deadline: Deadline) {
+  constructor (body: Readable, deadline: Deadline) {
     super()
-    this.#reader = body?.getReader() ?? null
+    this.#body = body
+    this.#chunks = body[Symbol.asyncIterator]()
     this.#deadline = deadline
     // The caller may end what nobody reads at the moment.
     deadline.signal.addEventListener('abort', () => { this.destroy(asError(deadline.signal.reason)) }, { once: true })
@@ -37,15 +39,15 @@ class FileStream extends Readable {
 
   override _destroy (error: Error | null, done: (error: Error | null) => void): void {
     this.#deadline.end()
-    const close = this.#reader?.cancel() ?? Promise.resolve()
-    close.catch(() => null).then(() => { done(error) }, done) // what fails to close is closed
+    this.#body.on('error', () => {}).destroy() // what fails now is of no interest any more
+    done(error)
   }
 
   async #pull (): Promise<void> {
     this.#deadline.resume()
-    const { value = null } = await this.#reader?.read() ?? {}
+    const { done, value } = await this.#chunks.next()
     this.#deadline.suspend()
-    this.push(value)
+    this.push(done === true ? null : value)
   }
 }
 
@@ -71,7 +73,7 @@ function decodePercent (text: string): string | null {
   }
 }
 
-/** fetch reads headers as Latin-1; most servers mean UTF-8. */
+/** Headers are read as Latin-1; most servers mean UTF-8. */
 function fromLatin1 (text: string): string {
   const utf8 = Buffer.from(text, 'latin1').toString('utf8')
   return utf8.includes('\ufffd') ? text : utf8

@@ -1,6 +1,7 @@
 import type { Refusal, RefusedRequest } from '../../connectors/dialect.js'
 import { kindOf, readText } from '../../connectors/read-text.js'
 import { failureKind } from '../../connectors/retry-policy.js'
+import type { PeerAnswer } from '../../connectors/transport.js'
 import { errors } from '../../errors.js'
 import { redactText } from '../../log/redact.js'
 import { isObject, member } from './member.js'
@@ -9,10 +10,10 @@ const maxBytes = 64 * 1024
 const licence = /licen[csç]|lizenz|ライセンス|лиценз/i
 
 /** Reads DocuWare's `{ Message, Exception }`, or names what came instead; never rejects. */
-export async function readRefusal (response: Response, request: RefusedRequest): Promise<Refusal> {
-  const { status } = response
-  const kind = kindOf(response)
-  const text = await readText(response, maxBytes).catch(() => null) // the status says enough
+export async function readRefusal (answer: PeerAnswer, request: RefusedRequest): Promise<Refusal> {
+  const { status } = answer
+  const kind = kindOf(answer)
+  const text = await readText(answer, maxBytes).catch(() => null) // the status says enough
   const body = kind === 'JSON' && text !== null ? parsed(text) : null
   const said = (name: string, length: number): string | null => isObject(body) ? oneLine(member(body, name), request.secrets, length) : null
   const docuwareMessage = said('Message', 500)
