@@ -34,8 +34,13 @@ export function readBody (payload: BodySource, declaredLength: string | undefine
   payload.on('close', () => { end('aborted') }) // destroyed without an error
 }
 
-/** The whole body, out of its stream, if the whole request has arrived and it has no more than `limit` bytes: small ones come with their headers. */
-export function takeBody (raw: IncomingMessage, limit: number): Buffer | null {
-  const { complete, readableLength, readableFlowing, readableEncoding, destroyed } = raw
-  return complete && readableLength > 0 && readableLength <= limit && readableFlowing === null && readableEncoding === null && !destroyed ? raw.read() : null
+/**
+ * The whole body, left where it is, if the whole request has arrived and it has no more than `limit` bytes: small ones come with their headers. Null when it has
+ * to be read, and on a Node that does not show what a stream has received.
+ */
+export function peekBody (raw: IncomingMessage & { readonly readableBuffer?: Iterable<unknown> }, limit: number): Buffer[] | null {
+  const { complete, readableLength, readableFlowing, readableEncoding, destroyed, readableBuffer } = raw
+  if (!complete || readableLength === 0 || readableLength > limit || readableFlowing !== null || readableEncoding !== null || destroyed || readableBuffer === undefined) return null
+  const chunks = [...readableBuffer].filter((chunk) => Buffer.isBuffer(chunk))
+  return chunks.reduce((length, chunk) => length + chunk.length, 0) === readableLength ? chunks : null
 }

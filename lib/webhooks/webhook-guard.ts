@@ -8,7 +8,7 @@ import type { BodyHook } from '../store/route-auth.js'
 import { reasonOf } from '../store/logger.js'
 import type { Deliveries, Delivery, Turn } from './deliveries.js'
 import { ReadBody } from './read-body.js'
-import { readBody, takeBody } from './request-body.js'
+import { peekBody, readBody } from './request-body.js'
 import { secretId } from './secret-id.js'
 import { secretsOf } from './secrets-of.js'
 import { signingSecret } from './signature.js'
@@ -100,11 +100,11 @@ export class WebhookGuard {
   #receive (attempt: Attempt, prepared: Prepared): void {
     if ('refused' in prepared) return this.#refuse(attempt, prepared.source, prepared.refused)
     const { request, payload, limit } = attempt
-    if (payload !== request.raw) return this.#read(attempt, prepared)
-    process.nextTick(() => { // by then, what came with the headers is in the stream
-      const body = takeBody(request.raw, limit)
+    if (payload !== request.raw || prepared.source.delivery !== null) return this.#read(attempt, prepared)
+    setImmediate(() => { // by then, all that came with the headers is in the stream, and it is known whether that was all
+      const body = peekBody(request.raw, limit)
       if (body === null) this.#read(attempt, prepared)
-      else this.#verify(attempt, prepared, [body])
+      else this.#verify(attempt, prepared, body, payload)
     })
   }
 
@@ -112,20 +112,21 @@ export class WebhookGuard {
     const { request, reply, payload, limit } = attempt
     readBody(payload, request.headers['content-length'], limit, (body) => {
       if (body === 'aborted') return fail(attempt, new errors.DWA_WEBHOOK_ABORTED())
-      if (body !== 'too_large') return this.#verify(attempt, prepared, body)
+      if (body !== 'too_large') return this.#verify(attempt, prepared, body, new ReadBody(body, payload))
       reply.header('connection', 'close') // there may be more to come
       fail(attempt, this.#options.tooLarge())
     })
   }
 
-  #verify (attempt: Attempt, { source, headers, secrets }: Ready, body: Buffer[]): void {
+  /** @param unread a stream of the same body, for the parser */
+  #verify (attempt: Attempt, { source, headers, secrets }: Ready, body: readonly Buffer[], unread: RequestPayload): void {
     const secret = signingSecret(source, headers, secrets, body)
     if (secret === null) return this.#refuse(attempt, source, 'signature_wrong')
-    const { name, request, payload, done } = attempt
+    const { name, request, done } = attempt
     const { timestamp, deliveryId } = headers
     const pass = (): void => {
       request.webhook = { source: name, id: deliveryId, timestamp: timestamp === null ? null : new Date(Number(timestamp) * 1000) }
-      done(null, new ReadBody(body, payload))
+      done(null, unread)
     }
     if (source.delivery === null || deliveryId === null) return pass()
     this.#wasHandled(attempt, { source: name, secretId: secretId(secret), id: deliveryId }, source.delivery.rememberMs).then((handled) => { if (!handled) pass() }, (error: unknown) => { fail(attempt, error) })
