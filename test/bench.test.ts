@@ -10,7 +10,7 @@ import { runWebhooks } from '../bench/webhooks/run.js'
 const root = new URL('../', import.meta.url)
 
 t.test('the auth benchmark starts each kind of server and yields figures', async (t) => {
-  const wanted = ['hot-HS256', 'new-RS256', 'boot', 'hook', 'memory']
+  const wanted = ['hot-HS256', 'new-RS256', 'together-open', 'boot', 'hook', 'memory']
   const results = await measureAuth({
     rounds: 1,
     seconds: 0.5,

@@ -13,18 +13,23 @@ function codeOf (error: unknown): string {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : ''
 }
 
-/** How a connection ended, for people: Node says `aborted`, `socket hang up` or `read ECONNRESET`, as it happens. */
-const endings: Readonly<Record<string, string>> = { ECONNRESET: 'the connection was closed', EPIPE: 'the connection was closed' }
+/** Node says `aborted`, `socket hang up` or `read ECONNRESET`, as it happens. */
+const closed: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE'])
+
+function reasonOf (error: unknown, secrets: readonly string[]): string {
+  const code = codeOf(error)
+  if (closed.has(code)) return 'the connection was closed'
+  const cause = causeOf(error)
+  return cause instanceof Error && cause.message !== '' ? redactText(mask(cause.message, secrets)).slice(0, 200) : code
+}
 
 /** A connection that failed, told from what its error says, unless that repeats a secret. */
 export function unreachable (error: unknown, errors: Pick<ExchangeErrors, 'unreachable'>, secrets: readonly string[]): Error {
-  const cause = causeOf(error)
-  const reason = endings[codeOf(error)] ?? (cause instanceof Error && cause.message !== '' ? redactText(mask(cause.message, secrets)).slice(0, 200) : codeOf(error))
   const told = inspect(error, { depth: 10 })
-  return errors.unreachable(reason, mask(told, secrets) === told ? { cause: error } : { cause: undefined })
+  return errors.unreachable(reasonOf(error, secrets), mask(told, secrets) === told ? { cause: error } : { cause: undefined })
 }
 
-/** Whether the next try would fail in the same way: a certificate was refused, or a file was to be redirected. */
+/** Whether the next try would fail in the same way: a certificate was refused, or a fetch with a stream was to be redirected. */
 export function isPermanent (error: unknown): boolean {
   const cause = causeOf(error)
   return /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(codeOf(error)) || (cause instanceof Error && cause.message === 'unexpected redirect')

@@ -189,10 +189,10 @@ interface Content { readonly source: BodySource | null, readonly body: RequestBo
 /** @throws DWA_CONNECTOR_INVALID_REQUEST */
 function contentOf ({ json, form, body }: ConnectorRequestOptions): Content {
   if ([json, form, body].filter((one) => one !== undefined).length > 1) throw new errors.DWA_CONNECTOR_INVALID_REQUEST('A request has json, a form or a body, not more than one of them')
-  if (body !== undefined) return { source: body, body: typeof body === 'string' ? wholeBody(body, {}) : new StreamedBody(body, httpErrors) }
+  if (body !== undefined) return { source: body, body: typeof body === 'string' ? wholeBody(body, noHeaders) : new StreamedBody(body, httpErrors) }
   if (json === undefined && form === undefined) return { source: null, body: null }
   const text = form === undefined ? jsonText(json) : formText(form)
-  return { source: text, body: wholeBody(text, {}) }
+  return { source: text, body: wholeBody(text, noHeaders) }
 }
 
 function jsonText (value: unknown): string {

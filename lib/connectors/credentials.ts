@@ -1,12 +1,13 @@
 import type { CallRate } from './call-rate.js'
 import type { Call } from './exchange.js'
 import type { RequestBody } from './request-body.js'
-import type { ResponseHeaders } from './response-headers.js'
 import type { Target } from './target.js'
+import type { AnswerHead } from './transport.js'
 
 /** A request made ready for one try. */
 export interface ReadyRequest {
   readonly url: URL
+  /** With names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: RequestBody | null
   /** Where the credentials may go, whatever a redirect says. */
@@ -18,9 +19,6 @@ export interface ReadyRequest {
   /** Puts what credentials stand in the query into where a redirect leads. */
   readonly follow?: (url: URL) => void
 }
-
-/** The start of an answer. */
-export interface AnswerHead { readonly status: number, readonly headers: ResponseHeaders }
 
 /** Whom requests are sent for. `Held` is what a try goes with: a token, or nothing in particular. */
 export interface Credentials<Held, Wanted extends Call<unknown> = Call<unknown>> {

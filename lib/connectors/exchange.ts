@@ -4,14 +4,14 @@ import { redactIdentifier } from '../log/redact.js'
 import type { Logger } from '../store/logger.js'
 import { orAborted, pause } from './abort.js'
 import { isPermanent, isUnsendable, unreachable } from './connection-failure.js'
-import type { AnswerHead, Credentials, ReadyRequest } from './credentials.js'
+import type { Credentials, ReadyRequest } from './credentials.js'
 import { Deadline } from './deadline.js'
 import type { Dialect, Refusal } from './dialect.js'
 import { mask } from './mask.js'
 import type { RequestBody } from './request-body.js'
 import { nextWait, retryAfter } from './retry-policy.js'
 import type { QueryParameters } from './target.js'
-import type { PeerAnswer, Transport } from './transport.js'
+import { discard, type AnswerHead, type PeerAnswer, type Transport } from './transport.js'
 
 export interface ExchangeOptions<Held, Wanted extends Call<unknown> = Call<unknown>> {
   readonly credentials: Credentials<Held, Wanted>
@@ -115,7 +115,7 @@ export class Exchange<Held, Wanted extends Call<unknown> = Call<unknown>> {
       const { signal } = deadline
       let answer = await transport(url, { method, headers, body: body?.open(deadline) ?? null, signal })
       for (let hops = 0; hops < maxRedirects && redirects(answer, method); hops++) {
-        answer.body.on('error', ignore).destroy()
+        discard(answer.body)
         url = target.follow(answer.headers.location ?? '', url)
         request.follow?.(url)
         answer = await transport(url, { method, headers, body: null, signal })
@@ -179,7 +179,7 @@ export class Exchange<Held, Wanted extends Call<unknown> = Call<unknown>> {
 
   #wait (kind: Refusal['kind'], head: AnswerHead | null, progress: Progress<Held>): number {
     const { dialect: { throttledWaitMs }, maxRetryAfterMs, clock, random } = this.#options
-    const asked = retryAfter(head?.headers['retry-after'] ?? null, clock.now()) ?? (kind === 'throttled' ? throttledWaitMs : null)
+    const asked = retryAfter(head?.headers['retry-after'], clock.now()) ?? (kind === 'throttled' ? throttledWaitMs : null)
     if (asked !== null) return Math.min(asked, maxRetryAfterMs)
     progress.waited = nextWait(progress.waited, random)
     return progress.waited
@@ -190,9 +190,6 @@ export class Exchange<Held, Wanted extends Call<unknown> = Call<unknown>> {
 function shownPath (url: URL, secrets: readonly string[]): string {
   return redactIdentifier(mask(url.pathname, secrets))
 }
-
-/** Nobody wants what was answered beside a redirect, however its connection ends. */
-function ignore (): void {}
 
 function redirects ({ status, headers }: PeerAnswer, method: string): boolean {
   return (status === 301 || status === 302 || status === 303 || status === 307 || status === 308) && (method === 'GET' || method === 'HEAD') && headers.location !== undefined

@@ -1,35 +1,25 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
-import type { ReadableStream as NodeReadableStream } from 'node:stream/web'
-import { responseHeaders } from './response-headers.js'
-import { isStream, type OutgoingBody, type Transport } from './transport.js'
+import { ReadableStream } from 'node:stream/web'
+import type { ResponseHeaders } from './response-headers.js'
+import type { OutgoingBody, Transport } from './transport.js'
 
 /** Requests through a fetch that the app gave. */
 export function fetchTransport (fetch: typeof globalThis.fetch): Transport {
   return async (url, { method, headers, body, signal }) => {
     const init = { method, headers, redirect: 'manual', signal } as const
     const answer = await fetch(url.href, body === null ? init : { ...init, ...bodyInit(body) })
-    return {
-      status: answer.status,
-      headers: responseHeaders(answer.headers),
-      body: answer.body === null ? Readable.from([]) : Readable.fromWeb(answer.body as NodeReadableStream)
-    }
+    return { status: answer.status, headers: plainHeaders(answer.headers), body: answer.body === null ? Readable.from([]) : Readable.fromWeb(answer.body) }
   }
 }
 
-/** A fetch that may be redirected keeps all that was sent of a stream in memory. */
+/** A fetch that may be redirected keeps all that was sent of a stream in memory; one that is given an iterable copies every piece. */
 function bodyInit (body: OutgoingBody): RequestInit {
-  return isStream(body) ? { body: webStream(body), duplex: 'half', redirect: 'error' } : { body }
+  return typeof body === 'string' ? { body } : { body: ReadableStream.from(body), duplex: 'half', redirect: 'error' }
 }
 
-/** From an iterable fetch would make a stream too, and copy every piece. */
-function webStream (body: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
-  const pieces = body[Symbol.asyncIterator]()
-  return new ReadableStream({
-    async pull (controller) {
-      const { done, value } = await pieces.next()
-      if (done === true) controller.close()
-      else controller.enqueue(value)
-    },
-    async cancel () { await pieces.return?.() }
-  }, { highWaterMark: 0 })
+function plainHeaders (headers: Headers): ResponseHeaders {
+  const plain: IncomingHttpHeaders = Object.fromEntries(headers)
+  if (plain['set-cookie'] !== undefined) plain['set-cookie'] = headers.getSetCookie()
+  return plain
 }

@@ -49,7 +49,7 @@ async function readRefusal (answer: PeerAnswer, { method, origin, path, secrets 
 async function shownOf ({ body }: PeerAnswer, secrets: readonly string[]): Promise<string> {
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body) {
     chunks.push(chunk)
     bytes += chunk.length
     if (bytes > readBytes) break // the rest is not fetched

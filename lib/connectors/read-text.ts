@@ -25,7 +25,7 @@ export function readAll (body: Readable, maxBytes: number): Promise<Uint8Array |
     })
     body.on('end', () => { resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)) })
     body.on('error', reject)
-    body.on('close', () => { reject(new Error('The connection was closed before the end of the answer')) }) // not when it has ended
+    body.on('close', () => { reject(new Error('the connection was closed before the end of the answer')) }) // not when it has ended
   })
 }
 

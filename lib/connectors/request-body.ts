@@ -18,7 +18,7 @@ export interface RequestBody {
 }
 
 /** A body that is there as a whole. */
-export function wholeBody (content: string | Uint8Array<ArrayBuffer>, headers: Readonly<Record<string, string>>): RequestBody {
+export function wholeBody (content: string, headers: Readonly<Record<string, string>>): RequestBody {
   return { headers, sendable: true, failure: null, open: () => content }
 }
 

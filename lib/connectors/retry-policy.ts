@@ -26,7 +26,7 @@ export function failureKind (status: number): FailureKind {
 }
 
 /** Milliseconds that a Retry-After header asks for, in seconds or as a date (RFC 9110 §10.2.3); null when there is none that can be read. */
-export function retryAfter (header: string | null, now: number): number | null {
+export function retryAfter (header: string | undefined, now: number): number | null {
   const text = header?.trim() ?? ''
   if (/^\d+$/.test(text)) return Number(text) * 1000
   const date = /^[a-z]{3}/i.test(text) ? Date.parse(text) : NaN // Date.parse reads far more than HTTP's dates

@@ -21,10 +21,12 @@ export function strategyCredentials (strategy: Strategy, target: Target): Creden
   const make = (call: ConnectorCall, asked: Asked, applied: ConnectorRequest, sent: Sent): ReadyRequest => {
     target.check(applied.url)
     sent.request = applied
+    const body = applied.body === call.source ? call.body : bodyOf(applied.body)
+    const headers = call.headers === noHeaders ? lowerCase(applied.headers) : { ...lowerCase(applied.headers), ...call.headers }
     return {
       url: applied.url,
-      headers: call.headers === noHeaders ? lowerCase(applied.headers) : { ...lowerCase(applied.headers), ...call.headers },
-      body: applied.body === call.source ? call.body : bodyOf(applied.body),
+      headers: body === null || body.headers === noHeaders ? headers : { ...headers, ...body.headers },
+      body,
       target,
       get secrets () { return [...secrets, ...credentialsOf(asked, applied)] },
       rate: null,
@@ -62,7 +64,7 @@ export function lowerCase (headers: Readonly<Record<string, string>>): Readonly<
 
 function bodyOf (body: BodySource | null): RequestBody | null {
   if (body === null) return null
-  return typeof body === 'string' ? wholeBody(body, {}) : new StreamedBody(body, httpErrors)
+  return typeof body === 'string' ? wholeBody(body, noHeaders) : new StreamedBody(body, httpErrors)
 }
 
 /** A request before its strategy saw it. A strategy may write into the URL it is given. */

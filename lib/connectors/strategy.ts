@@ -1,5 +1,5 @@
 import type { BodySource } from './request-body.js'
-import type { ResponseHeaders } from './response-headers.js'
+import type { AnswerHead } from './transport.js'
 
 /** A request on its way out, as a strategy sees it. Strategies answer a changed copy. */
 export interface ConnectorRequest {
@@ -17,7 +17,7 @@ export interface ConnectorRequest {
 }
 
 /** The start of an answer. */
-export interface UnauthorizedResponse { readonly status: number, readonly headers: ResponseHeaders }
+export type UnauthorizedResponse = AnswerHead
 
 /** How requests are authenticated. An app can write its own. */
 export interface Strategy {

@@ -100,9 +100,11 @@ export class WebhookGuard {
   #receive (attempt: Attempt, prepared: Prepared): void {
     if ('refused' in prepared) return this.#refuse(attempt, prepared.source, prepared.refused)
     const { request, payload, limit } = attempt
-    if (payload !== request.raw || prepared.source.delivery !== null) return this.#read(attempt, prepared)
+    const { raw } = request
+    // While a delivery is looked up, the sender may go away with what was not read.
+    if (payload !== raw || prepared.source.delivery !== null) return this.#read(attempt, prepared)
     setImmediate(() => { // by then, all that came with the headers is in the stream, and it is known whether that was all
-      const body = peekBody(request.raw, limit)
+      const body = peekBody(raw, limit)
       if (body === null) this.#read(attempt, prepared)
       else this.#verify(attempt, prepared, body, payload)
     })

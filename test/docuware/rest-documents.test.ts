@@ -436,7 +436,9 @@ t.test('names of files are read as they are meant, and lead to no folder', async
 
 t.test('a download that stalls, breaks or is not wanted any more ends with a reason', async (t) => {
   let closed = (): void => {}
+  let breakOff = (): void => {}
   const { platformUrl, seen } = await startPlatform(t, ({ url }, response, incoming) => {
+    breakOff = () => { incoming.socket.destroy() }
     response.on('close', () => { closed() })
     if (url.endsWith('/none')) return response.writeHead(204).end()
     if (url.endsWith('/packed')) return response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': '20' }).end(Buffer.from('H4sIAAAAAAAAAwMAAAAAAAAAAAA=', 'base64'))
@@ -479,6 +481,15 @@ t.test('a download that stalls, breaks or is not wanted any more ends with a rea
   idle.stream.destroy()
   await gone
   t.pass('a stream that is destroyed unread lets go of its connection')
+
+  for (const client of [dw, testClient(platformUrl, { fetch }).dw]) {
+    const broken = new Promise<void>((resolve) => { closed = resolve })
+    const unread = await client.open('/breaks')
+    breakOff()
+    await broken
+    for (let turn = 0; turn < 20; turn++) await new Promise<void>((resolve) => { setImmediate(resolve) })
+    t.match(await rejection(unread.stream.toArray()), { code: 'DWA_DOCUWARE_UNREACHABLE' }, 'who reads late is told, and nobody else')
+  }
 
   const none = await dw.open('/none')
   t.same(await none.stream.toArray(), [])

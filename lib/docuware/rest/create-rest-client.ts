@@ -28,6 +28,7 @@ export interface RestClientOptions {
   readonly maxJsonBytes?: number
   /** Where clients that share an organization's limits meet. Default: all of the process. */
   readonly rates?: CabinetListRates
+  /** What sends requests. Default: Node's http and https. */
   readonly fetch?: typeof globalThis.fetch
   readonly clock?: Clock
   /** From 0 to 1. */

@@ -3,13 +3,12 @@ import { packageVersion } from '../../version.js'
 import type { Bearer } from '../bearer-access.js'
 import { Platform } from './platform.js'
 
-/** A bearer made ready for use: its platform and its headers are made once. */
+/** A bearer made ready for use: checked, and with its platform. */
 export class Credential {
   readonly bearer: Bearer
   readonly platform: Platform
   readonly secrets: readonly string[]
   readonly #authorization: string
-  readonly #headers = new WeakMap<Readonly<Record<string, string>>, Readonly<Record<string, string>>>()
 
   /** @throws DWA_DOCUWARE_INVALID_REQUEST when the token cannot stand in a header */
   constructor (bearer: Bearer) {
@@ -23,11 +22,6 @@ export class Credential {
 
   /** The headers of a request that has `own`, with the token. */
   headers (own: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-    let headers = this.#headers.get(own)
-    if (headers === undefined) {
-      headers = { 'user-agent': `fastify-docuware-auth/${packageVersion}`, ...own, authorization: this.#authorization }
-      this.#headers.set(own, headers)
-    }
-    return headers
+    return { 'user-agent': `fastify-docuware-auth/${packageVersion}`, ...own, authorization: this.#authorization }
   }
 }

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { unreachable } from '../../connectors/connection-failure.js'
 import type { Deadline } from '../../connectors/deadline.js'
-import type { PeerAnswer } from '../../connectors/transport.js'
+import { discard, type PeerAnswer } from '../../connectors/transport.js'
 import type { DocuWareFile } from './docuware-client.js'
 import { docuwareErrors } from './docuware-dialect.js'
 
@@ -25,7 +25,7 @@ class FileStream extends Readable {
 
   constructor (body: Readable, deadline: Deadline) {
     super()
-    this.#body = body
+    this.#body = body.on('error', () => {}) // it may break before anybody reads; who reads is told then
     this.#chunks = body[Symbol.asyncIterator]()
     this.#deadline = deadline
     // The caller may end what nobody reads at the moment.
@@ -39,7 +39,7 @@ class FileStream extends Readable {
 
   override _destroy (error: Error | null, done: (error: Error | null) => void): void {
     this.#deadline.end()
-    this.#body.on('error', () => {}).destroy() // what fails now is of no interest any more
+    discard(this.#body)
     done(error)
   }
 

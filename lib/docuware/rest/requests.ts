@@ -29,8 +29,8 @@ export class Requests {
   constructor (exchange: Exchange<Bearer>, { timeoutMs, maxJsonBytes }: RequestLimits) {
     this.#exchange = exchange
     this.#timeoutMs = timeoutMs
-    this.#json = (response) => readJson(response, maxJsonBytes, docuwareErrors)
-    this.#text = (response) => readPlainText(response, maxJsonBytes, docuwareErrors)
+    this.#json = (answer) => readJson(answer, maxJsonBytes, docuwareErrors)
+    this.#text = (answer) => readPlainText(answer, maxJsonBytes, docuwareErrors)
   }
 
   /** Sends a request and answers the parsed JSON (null when it is empty) or the text. */
