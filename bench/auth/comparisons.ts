@@ -24,9 +24,13 @@ export interface Comparison {
   readonly algorithm: Algorithm
   readonly traffic: Traffic
   readonly contestants: readonly [Contestant, ...Contestant[]]
+  /** All in one process, so that nothing but the servers differs; otherwise each has its own. */
+  readonly together?: true
 }
 
 const bare: Contestant = { name: 'bare Fastify', kind: 'bare' }
+/** The same once more: what it differs by is what cannot be measured. */
+const bareAgain: Contestant = { name: 'bare Fastify, once more', kind: 'bare' }
 const lookUp: Contestant = { name: 'a Map look-up by hand', kind: 'look-up' }
 const fastifyJwt: Contestant = { name: '@fastify/jwt', kind: 'fastify-jwt' }
 const express: Contestant = { name: 'express-oauth2-jwt-bearer', kind: 'express-oauth2-jwt-bearer' }
@@ -83,5 +87,43 @@ export const comparisons: readonly Comparison[] = [
       { ...ours('RS256', [], 'this package, 3 validators'), database: 'one' },
       { ...ours('RS256', [{ against: 'this package, 3 validators', least: 0.97, most: 1.03 }], 'this package, 10 000 validators'), database: 'many' }
     ]
+  },
+  {
+    name: 'together-open',
+    title: 'no token, in one process',
+    algorithm: 'HS256',
+    traffic: 'no-token',
+    together: true,
+    contestants: [bare, bareAgain, { name: 'this package, route without config.auth', kind: 'ours', auth: null, goals: [{ against: bare.name, least: 0.995 }] }]
+  },
+  {
+    name: 'together-hot',
+    title: 'RS256, one hot token, in one process',
+    algorithm: 'RS256',
+    traffic: 'hot',
+    together: true,
+    contestants: [
+      bare,
+      bareAgain,
+      lookUp,
+      ours('RS256', [{ against: bare.name, least: 0.97 }], 'this package, 3 validators'),
+      { ...ours('RS256', [{ against: 'this package, 3 validators', least: 0.97, most: 1.03 }], 'this package, 10 000 validators'), database: 'many' }
+    ]
+  },
+  {
+    name: 'together-distinct',
+    title: 'RS256, 10 000 tokens in turn, in one process',
+    algorithm: 'RS256',
+    traffic: 'distinct',
+    together: true,
+    contestants: [bare, bareAgain, lookUp, ours('RS256', [{ against: bare.name, least: 0.93 }])]
+  },
+  {
+    name: 'together-new',
+    title: 'RS256, every token new, in one process',
+    algorithm: 'RS256',
+    traffic: 'new',
+    together: true,
+    contestants: [bare, nodeCrypto, ours('RS256', [{ against: nodeCrypto.name, least: 0.95 }])]
   }
 ]

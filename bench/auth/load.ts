@@ -1,4 +1,5 @@
 import autocannon, { type Client } from 'autocannon'
+import { staysAwake } from './stay-awake.js'
 
 const connections = 64
 
@@ -36,13 +37,13 @@ export async function send ({ port, tokens, until }: Load): Promise<LoadResult> 
     began = performance.now()
     cpu = process.cpuUsage()
   }
-  const result = await autocannon({
+  const result = await staysAwake(async () => await autocannon({
     url: `http://127.0.0.1:${port}/`,
     connections: count,
     sampleInt: 50,
     setupClient,
     ...(until === 'each-once' ? { amount: tokens.length } : { duration: until })
-  })
+  }))
   const { user, system } = process.cpuUsage(cpu)
   if (result.errors > 0 || result.non2xx > 0) throw new Error(`${result['2xx']} answers were right, ${result.non2xx} were not, ${result.errors} requests failed`)
   const seconds = (ended - began) / 1000

@@ -2,6 +2,7 @@ import type { Comparison, Contestant, Goal } from './comparisons.js'
 import type { Credentials } from './credentials.js'
 import { send, type LoadResult } from './load.js'
 import { figure, Program } from './program.js'
+import type { ServerConfig } from './servers.js'
 import { median, spread, type Spread } from './spread.js'
 
 /** Medians of one contestant over all rounds. */
@@ -34,10 +35,16 @@ export interface ThroughputOptions {
 /** What one turn yields. */
 interface Part extends LoadResult { readonly cpu: number }
 
+interface Running { readonly contestant: Contestant, readonly program: Program, readonly port: number }
+
 interface Measurement { readonly requestsPerSecond: number, readonly cpuMicroseconds: number, readonly clientCpu: number }
 
 /** Of one server in a round. Short ones, there and back again, so that whatever else the machine does meets them all. */
-const turns = 6
+const turnsApart = 6
+/** Of one of several servers in one process. */
+const turnsTogether = 36
+/** So much longer are those turns than their share of the round: a sender needs a moment to begin. */
+const turnStretch = 3
 
 /** Seconds: a server that has answered for a second only is slower than it will be, and the more so the more code it has. */
 export function warmUp (seconds: number): number {
@@ -52,16 +59,15 @@ const newPerSecond = { HS256: 24_000, RS256: 8000, ES256: 5000 }
  * so that a token is new where it should be, and one process's luck does not decide.
  */
 export async function compare (comparison: Comparison, options: ThroughputOptions): Promise<Row[]> {
-  const { contestants } = comparison
+  const { contestants, together = false } = comparison
+  const turns = together ? turnsTogether : turnsApart
+  const turnSeconds = options.seconds / turns * (together ? turnStretch : 1)
   const { warm, measured } = tokensFor(comparison, options)
   const rounds: Array<Map<string, Measurement>> = []
   for (let round = 0; round < options.rounds; round++) {
-    const starting = contestants.map(async (contestant) => {
-      const { program, figures } = await startServer(contestant, comparison, options)
-      return { contestant, program, port: figure(figures, 'port') }
-    })
+    const starting = (together ? [contestants] : contestants.map((contestant) => [contestant])).map(async (servers) => await startServers(servers, comparison, options))
     try {
-      const running = await Promise.all(starting)
+      const running = (await Promise.all(starting)).flat()
       for (const { port } of running) {
         if (comparison.traffic === 'distinct') { // twice: a token is kept from its second use on
           for (let use = 1; use <= 2; use++) await send({ port, tokens: warm, until: 'each-once' })
@@ -73,7 +79,7 @@ export async function compare (comparison: Comparison, options: ThroughputOption
         const tokens = comparison.traffic === 'new' ? measured.filter((_, position) => position % turns === turn) : measured
         for (const { contestant, program, port } of thereAndBack(turned(running, round), turn)) {
           // Only a server that remembers can tell a new token from an old one: the reference may see one twice.
-          const until = comparison.traffic === 'new' && contestant.kind !== 'bare' ? 'each-once' : options.seconds / turns
+          const until = comparison.traffic === 'new' && contestant.kind !== 'bare' ? 'each-once' : turnSeconds
           const before = await program.ask()
           const result = await send({ port, tokens, until })
           parts.get(contestant.name)?.push({ ...result, cpu: figure(await program.ask(), 'cpuMicroseconds') - figure(before, 'cpuMicroseconds') })
@@ -82,7 +88,7 @@ export async function compare (comparison: Comparison, options: ThroughputOption
       rounds.push(new Map([...parts].map(([name, ofTurns]) => [name, measurementOf(ofTurns)])))
     } finally {
       for (const started of await Promise.allSettled(starting)) {
-        if (started.status === 'fulfilled') await started.value.program.stop()
+        if (started.status === 'fulfilled') await started.value[0]?.program.stop()
       }
     }
   }
@@ -102,8 +108,11 @@ function tokensFor ({ traffic, algorithm }: Comparison, { credentials, seconds, 
   }
 }
 
-async function startServer ({ kind, auth = null, database = 'one' }: Contestant, { algorithm }: Comparison, { credentials, databases }: ThroughputOptions) {
-  return await Program.start('server', { kind, algorithm, key: credentials.verification[algorithm], ...(kind === 'ours' || kind === 'mongoose' ? { auth, uri: databases[database] } : {}) })
+/** Servers that share a process. */
+async function startServers (contestants: readonly Contestant[], { algorithm }: Comparison, { credentials, databases }: ThroughputOptions): Promise<Running[]> {
+  const configs = contestants.map(({ kind, auth = null, database = 'one' }): ServerConfig => ({ kind, algorithm, key: credentials.verification[algorithm], ...(kind === 'ours' || kind === 'mongoose' ? { auth, uri: databases[database] } : {}) }))
+  const { program, figures } = await Program.start('server', configs)
+  return contestants.map((contestant, index) => ({ contestant, program, port: figure(figures, `port ${index}`) }))
 }
 
 /** A B C, then B C A, then C A B: nobody is always measured first. */

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import autocannon from 'autocannon'
 import { figure, Program } from '../auth/program.js'
 import { median, spread } from '../auth/spread.js'
+import { staysAwake } from '../auth/stay-awake.js'
 import { thereAndBack, turned } from '../auth/throughput.js'
 import { contestants, secret, type Kind, type ServersConfig } from './contestants.js'
 
@@ -77,7 +78,7 @@ async function send (port: number, body: string, connections: number, seconds: n
   const headers = { 'content-type': 'application/json', 'x-signature': createHmac('sha256', secret).update(body).digest('hex') }
   let began = 0
   let ended = 0
-  const result = await autocannon({
+  const result = await staysAwake(async () => await autocannon({
     url: `http://127.0.0.1:${port}/`,
     connections,
     duration: seconds,
@@ -87,7 +88,7 @@ async function send (port: number, body: string, connections: number, seconds: n
       client.on('done', () => { ended = performance.now() })
       began = performance.now()
     }
-  })
+  }))
   if (result.errors > 0 || result.non2xx > 0) throw new Error(`${result['2xx']} answers were right, ${result.non2xx} were not, ${result.errors} requests failed`)
   return { requests: result['2xx'], duration: (ended - began) / 1000 }
 }
