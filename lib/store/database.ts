@@ -171,9 +171,16 @@ function withoutReadPreference (uri: string): string {
   return `${address}?${rest.join('&')}`
 }
 
+/** Names of databases that no server takes: https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions */
+const databaseName = /^[^/\\. "$*<>:|?\0]{1,63}$/
+
 function checkAddress (uri: string, option: string): void {
+  if (!databaseName.test(parse(uri, option).options.dbName)) throw new errors.DWA_OPTIONS_INVALID(option, 'names a database that MongoDB does not take')
+}
+
+function parse (uri: string, option: string): mongo.MongoClient {
   try {
-    Reflect.construct(mongoose.mongo.MongoClient, [uri]) // parses, connects to nothing
+    return new mongoose.mongo.MongoClient(uri) // connects to nothing
   } catch (error) {
     const reason = error instanceof Error && !error.message.includes('@') && !error.message.includes('://') ? `: ${error.message}` : ''
     throw new errors.DWA_OPTIONS_INVALID(option, `is not a MongoDB address${reason}`)
