@@ -11,6 +11,7 @@ import { OpenedStore } from '../lib/store/open-store.js'
 import { readPublicUrl } from '../lib/store/public-url.js'
 import { RouteAuth } from '../lib/store/route-auth.js'
 import { defaultPrefix, logSettings, storeOptionsSchema } from '../lib/store/store-options.js'
+import { addRequestProperties } from './request-properties.js'
 import '../types/store.js'
 
 /** Options of the `store` plugin. */
@@ -75,7 +76,7 @@ async function storePlugin (app: FastifyInstance, options: StoreOptions): Promis
   app.decorate('auditLog', opened.log)
   app.decorate('routeAuth', routeAuth)
   app.decorate('callers', callers)
-  app.decorateRequest('caller', null)
+  addRequestProperties(app, { caller: null })
   app.decorate('requireRole', (role) => (request, reply, done) => {
     callers.require(request, role).then((caller) => {
       request.caller = caller

@@ -4,6 +4,7 @@ import { errors } from '../lib/errors.js'
 import { checkOptions } from '../lib/options.js'
 import { isSourceName, openWebhooks } from '../lib/webhooks/open-webhooks.js'
 import { webhooksOptionsSchema, type WebhooksOptions as Options } from '../lib/webhooks/webhook-options.js'
+import { addRequestProperties } from './request-properties.js'
 import '../types/webhooks.js'
 
 /** Options of the `webhooks` plugin. */
@@ -17,7 +18,7 @@ async function webhooksPlugin (app: FastifyInstance, options: WebhooksOptions): 
   const { sources, guard, refuseSharedNames } = openWebhooks(options, app.store, app.log, () => new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE())
 
   app.decorate('webhookSources', sources)
-  app.decorateRequest('webhook', null)
+  addRequestProperties(app, { webhook: null })
   app.routeAuth.webhook.register({
     name: pluginName,
     claim (value, route) {

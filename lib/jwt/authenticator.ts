@@ -1,6 +1,6 @@
 import { errors } from '../errors.js'
 import { readBearer } from './bearer.js'
-import { scopesOf, type RefusalReason } from './claims.js'
+import { ScopedClaims, type RefusalReason } from './claims.js'
 import type { JsonObject } from './compact-token.js'
 import type { CompiledValidator } from './compiled-validator.js'
 import { isCrossSite, type RequestOrigin } from '../http/cookie-header.js'
@@ -81,8 +81,7 @@ interface Walk<Request> {
 
 /** A credential that passed, before the accepting validator's settings are looked at. */
 interface Proof {
-  readonly claims: JsonObject
-  readonly scopes: ReadonlySet<string>
+  readonly token: ScopedClaims
   readonly via: 'header' | 'cookie'
   readonly known: KnownToken | null
 }
@@ -100,20 +99,24 @@ export class Authenticator<Request = unknown> {
    * Throws, or rejects with, DWA_JWT_VALIDATOR_NOT_FOUND, DWA_JWT_AMBIGUOUS_VALIDATOR, DWA_JWT_CONFIGURATION, DWA_STORE_UNAVAILABLE, and what an app's own strategy throws.
    */
   decide (route: RouteValue, credentials: Credentials<Request>): Outcome | Promise<Outcome> {
-    return then(this.#options.registry.find(route.validator), (first) => {
-      const { authorization, cookie } = credentials
-      if (route.public && authorization === undefined && !this.#options.cookies.isPresent(first, cookie)) return 'anonymous'
-      return this.#ask(first, { credentials, refusals: [] })
-    })
+    const { now, registry } = this.#options
+    const time = now()
+    const first = registry.find(route.validator, time)
+    return first instanceof Promise ? first.then((validator) => this.#begin(route, validator, credentials, now())) : this.#begin(route, first, credentials, time)
+  }
+
+  #begin (route: RouteValue, first: CompiledValidator, credentials: Credentials<Request>, now: number): Outcome | Promise<Outcome> {
+    if (route.public && credentials.authorization === undefined && !this.#options.cookies.isPresent(first, credentials.cookie)) return 'anonymous'
+    return this.#ask(first, { credentials, refusals: [] }, now)
   }
 
   /** What was verified before is found by the whole header, before that is even looked into. */
-  #ask (validator: CompiledValidator, walk: Walk<Request>): Outcome | Promise<Outcome> {
+  #ask (validator: CompiledValidator, walk: Walk<Request>, now: number): Outcome | Promise<Outcome> {
     const { authorization, scopes } = walk.credentials
     const known = typeof authorization === 'string' ? this.#options.verified.get(validator, authorization) : null
-    if (known !== null && validator.verifier.holds(known.token, this.#options.now())) {
-      if (known.accepted !== null && walk.refusals.length === 0 && hasScopes(known.token.scopes, scopes)) return known.accepted
-      return this.#accept(validator, { claims: known.token.claims, scopes: known.token.scopes, via: 'header', known }, walk)
+    if (known !== null && validator.verifier.holds(known.token, now)) {
+      if (known.accepted !== null && walk.refusals.length === 0 && hasScopes(known.token, scopes)) return known.accepted
+      return this.#accept(validator, { token: known.token, via: 'header', known }, walk)
     }
     return then(this.#prove(validator, walk.credentials), (proof) => 'reason' in proof ? this.#goOn(proof, walk) : this.#accept(validator, proof, walk))
   }
@@ -124,7 +127,7 @@ export class Authenticator<Request = unknown> {
     if (next === null) return { refusals: walk.refusals, before: [] }
     return then(this.#options.registry.find(next), (validator) => {
       // Two processes may have closed a circle at the same moment: it ends where it began.
-      return walk.refusals.some((one) => one.validator.name === validator.name) ? { refusals: walk.refusals, before: [] } : this.#ask(validator, walk)
+      return walk.refusals.some((one) => one.validator.name === validator.name) ? { refusals: walk.refusals, before: [] } : this.#ask(validator, walk, this.#options.now())
     })
   }
 
@@ -136,7 +139,7 @@ export class Authenticator<Request = unknown> {
     return then(validator.verifier.verify(bearer.token), (result): Proof | ValidatorRefusal => {
       if ('refused' in result) return { validator, code: 'DWA_JWT_INVALID_TOKEN', reason: result.refused }
       this.#options.verified.set(validator, String(authorization), { token: result, accepted: null })
-      return { claims: result.claims, scopes: result.scopes, via: 'header', known: null }
+      return { token: result, via: 'header', known: null }
     })
   }
 
@@ -144,14 +147,15 @@ export class Authenticator<Request = unknown> {
     if (!validator.fields.cookieEnabled) return { validator, code: 'DWA_JWT_MISSING_AUTHORIZATION', reason: 'missing' }
     return then(this.#options.cookies.prove(validator, cookie), (result): Proof | ValidatorRefusal => 'refused' in result
       ? { validator, code: result.refused === 'missing' ? 'DWA_JWT_MISSING_COOKIE' : 'DWA_JWT_INVALID_TOKEN', reason: result.refused }
-      : { claims: result.claims, scopes: scopesOf(result.claims), via: 'cookie', known: null })
+      : { token: new ScopedClaims(result.claims), via: 'cookie', known: null })
   }
 
   /** The accepting validator's settings apply, in this order: scopes, cross-site guard, user, partner, cookie. */
-  #accept (validator: CompiledValidator, { claims, scopes, via, known }: Proof, { credentials, refusals: before }: Walk<Request>): Outcome | Promise<Outcome> {
+  #accept (validator: CompiledValidator, { token, via, known }: Proof, { credentials, refusals: before }: Walk<Request>): Outcome | Promise<Outcome> {
     const { fields, name } = validator
+    const { claims } = token
     const refuse = (code: RefusalCode, reason: ValidatorRefusal['reason']): Refused => ({ refusals: [{ validator, code, reason }], before })
-    if (!hasScopes(scopes, fields.requiredScopes) || !hasScopes(scopes, credentials.scopes)) {
+    if (!hasScopes(token, fields.requiredScopes) || !hasScopes(token, credentials.scopes)) {
       const needed = [...new Set([...fields.requiredScopes ?? [], ...credentials.scopes])]
       return { ...refuse('DWA_JWT_INSUFFICIENT_SCOPE', 'scope'), scopes: needed }
     }
@@ -188,6 +192,6 @@ function isThenable (value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
-function hasScopes (held: ReadonlySet<string>, needed: readonly string[] | undefined): boolean {
-  return needed === undefined || needed.every((scope) => held.has(scope))
+function hasScopes (token: ScopedClaims, needed: readonly string[] | undefined): boolean {
+  return needed === undefined || needed.every((scope) => token.scopes.has(scope))
 }

@@ -33,8 +33,23 @@ export function findClaimProblem (claims: JsonObject, rules: ClaimRules, now: nu
   return null
 }
 
+/** Claims and the scopes in them, which are not read before somebody asks for them. */
+export class ScopedClaims {
+  readonly claims: JsonObject
+  #scopes: ReadonlySet<string> | null = null
+
+  constructor (claims: JsonObject) {
+    this.claims = claims
+  }
+
+  get scopes (): ReadonlySet<string> {
+    this.#scopes ??= scopesOf(this.claims)
+    return this.#scopes
+  }
+}
+
 /** The scopes a token carries: `scope` as a string (RFC 9068 §2.2.3), `scp` as an array or a string. */
-export function scopesOf (claims: JsonObject): ReadonlySet<string> {
+function scopesOf (claims: JsonObject): ReadonlySet<string> {
   const { scope, scp } = claims
   const listed: unknown[] = [...split(scope), ...(Array.isArray(scp) ? scp : split(scp))]
   return new Set(listed.filter((one): one is string => typeof one === 'string' && one !== ''))

@@ -2,16 +2,20 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errors } from '../errors.js'
 import type { AuditLog } from '../log/audit-log.js'
 import type { RouteHook } from '../store/route-auth.js'
-import type { Accepted, Authenticator, Credentials, Outcome, Refused, ValidatorRefusal } from './authenticator.js'
+import type { Authenticator, Credentials, Outcome, Refused, ValidatorRefusal } from './authenticator.js'
 import { answerOf } from './challenge.js'
 import type { RouteValue } from './route-value.js'
 
 type Done = Parameters<RouteHook>[2]
 
+/** Sets what is known of a request's sender. */
+export type Identify = (request: FastifyRequest, identity: Pick<FastifyRequest, 'jwtPayload' | 'jwtPartnerId' | 'userId' | 'jwtValidator'>) => void
+
 export interface RouteGuardOptions {
   readonly authenticator: Authenticator<FastifyRequest>
   readonly isSessionAuthenticated: (request: FastifyRequest) => boolean
   readonly auditLog: AuditLog
+  readonly identify: Identify
 }
 
 /** Applies the authenticator's decisions to requests and replies. */
@@ -24,11 +28,11 @@ export class RouteGuard {
 
   /** The onRequest hook for one `config.auth` value. @param scopes what is needed beside the route's `config.scopes` */
   hook (route: RouteValue, scopes: readonly string[]): RouteHook {
-    return (request, reply, done) => {
+    return (request, reply, done, config = request.routeOptions.config) => {
       let outcome: Outcome | Promise<Outcome>
       try {
         if (this.#options.isSessionAuthenticated(request)) return this.#refuseSession(request, reply, done)
-        const { scopes: ofRoute = [] } = request.routeOptions.config
+        const { scopes: ofRoute = [] } = config
         const credentials = new RequestCredentials(request, scopes.length === 0 ? ofRoute : [...scopes, ...ofRoute])
         outcome = this.#options.authenticator.decide(route, credentials)
       } catch (error) {
@@ -44,7 +48,9 @@ export class RouteGuard {
     if (outcome === 'anonymous') return done()
     for (const refusal of outcome.before) if (lacksKey(refusal)) this.#report(request, refusal)
     if ('refusals' in outcome) return this.#refuse(request, reply, outcome, done)
-    grant(request, reply, outcome)
+    const { claims, partnerId, userId, validator, setCookie } = outcome
+    this.#options.identify(request, { jwtPayload: claims, jwtPartnerId: partnerId, userId, jwtValidator: validator.name })
+    if (setCookie !== null) reply.header('set-cookie', setCookie)
     done()
   }
 
@@ -88,14 +94,6 @@ class RequestCredentials implements Credentials<FastifyRequest> {
   get method (): string { return this.request.method }
   get origin (): string | undefined { return this.request.headers.origin }
   get secFetchSite (): string | undefined { return [this.request.headers['sec-fetch-site'] ?? []].flat().at(0) }
-}
-
-function grant (request: FastifyRequest, reply: FastifyReply, { validator, claims, userId, partnerId, setCookie }: Accepted): void {
-  request.jwtPayload = claims
-  request.jwtPartnerId = partnerId
-  request.userId = userId
-  request.jwtValidator = validator.name
-  if (setCookie !== null) reply.header('set-cookie', setCookie)
 }
 
 function fail (request: FastifyRequest, error: unknown, done: Done): void {

@@ -1,19 +1,22 @@
 import type { AlgorithmName, PublicKeyAlgorithmName, SignatureCheck } from './algorithms.js'
-import { findClaimProblem, scopesOf, type ClaimRules, type RefusalReason } from './claims.js'
+import { findClaimProblem, ScopedClaims, type ClaimRules, type RefusalReason } from './claims.js'
 import { decodeSegment, parseObject, splitToken, type CompactToken, type JsonObject } from './compact-token.js'
 import { cookieBinding } from './cookie-token.js'
 import type { PublicKeys } from './public-keys.js'
 import type { KeySetSnapshot, LiveKeySet } from './remote-key-set.js'
 
-/** A token that passed. Frozen, so that it can be kept and handed out again. */
-export interface VerifiedToken {
-  /** The claims, deeply frozen. */
-  readonly claims: JsonObject
-  readonly scopes: ReadonlySet<string>
+/** A token that passed. Its claims are deeply frozen, so that it can be kept and handed out again. */
+export class VerifiedToken extends ScopedClaims {
   /** Milliseconds since 1970: from then on the token is expired, clock tolerance included. */
   readonly expiresAt: number
   /** The key set snapshot the signature was checked with; null for a key that is part of the validator. */
   readonly snapshot: KeySetSnapshot | null
+
+  constructor (claims: JsonObject, expiresAt: number, snapshot: KeySetSnapshot | null) {
+    super(claims)
+    this.expiresAt = expiresAt
+    this.snapshot = snapshot
+  }
 }
 
 export interface RefusedToken { readonly refused: RefusalReason }
@@ -101,7 +104,7 @@ export class TokenVerifier {
     const problem = findClaimProblem(claims, this.#rules, this.#now())
     if (problem !== null) return { refused: problem }
     const exp = Number(claims['exp'])
-    return { claims, scopes: scopesOf(claims), expiresAt: (exp + this.#rules.clockTolerance) * 1000, snapshot }
+    return new VerifiedToken(claims, (exp + this.#rules.clockTolerance) * 1000, snapshot)
   }
 }
 

@@ -37,12 +37,13 @@ export class ValidatorRegistry {
 
   /**
    * A promise only when the database has to be asked.
+   * @param now what the clock says, for who has just asked it
    * Throws, or rejects with, DWA_JWT_VALIDATOR_NOT_FOUND, DWA_JWT_AMBIGUOUS_VALIDATOR, DWA_JWT_CONFIGURATION, DWA_STORE_UNAVAILABLE.
    */
-  find (key: ValidatorKey): CompiledValidator | Promise<CompiledValidator> {
+  find (key: ValidatorKey, now?: number): CompiledValidator | Promise<CompiledValidator> {
     const declared = key.by === 'name' ? this.#options.declared.get(key.name) : undefined
     if (declared !== undefined) return open(ifEnabled(declared))
-    const found = this.#found.get(key.text, async () => await this.#find(key))
+    const found = this.#found.get(key.text, async () => await this.#find(key), now)
     return found instanceof Promise ? found.then(open) : open(found)
   }
 

@@ -5,8 +5,8 @@ interface Entry<Owner, Value> {
   readonly next: Entry<Owner, Value> | null
 }
 
-/** Characters of a token's end, all of its signature: to find it by them costs a fraction of hashing the whole. The whole is compared then. */
-const tailLength = 24
+/** Characters of a token's end, all of its signature: a number made of them finds it, at a fraction of the cost of hashing the whole. The whole is compared then. */
+const tailLength = 12
 
 /**
  * What is known of verified tokens by their whole text and the compiled validator that accepted them (one object for each id and revision,
@@ -16,48 +16,48 @@ const tailLength = 24
  */
 export class VerifiedTokens<Owner extends object, Value extends object> {
   readonly #max: number
-  readonly #seen: SeenTails
-  #young = new Map<string, Entry<Owner, Value>>()
-  #old = new Map<string, Entry<Owner, Value>>()
+  readonly #seen: SeenPrints
+  #young = new Map<number, Entry<Owner, Value>>()
+  #old = new Map<number, Entry<Owner, Value>>()
   #youngEntries = 0
 
   /** @param max entries of a generation; 0 keeps nothing */
   constructor (max: number) {
     this.#max = max
-    this.#seen = new SeenTails(max)
+    this.#seen = new SeenPrints(max)
   }
 
   get (owner: Owner, text: string): Value | null {
-    const tail = text.slice(-tailLength)
-    const young = find(this.#young.get(tail), owner, text)
+    const print = fingerprint(text)
+    const young = find(this.#young.get(print), owner, text)
     if (young !== null) return young
-    const old = find(this.#old.get(tail), owner, text)
-    if (old !== null) this.#keep(owner, text, tail, old)
+    const old = find(this.#old.get(print), owner, text)
+    if (old !== null) this.#keep(owner, text, print, old)
     return old
   }
 
   /** Notes a token that was just verified. */
   set (owner: Owner, text: string, value: Value): void {
     if (this.#max === 0) return
-    const tail = text.slice(-tailLength)
-    if (this.#seen.has(tail)) this.#keep(owner, text, tail, value)
-    else this.#seen.add(tail)
+    const print = fingerprint(text)
+    if (this.#seen.has(print)) this.#keep(owner, text, print, value)
+    else this.#seen.add(print)
   }
 
-  #keep (owner: Owner, text: string, tail: string, value: Value): void {
+  #keep (owner: Owner, text: string, print: number, value: Value): void {
     if (this.#youngEntries >= this.#max) {
       this.#old = this.#young
       this.#young = new Map()
       this.#youngEntries = 0
     }
-    const others = this.#young.get(tail) ?? null
+    const others = this.#young.get(print) ?? null
     if (find(others, owner, text) === null) this.#youngEntries++
-    this.#young.set(tail, { owner, text, value, next: without(others, owner, text) })
+    this.#young.set(print, { owner, text, value, next: without(others, owner, text) })
   }
 }
 
-/** Which tails were there lately: the last `max`, never more than twice as many, by a fingerprint each. A mistake only keeps a token from its first use. */
-class SeenTails {
+/** Which fingerprints were there lately: the last `max`, never more than twice as many. A mistake only keeps a token from its first use. */
+class SeenPrints {
   readonly #max: number
   #young = new Set<number>()
   #old = new Set<number>()
@@ -66,24 +66,23 @@ class SeenTails {
     this.#max = max
   }
 
-  has (tail: string): boolean {
-    const one = fingerprint(tail)
-    return this.#young.has(one) || this.#old.has(one)
+  has (print: number): boolean {
+    return this.#young.has(print) || this.#old.has(print)
   }
 
-  add (tail: string): void {
+  add (print: number): void {
     if (this.#young.size >= this.#max) {
       this.#old = this.#young
       this.#young = new Set()
     }
-    this.#young.add(fingerprint(tail))
+    this.#young.add(print)
   }
 }
 
-/** 30 bits of FNV-1a: a number that a Set holds without allocating. */
+/** 30 bits of FNV-1a over the end of a text: a number that a Map holds without allocating. */
 function fingerprint (text: string): number {
   let hash = 0x811c9dc5
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
+  for (let at = Math.max(0, text.length - tailLength); at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
   return hash & 0x3fffffff
 }
 

@@ -14,6 +14,9 @@ export interface AccessGuardOptions {
   readonly users: Users
 }
 
+/** Sets what a request is admitted with. */
+export type Admit = (request: FastifyRequest, admitted: Pick<FastifyRequest, 'oauthToken' | 'oauthUser'>) => void
+
 /** Enforces `config: { auth: 'oauth_provider', scopes }` (RFC 6750). With everything in memory it is synchronous. */
 export class AccessGuard {
   readonly #options: AccessGuardOptions
@@ -22,38 +25,39 @@ export class AccessGuard {
     this.#options = options
   }
 
-  readonly hook: RouteHook = (request, reply, done) => {
-    const credential = readBearer(request.headers.authorization)
-    if (typeof credential === 'string') return refuse(reply, done, credential)
-    const token = this.#options.accessTokens.find(credential.token)
-    if (token instanceof Promise) token.then((found) => { this.#admit(found, request, reply, done) }, (error: unknown) => { done(asError(error)) })
-    else this.#admit(token, request, reply, done)
+  hook (admit: Admit): RouteHook {
+    return (request, reply, done, { scopes = [] } = request.routeOptions.config) => {
+      const check = (token: AccessToken | null): void => {
+        this.#check(token, scopes, reply, done, (oauthToken, oauthUser) => {
+          admit(request, { oauthToken, oauthUser })
+          done()
+        })
+      }
+      const credential = readBearer(request.headers.authorization)
+      if (typeof credential === 'string') return refuse(reply, done, credential)
+      const token = this.#options.accessTokens.find(credential.token)
+      if (token instanceof Promise) token.then(check, (error: unknown) => { done(asError(error)) })
+      else check(token)
+    }
   }
 
-  #admit (token: AccessToken | null, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+  #check (token: AccessToken | null, scopes: readonly string[], reply: FastifyReply, done: HookHandlerDoneFunction, pass: (token: AccessToken, user: OwnerUser | null) => void): void {
     if (token === null) return refuse(reply, done, 'malformed')
-    const { scopes = [] } = request.routeOptions.config
     if (!scopes.every((scope) => token.scopes.includes(scope))) {
       reply.header('www-authenticate', `Bearer error="insufficient_scope", scope="${scopes.join(' ')}"`)
       return done(new errors.DWA_OAUTH_INSUFFICIENT_SCOPE())
     }
-    if (token.userId === null) return pass(request, token, null, done)
+    if (token.userId === null) return pass(token, null)
     const user = this.#options.users.get(token.userId)
-    if (!(user instanceof Promise)) return pass(request, token, user, done)
+    if (!(user instanceof Promise)) return pass(token, user)
     user.then(
       (found) => {
         if (found === null) refuse(reply, done, 'malformed') // the app has removed the person
-        else pass(request, token, found, done)
+        else pass(token, found)
       },
       (error: unknown) => { done(asError(error)) }
     )
   }
-}
-
-function pass (request: FastifyRequest, token: AccessToken, user: OwnerUser | null, done: HookHandlerDoneFunction): void {
-  request.oauthToken = token
-  request.oauthUser = user
-  done()
 }
 
 /** Why is not told: a bare challenge when no token was there, invalid_token for any that is no good (RFC 6750 §3). */

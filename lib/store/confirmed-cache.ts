@@ -43,10 +43,13 @@ export class ConfirmedCache<Value> {
     this.#recheckMs = options.recheckMs ?? 1000
   }
 
-  /** The value under `key`; a promise only when the database has to be asked. Rejects with what `load` rejects with. */
-  get (key: string, load: () => Promise<Value>): Value | Promise<Value> {
+  /**
+   * The value under `key`; a promise only when the database has to be asked. Rejects with what `load` rejects with.
+   * @param now what the clock says, for who has just asked it
+   */
+  get (key: string, load: () => Promise<Value>, now = this.#options.clock.now()): Value | Promise<Value> {
     const kept = this.#slots.get(key)
-    return kept !== undefined && this.#isUsable(kept) ? kept.value : this.#slot(key, load).then(({ value }) => value)
+    return kept !== undefined && this.#isUsable(kept, now) ? kept.value : this.#slot(key, load).then(({ value }) => value)
   }
 
   /** Drops the values that `isMeant` says, and whatever is being read at the moment. */
@@ -89,9 +92,8 @@ export class ConfirmedCache<Value> {
   }
 
   /** Confirmed within the last second, or by the feed, which would have told of a change. */
-  #isUsable (slot: Slot<Value>): boolean {
-    const { changes, clock } = this.#options
-    const now = clock.now()
+  #isUsable (slot: Slot<Value>, now: number): boolean {
+    const { changes } = this.#options
     if (isWithin(now - slot.confirmedAt, this.#recheckMs)) return true
     if (slot.epoch !== changes.epoch || !changes.live) return false
     slot.confirmedAt = now

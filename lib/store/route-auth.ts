@@ -1,8 +1,11 @@
-import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction, RequestPayload, RouteOptions } from 'fastify'
+import type { FastifyContextConfig, FastifyReply, FastifyRequest, HookHandlerDoneFunction, RequestPayload, RouteOptions } from 'fastify'
 import { errors, isAuthError } from '../errors.js'
 
-/** Checks one request and calls `done`, with an error to refuse it. Never a promise: unprotected routes must not pay for protected ones. */
-export type RouteHook = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void
+/**
+ * Checks one request and calls `done`, with an error to refuse it. Never a promise: unprotected routes must not pay for protected ones.
+ * `config` is the route's, for who has it at hand: `request.routeOptions` is made anew each time it is read.
+ */
+export type RouteHook = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction, config?: FastifyContextConfig) => void
 
 /** Checks one request by its body, of `limit` bytes at most, before that is parsed, and calls `done` with an error or with the same bytes again. */
 export type BodyHook = (request: FastifyRequest, reply: FastifyReply, payload: RequestPayload, done: BodyDone, limit: number) => void
@@ -129,14 +132,15 @@ export class RouteAuth {
 
   /** The onRequest hook of the whole package. */
   readonly guard: RouteHook = (request, reply, done) => {
-    const { auth, webhook } = request.routeOptions.config
+    const { config } = request.routeOptions
+    const { auth, webhook } = config
     if (webhook !== undefined && this.webhook.known(webhook) === undefined && !this.#resolves('webhook', webhook, request, done)) return
     if (auth === undefined) {
       if (this.#every === undefined || webhook !== undefined || request.is404) return done()
-      return this.#enforce(this.#every, request, reply, done)
+      return this.#enforce(this.#every, request, reply, done, config)
     }
     if (auth === false) return done()
-    return this.#enforce(auth, request, reply, done)
+    return this.#enforce(auth, request, reply, done, config)
   }
 
   /** The preParsing hook of the whole package. */
@@ -146,10 +150,10 @@ export class RouteAuth {
     this.webhook.find(webhook, url)(request, reply, payload, done, bodyLimit)
   }
 
-  #enforce (value: unknown, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+  #enforce (value: unknown, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction, config: FastifyContextConfig): void {
     const hook = this.#auth.known(value)
-    if (hook !== undefined) return hook(request, reply, done)
-    if (this.#resolves('auth', value, request, done)) this.#enforce(value, request, reply, done)
+    if (hook !== undefined) return hook(request, reply, done, config)
+    if (this.#resolves('auth', value, request, done)) this.#enforce(value, request, reply, done, config)
   }
 
   /** For routes that were declared before the store, which nobody has checked. Unclaimed is an error, never a pass. */
