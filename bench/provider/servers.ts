@@ -69,17 +69,16 @@ export const servers: Readonly<Record<ServerConfig['kind'], (config: ServerConfi
     const backend = await app.oauthProvider.clients.create({ name: `backend ${run}`, applicationType: 'backend', scopes })
     const code = async (index: number): Promise<string> => {
       const query = new URLSearchParams({ response_type: 'code', client_id: web.client.clientId, code_challenge: challenge, code_challenge_method: 'S256' })
-      const { headers } = await app.inject({ url: `/oauth2/authorize?${query.toString()}`, headers: { 'x-user': `person-${index % people.length}` } })
-      return new URL(String(headers.location)).searchParams.get('code') ?? ''
+      const { headers } = await fetch(`http://127.0.0.1:${port}/oauth2/authorize?${query.toString()}`, { headers: { 'x-user': `person-${index % people.length}` }, redirect: 'manual' })
+      return new URL(String(headers.get('location'))).searchParams.get('code') ?? ''
     }
     const token = async ({ client: { clientId }, clientSecret }: typeof web, form: Record<string, string>, name: string): Promise<string> => {
-      const { body } = await app.inject({
+      const answer = await fetch(`http://127.0.0.1:${port}/oauth2/token`, {
         method: 'POST',
-        url: '/oauth2/token',
-        headers: { 'content-type': 'application/x-www-form-urlencoded', authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret ?? ''}`).toString('base64')}` },
-        payload: new URLSearchParams(form).toString()
+        headers: { authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret ?? ''}`).toString('base64')}` },
+        body: new URLSearchParams(form)
       })
-      return memberOf(JSON.parse(body), name)
+      return memberOf(await answer.json(), name)
     }
     const of = ({ client: { clientId }, clientSecret }: typeof web, texts: readonly string[]): Issued => ({ clientId, clientSecret: clientSecret ?? '', texts })
     return {
