@@ -1,12 +1,11 @@
+import { textPrint } from '../text-print.js'
+
 interface Entry<Owner, Value> {
   readonly owner: Owner
   readonly text: string
   readonly value: Value
   readonly next: Entry<Owner, Value> | null
 }
-
-/** Characters of a token's end, all of its signature: a number made of them finds it, at a fraction of the cost of hashing the whole. The whole is compared then. */
-const tailLength = 12
 
 /**
  * What is known of verified tokens by their whole text and the compiled validator that accepted them (one object for each id and revision,
@@ -28,7 +27,7 @@ export class VerifiedTokens<Owner extends object, Value extends object> {
   }
 
   get (owner: Owner, text: string): Value | null {
-    const print = fingerprint(text)
+    const print = textPrint(text)
     const young = find(this.#young.get(print), owner, text)
     if (young !== null) return young
     const old = find(this.#old.get(print), owner, text)
@@ -39,7 +38,7 @@ export class VerifiedTokens<Owner extends object, Value extends object> {
   /** Notes a token that was just verified. */
   set (owner: Owner, text: string, value: Value): void {
     if (this.#max === 0) return
-    const print = fingerprint(text)
+    const print = textPrint(text)
     if (this.#seen.has(print)) this.#keep(owner, text, print, value)
     else this.#seen.add(print)
   }
@@ -56,7 +55,7 @@ export class VerifiedTokens<Owner extends object, Value extends object> {
   }
 }
 
-/** Which fingerprints were there lately: the last `max`, never more than twice as many. A mistake only keeps a token from its first use. */
+/** Which prints were there lately: the last `max`, never more than twice as many. A mistake only keeps a token from its first use. */
 class SeenPrints {
   readonly #max: number
   #young = new Set<number>()
@@ -77,13 +76,6 @@ class SeenPrints {
     }
     this.#young.add(print)
   }
-}
-
-/** 30 bits of FNV-1a over the end of a text: a number that a Map holds without allocating. */
-function fingerprint (text: string): number {
-  let hash = 0x811c9dc5
-  for (let at = Math.max(0, text.length - tailLength); at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
-  return hash & 0x3fffffff
 }
 
 function find<Owner, Value> (entry: Entry<Owner, Value> | null | undefined, owner: Owner, text: string): Value | null {

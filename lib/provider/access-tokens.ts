@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js'
 import type { ConfirmedCache } from '../store/confirmed-cache.js'
+import { textPrint } from '../text-print.js'
 import { isVoid, type OpenClients } from './open-clients.js'
 import { clientSubject, type Subjects } from './subjects.js'
 import type { TokenFamilies } from './token-families.js'
@@ -23,7 +24,7 @@ export interface AccessToken {
   readonly expiresAt: Date
 }
 
-/** What the cache holds: the token as well, since it is found by its end only. */
+/** What the cache holds: the token as well, since others may have the same print. */
 export interface KeptAccessToken {
   readonly text: string
   /** The id of the client's record. */
@@ -37,13 +38,11 @@ export interface AccessTokensOptions {
   readonly families: Pick<TokenFamilies, 'findAccessToken'>
   readonly clients: Pick<OpenClients, 'byId'>
   readonly subjects: Subjects
-  readonly cache: ConfirmedCache<KeptAccessToken>
+  /** By `textPrint`. */
+  readonly cache: ConfirmedCache<KeptAccessToken, number>
   /** The database's time. */
   readonly clock: Clock
 }
-
-/** Characters of a token's end by which it is found: 144 random bits, or as many of a signature. The whole is compared then. */
-const tailLength = 24
 
 class NoSuchToken extends Error {}
 
@@ -57,8 +56,13 @@ export class AccessTokens {
 
   /** The token, if it is good; a promise only when the database has to be asked. @throws DWA_STORE_UNAVAILABLE */
   find (text: string): AccessToken | null | Promise<AccessToken | null> {
-    const kept = this.#options.cache.get(text.slice(-tailLength), async () => await this.#read(text))
-    return kept instanceof Promise ? kept.then((one) => this.#check(text, one), noSuchToken) : this.#check(text, kept)
+    let own = false
+    const kept = this.#options.cache.get(textPrint(text), async () => {
+      own = true
+      return await this.#read(text)
+    })
+    if (!(kept instanceof Promise)) return this.#check(text, kept)
+    return kept.then((one) => this.#check(text, one), (error: unknown) => own ? noSuchToken(error) : this.#readAlone(text)) // what was being read may have been another with the same print
   }
 
   /** Drops the tokens of a family. */
@@ -72,8 +76,12 @@ export class AccessTokens {
   }
 
   #check (text: string, kept: KeptAccessToken): AccessToken | null | Promise<AccessToken | null> {
-    if (kept.text !== text) return this.#read(text).then(({ token }) => token, noSuchToken) // another token with the same end
+    if (kept.text !== text) return this.#readAlone(text) // another token with the same print
     return kept.expiresAt > this.#options.clock.now() ? kept.token : null
+  }
+
+  async #readAlone (text: string): Promise<AccessToken | null> {
+    return await this.#read(text).then(({ token }) => token, noSuchToken)
   }
 
   async #read (text: string): Promise<KeptAccessToken> {

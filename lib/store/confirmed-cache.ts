@@ -31,11 +31,11 @@ const maxSlots = 20_000
  * Values read from the database, kept until the change feed says they changed (its subscriber calls `forget`).
  * While the feed is not live they are re-read on use, at most once in `recheckMs`; while the database is away the last known one serves for `maxStaleMs`.
  */
-export class ConfirmedCache<Value> {
+export class ConfirmedCache<Value, Key extends string | number = string> {
   readonly #options: ConfirmedCacheOptions
   readonly #recheckMs: number
-  readonly #slots = new Map<string, Slot<Value>>()
-  readonly #loading = new Map<string, Promise<Slot<Value>>>()
+  readonly #slots = new Map<Key, Slot<Value>>()
+  readonly #loading = new Map<Key, Promise<Slot<Value>>>()
   #invalidations = 0
 
   constructor (options: ConfirmedCacheOptions) {
@@ -47,20 +47,20 @@ export class ConfirmedCache<Value> {
    * The value under `key`; a promise only when the database has to be asked. Rejects with what `load` rejects with.
    * @param now what the clock says, for who has just asked it
    */
-  get (key: string, load: () => Promise<Value>, now = this.#options.clock.now()): Value | Promise<Value> {
+  get (key: Key, load: () => Promise<Value>, now = this.#options.clock.now()): Value | Promise<Value> {
     const kept = this.#slots.get(key)
     return kept !== undefined && this.#isUsable(kept, now) ? kept.value : this.#slot(key, load).then(({ value }) => value)
   }
 
   /** Drops the values that `isMeant` says, and whatever is being read at the moment. */
-  forget (isMeant: (key: string, value: Value) => boolean): void {
+  forget (isMeant: (key: Key, value: Value) => boolean): void {
     this.#invalidations++
     for (const [key, { value }] of this.#slots) {
       if (isMeant(key, value)) this.#slots.delete(key)
     }
   }
 
-  async #slot (key: string, load: () => Promise<Value>): Promise<Slot<Value>> {
+  async #slot (key: Key, load: () => Promise<Value>): Promise<Slot<Value>> {
     const kept = this.#slots.get(key)
     const now = this.#options.clock.now()
     const servable = kept !== undefined && isWithin(now - this.#confirmedAt(kept), this.#options.maxStaleMs + 1)
@@ -100,7 +100,7 @@ export class ConfirmedCache<Value> {
     return true
   }
 
-  async #load (key: string, load: () => Promise<Value>, tries = 1): Promise<Slot<Value>> {
+  async #load (key: Key, load: () => Promise<Value>, tries = 1): Promise<Slot<Value>> {
     const { changes, clock } = this.#options
     const invalidations = this.#invalidations
     const epoch = changes.live ? changes.epoch : null
@@ -111,7 +111,7 @@ export class ConfirmedCache<Value> {
     return slot
   }
 
-  #keep (key: string, slot: Slot<Value>): void {
+  #keep (key: Key, slot: Slot<Value>): void {
     if (this.#slots.size >= maxSlots) this.#slots.clear()
     this.#slots.set(key, slot)
   }

@@ -119,6 +119,26 @@ t.test('what a request was granted is frozen, and starts as null', async (t) => 
   for (const claims of [(await app.inject({ url: '/', headers: bearer(value) })).json(), (await app.inject({ url: '/', headers: bearer(token({ deep: { list: [] } })) })).json()]) t.match(claims, { deep: { list: [] }, admin: undefined })
 })
 
+t.test('what is known of a request can be set by the app, one thing at a time, and is nobody else\'s; a userId of the app\'s own is set too', async (t) => {
+  for (const own of [false, true]) {
+    const app = await appWith(t, { validators: [validator('demo', { userIdStrategy: 'claim' })] }, { '/whoami': { auth: 'public_or_jwt_demo' } }, {
+      ...own ? { before: (app: FastifyInstance) => { app.decorateRequest('userId', null) } } : {},
+      routes (app) {
+        app.addHook('preHandler', async (request) => {
+          if (request.headers['x-user'] !== undefined) request.userId = String(request.headers['x-user'])
+        })
+      }
+    })
+    const get = async (headers: Record<string, string>): Promise<unknown> => (await app.inject({ url: '/whoami', headers })).json()
+    const nobody = { jwtPayload: null, jwtPartnerId: null, userId: null, jwtValidator: null }
+    t.strictSame(await get({}), nobody)
+    t.match(await get(bearer(token())), { userId: 'u-1', jwtValidator: 'demo', jwtPayload: { iss: issuer } })
+    t.match(await get({ ...bearer(token()), 'x-user': 'ann' }), { userId: 'ann', jwtValidator: 'demo', jwtPayload: { iss: issuer } }, 'the rest stays')
+    t.strictSame(await get({ 'x-user': 'ann' }), { ...nobody, userId: 'ann' })
+    t.strictSame(await get({}), nobody, 'another request')
+  }
+})
+
 /** The names of these functions of node:crypto, as often as they are called from now on until the test ends. */
 function watchCrypto (t: Test, names: readonly string[]): string[] {
   const used: string[] = []

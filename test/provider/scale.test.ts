@@ -268,14 +268,14 @@ t.test(`${rotations} rotations leave one family document of bounded size`, async
   t.ok(calculateObjectSize(found[0] ?? {}) < 8192, `${calculateObjectSize(found[0] ?? {})} bytes`)
 })
 
-t.test('47: the tokens in memory are bounded, and only good ones are there', async (t) => {
+/** Access tokens over a database in which all are good but those that begin with `bad`. */
+function accessTokensOver (onRead: () => void): AccessTokens {
   const now = Date.now()
-  let reads = 0
   const clock = { now: () => now, after: () => () => {} }
-  const accessTokens = new AccessTokens({
+  return new AccessTokens({
     families: {
       async findAccessToken (text) {
-        reads++
+        onRead()
         if (text.startsWith('bad')) return null
         const date = new Date(now + 1000)
         const family: TokenFamilyDocument = { _id: new ObjectId(), version: 1, client: 'c', user: null, grant: 'client_credentials', scopes: [], createdAt: date, expiresAt: date, purgeAt: date, access: [] }
@@ -287,6 +287,11 @@ t.test('47: the tokens in memory are bounded, and only good ones are there', asy
     cache: new ConfirmedCache({ changes: { live: true, epoch: 1, completeUntil: now }, clock, maxStaleMs: -1, recheckMs: 0 }),
     clock
   })
+}
+
+t.test('47: the tokens in memory are bounded, and only good ones are there', async (t) => {
+  let reads = 0
+  const accessTokens = accessTokensOver(() => { reads++ })
   const textOf = (index: number): string => `token-${String(index).padStart(24, '0')}`
   for (let use = 0; use < 2; use++) {
     for (let index = 0; index < 100; index++) t.ok(await accessTokens.find(textOf(index)))
@@ -300,6 +305,21 @@ t.test('47: the tokens in memory are bounded, and only good ones are there', asy
   reads = 0
   await accessTokens.find(textOf(0))
   t.equal(reads, 1, 'of more than 20 000 some are forgotten')
+})
+
+t.test('tokens with the same end are told apart, also when they are asked for at the same moment', async (t) => {
+  let reads = 0
+  const accessTokens = accessTokensOver(() => { reads++ })
+  const [bad, good, other] = ['bad', 'good', 'other'].map((start) => `${start}-the same end`)
+  const ask = async (...texts: Array<string | undefined>): Promise<string[]> => (await Promise.all(texts.map(async (text) => await accessTokens.find(text ?? '')))).map((token) => token === null ? 'refused' : token.family)
+  const [refused, first] = await ask(bad, good)
+  t.equal(refused, 'refused')
+  t.match(first, /^[0-9a-f]{24}$/, 'the good one, which had come behind the bad one')
+  const [second, third, again] = await ask(other, good, bad)
+  t.match([second, third], [/^[0-9a-f]{24}$/, /^[0-9a-f]{24}$/])
+  t.not(second, third)
+  t.equal(again, 'refused')
+  t.equal(reads, 5, 'each was looked up: none is taken for another')
 })
 
 t.test('what many ask for at a time is done together', async (t) => {
