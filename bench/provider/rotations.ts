@@ -7,15 +7,15 @@ export interface Rotations { readonly rotations: number, readonly documents: num
 
 /** Rotates one refresh token again and again, in a database of its own. */
 export async function rotate (uri: string, rotations: number): Promise<Rotations> {
-  const { program, figures } = await Program.start('../provider/server', { kind: 'ours', uri })
+  const { program, figures } = await Program.start('../provider/server', [{ kind: 'ours', uri }])
   const client = await MongoClient.connect(uri)
   try {
-    const { clientId, clientSecret, texts } = await (await fetch(`http://127.0.0.1:${figure(figures, 'desk')}/?kind=refresh&count=1`)).json() as Issued
+    const { clientId, clientSecret, texts } = await (await fetch(`http://127.0.0.1:${figure(figures, 'desk')}/?server=0&kind=refresh&count=1`)).json() as Issued
     const headers = { 'content-type': 'application/x-www-form-urlencoded', authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}` }
     let [token = ''] = texts
     const began = performance.now()
     for (let rotation = 0; rotation < rotations; rotation++) {
-      const answer = await fetch(`http://127.0.0.1:${figure(figures, 'port')}/oauth2/token`, { method: 'POST', headers, body: `grant_type=refresh_token&refresh_token=${token}` })
+      const answer = await fetch(`http://127.0.0.1:${figure(figures, 'port 0')}/oauth2/token`, { method: 'POST', headers, body: `grant_type=refresh_token&refresh_token=${token}` })
       token = memberOf(await answer.json(), 'refresh_token')
     }
     const seconds = (performance.now() - began) / 1000

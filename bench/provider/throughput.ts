@@ -31,36 +31,42 @@ export interface ThroughputOptions {
   readonly mongo: Program
 }
 
-/** Of one server in a round, as in the benchmark of routes. */
-const turns = 4
+/** Of one server in a round, as in the benchmark of routes: by itself, and as one of several in one process. */
+const turnsApart = 4
+const turnsTogether = 36
+/** So much longer are those turns than their share of the round: a sender needs a moment to begin. */
+const turnStretch = 3
 
 interface Part extends LoadResult { readonly cpu: number, readonly database: number }
+
+/** A server, the `index`th of its process, and where it is told what to issue. */
+interface Running { readonly contestant: Contestant, readonly program: Program, readonly index: number, readonly port: number, readonly desk: number }
 
 interface Measurement { readonly requestsPerSecond: number, readonly cpuMicroseconds: number, readonly databaseMicroseconds: number, readonly clientCpu: number }
 
 /** Measures the contestants of one comparison in short turns. Each round starts every server anew, and warms it up. */
 export async function compare (comparison: Comparison, { rounds, seconds, mongo }: ThroughputOptions): Promise<Row[]> {
-  const { name: endpoint, contestants } = comparison
+  const { name: endpoint, contestants, together = false } = comparison
+  const turns = together ? turnsTogether : turnsApart
+  const turnSeconds = seconds / turns * (together ? turnStretch : 1)
   const { kind, count, eachOnce, usesUp } = traffic[endpoint]
   const measured: Array<Map<string, Measurement>> = []
   for (let round = 0; round < rounds; round++) {
-    const starting = contestants.map(async (contestant) => {
-      const { program, figures } = await Program.start('../provider/server', { kind: contestant.kind, uri: contestant.uri })
-      return { contestant, program, port: figure(figures, 'port'), desk: figure(figures, 'desk') }
-    })
+    const starting = (together ? [contestants] : contestants.map((contestant) => [contestant])).map(startServers)
     try {
-      const running = await Promise.all(starting)
+      const running = (await Promise.all(starting)).flat()
       const parts = new Map<string, Part[]>(contestants.map(({ name }) => [name, []]))
-      const prepare = async ({ contestant: { kind: server }, port, desk }: (typeof running)[0], duration: number): Promise<Load> => {
-        const issued = server === 'bare' ? bareIssued : await issue(desk, kind, count(duration))
-        return { port, kind: server, endpoint, issued, until: eachOnce ? 'each-once' : duration }
+      const prepare = async (server: Running, duration: number): Promise<Load> => {
+        const { contestant: { kind: serverKind }, port } = server
+        const issued = serverKind === 'bare' ? bareIssued : await issue(server, kind, count(duration))
+        return { port, kind: serverKind, endpoint, issued, until: eachOnce ? 'each-once' : duration }
       }
       for (const server of running) await send(await prepare(server, warmUp(seconds)))
       const loads = new Map<string, Load>()
       for (let turn = 0; turn < turns; turn++) {
         for (const server of thereAndBack(turned(running, round), turn)) {
           const { contestant: { name }, program } = server
-          const load = (usesUp ? undefined : loads.get(name)) ?? await prepare(server, seconds / turns)
+          const load = (usesUp ? undefined : loads.get(name)) ?? await prepare(server, turnSeconds)
           loads.set(name, load)
           const [before, databaseBefore] = [await program.ask(), await mongo.ask()]
           const result = await send(load)
@@ -75,7 +81,7 @@ export async function compare (comparison: Comparison, { rounds, seconds, mongo 
       measured.push(new Map([...parts].map(([name, ofTurns]) => [name, measurementOf(ofTurns)])))
     } finally {
       for (const started of await Promise.allSettled(starting)) {
-        if (started.status === 'fulfilled') await started.value.program.stop()
+        if (started.status === 'fulfilled') await started.value[0]?.program.stop()
       }
     }
   }
@@ -85,8 +91,14 @@ export async function compare (comparison: Comparison, { rounds, seconds, mongo 
 /** What bare Fastify is sent: as much as the others, and it does not look. */
 const bareIssued: Issued = { clientId: '', clientSecret: '', texts: ['a'.repeat(65)] }
 
-async function issue (desk: number, kind: IssuedKind, count: number): Promise<Issued> {
-  const answer = await fetch(`http://127.0.0.1:${desk}/?kind=${kind}&count=${count}`)
+/** Servers that share a process. */
+async function startServers (contestants: readonly Contestant[]): Promise<Running[]> {
+  const { program, figures } = await Program.start('../provider/server', contestants.map(({ kind, uri }) => ({ kind, uri })))
+  return contestants.map((contestant, index) => ({ contestant, program, index, port: figure(figures, `port ${index}`), desk: figure(figures, 'desk') }))
+}
+
+async function issue ({ desk, index }: Running, kind: IssuedKind, count: number): Promise<Issued> {
+  const answer = await fetch(`http://127.0.0.1:${desk}/?server=${index}&kind=${kind}&count=${count}`)
   if (!answer.ok) throw new Error(await answer.text())
   return await answer.json() as Issued
 }
