@@ -3,14 +3,14 @@ import fp from 'fastify-plugin'
 import { errors } from '../lib/errors.js'
 import { jwtOptionsSchema, type JwtOptions as Options } from '../lib/jwt/jwt-options.js'
 import { openJwt } from '../lib/jwt/open-jwt.js'
-import { RouteGuard, type Identify } from '../lib/jwt/route-guard.js'
+import { RouteGuard } from '../lib/jwt/route-guard.js'
 import { parseRouteValue } from '../lib/jwt/route-value.js'
 import { hasSignedInSession } from '../lib/jwt/session-guard.js'
 import { explanationOf } from '../lib/jwt/token-explanation.js'
 import { byName } from '../lib/jwt/validator-key.js'
 import { checkOptions } from '../lib/options.js'
 import type { RouteHook } from '../lib/store/route-auth.js'
-import { addRequestProperties } from './request-properties.js'
+import { decorateRequests } from './request-decorators.js'
 import '../types/jwt.js'
 
 /** Options of the `jwt` plugin. */
@@ -22,7 +22,7 @@ async function jwtPlugin (app: FastifyInstance, options: JwtOptions): Promise<vo
   checkOptions('jwt', jwtOptionsSchema, options)
   if (app.hasDecorator('jwtValidators')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
   const { authenticator, cookies, registry, validators, refuseSharedNames } = await openJwt(options, app.store, app.auditLog, app.log)
-  const guard = new RouteGuard({ authenticator, auditLog: app.auditLog, isSessionAuthenticated: options.isSessionAuthenticated ?? hasSignedInSession, identify: addIdentity(app) })
+  const guard = new RouteGuard({ authenticator, auditLog: app.auditLog, isSessionAuthenticated: options.isSessionAuthenticated ?? hasSignedInSession })
 
   app.decorate('jwtValidators', Object.assign(validators, {
     async clearCookie (reply: FastifyReply, name: string): Promise<void> {
@@ -36,8 +36,9 @@ async function jwtPlugin (app: FastifyInstance, options: JwtOptions): Promise<vo
   app.decorate('requireAuth', (value, { scopes = [] } = {}) => {
     const hook = claim(value, 'requireAuth', scopes)
     if (hook === null) throw new errors.DWA_ROUTE_UNCLAIMED('requireAuth', 'auth', `"${value}"`)
-    return hook
+    return (request, reply, done) => { hook(request, reply, done, request.routeOptions.config) }
   })
+  decorateRequests(app, ['jwtPayload', 'jwtPartnerId', 'jwtValidator', ...app.hasRequestDecorator('userId') ? [] : ['userId'] as const])
 
   app.routeAuth.register({ name: pluginName, claim: (value, route) => claim(value, route, []) })
   if (typeof options.protect === 'object') app.routeAuth.every(options.protect.every)
@@ -50,17 +51,6 @@ async function jwtPlugin (app: FastifyInstance, options: JwtOptions): Promise<vo
     if (parsed === 'unclaimed') return null
     if (parsed === 'malformed') throw new errors.DWA_ROUTE_MALFORMED(route, `config.auth ${JSON.stringify(value)} names no valid validator: a name is an identifier`)
     return guard.hook(parsed, scopes)
-  }
-}
-
-/** `userId` may be a property of the app's own: then it is set as well. */
-function addIdentity (app: FastifyInstance): Identify {
-  const identity = { jwtPayload: null, jwtPartnerId: null, jwtValidator: null }
-  if (!app.hasRequestDecorator('userId')) return addRequestProperties(app, { ...identity, userId: null })
-  const identify = addRequestProperties(app, identity)
-  return (request, { userId, ...others }) => {
-    request.userId = userId
-    identify(request, others)
   }
 }
 

@@ -11,7 +11,7 @@ import { oauthErrorOf } from '../lib/provider/oauth-error.js'
 import { providerOptionsSchema, type ProviderOptions as Options } from '../lib/provider/provider-options.js'
 import type { OpenProvider } from '../lib/provider/open-provider.js'
 import { bareRequest } from './bare-request.js'
-import { addRequestProperties } from './request-properties.js'
+import { decorateRequests } from './request-decorators.js'
 import '../types/provider.js'
 
 /** Options of the `provider` plugin. */
@@ -30,8 +30,8 @@ async function providerPlugin (app: FastifyInstance, options: ProviderOptions): 
   const [{ openProvider }, { pageRoutes }] = await Promise.all([import('../lib/provider/open-provider.js'), import('./provider-pages.js')]) // apps without a provider do not load them
   const opened = openProvider({ ...options, prefix: app.prefix + prefix }, app.store, app.log)
   app.decorate('oauthProvider', opened.api)
-  const guard = opened.guard.hook(addRequestProperties(app, { oauthToken: null, oauthUser: null }))
-  app.routeAuth.register({ name: pluginName, claim: (value) => value === routeValue ? guard : null })
+  decorateRequests(app, ['oauthToken', 'oauthUser'])
+  app.routeAuth.register({ name: pluginName, claim: (value) => value === routeValue ? opened.guard.hook : null })
   app.addHook('onReady', async () => { await opened.legacyWarnings.give() })
   app.addHook('onClose', async () => { opened.close() })
   const { authorize, consents, clients, baseUrl, limits: { pagesPerMinute } } = opened

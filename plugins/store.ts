@@ -11,7 +11,7 @@ import { OpenedStore } from '../lib/store/open-store.js'
 import { readPublicUrl } from '../lib/store/public-url.js'
 import { RouteAuth } from '../lib/store/route-auth.js'
 import { defaultPrefix, logSettings, storeOptionsSchema } from '../lib/store/store-options.js'
-import { addRequestProperties } from './request-properties.js'
+import { decorateRequests } from './request-decorators.js'
 import '../types/store.js'
 
 /** Options of the `store` plugin. */
@@ -76,7 +76,7 @@ async function storePlugin (app: FastifyInstance, options: StoreOptions): Promis
   app.decorate('auditLog', opened.log)
   app.decorate('routeAuth', routeAuth)
   app.decorate('callers', callers)
-  addRequestProperties(app, { caller: null })
+  decorateRequests(app, ['caller'])
   app.decorate('requireRole', (role) => (request, reply, done) => {
     callers.require(request, role).then((caller) => {
       request.caller = caller

@@ -4,7 +4,7 @@ import { errors } from '../lib/errors.js'
 import { checkOptions } from '../lib/options.js'
 import { isSourceName, openWebhooks } from '../lib/webhooks/open-webhooks.js'
 import { webhooksOptionsSchema, type WebhooksOptions as Options } from '../lib/webhooks/webhook-options.js'
-import { addRequestProperties } from './request-properties.js'
+import { decorateRequests } from './request-decorators.js'
 import '../types/webhooks.js'
 
 /** Options of the `webhooks` plugin. */
@@ -18,7 +18,7 @@ async function webhooksPlugin (app: FastifyInstance, options: WebhooksOptions): 
   const { sources, guard, refuseSharedNames } = openWebhooks(options, app.store, app.log, () => new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE())
 
   app.decorate('webhookSources', sources)
-  addRequestProperties(app, { webhook: null })
+  decorateRequests(app, ['webhook'])
   app.routeAuth.webhook.register({
     name: pluginName,
     claim (value, route) {

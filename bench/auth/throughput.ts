@@ -4,6 +4,7 @@ import { send, type LoadResult } from './load.js'
 import { figure, Program } from './program.js'
 import type { ServerConfig } from './servers.js'
 import { median, spread, type Spread } from './spread.js'
+import { processesOf, thereAndBack, turned, turnsOf, warmUp } from './turns.js'
 
 /** Medians of one contestant over all rounds. */
 export interface Row {
@@ -39,17 +40,8 @@ interface Running { readonly contestant: Contestant, readonly program: Program, 
 
 interface Measurement { readonly requestsPerSecond: number, readonly cpuMicroseconds: number, readonly clientCpu: number }
 
-/** Of one server in a round. Short ones, there and back again, so that whatever else the machine does meets them all. */
+/** Of a server with a process of its own, in a round. */
 const turnsApart = 6
-/** Of one of several servers in one process. */
-const turnsTogether = 36
-/** So much longer are those turns than their share of the round: a sender needs a moment to begin. */
-const turnStretch = 3
-
-/** Seconds: a server that has answered for a second only is slower than it will be, and the more so the more code it has. */
-export function warmUp (seconds: number): number {
-  return Math.min(3, 2 * seconds)
-}
 
 /** Tokens that one server could at most verify in a second here, so many are signed for `new`. */
 const newPerSecond = { HS256: 24_000, RS256: 8000, ES256: 5000 }
@@ -59,13 +51,12 @@ const newPerSecond = { HS256: 24_000, RS256: 8000, ES256: 5000 }
  * so that a token is new where it should be, and one process's luck does not decide.
  */
 export async function compare (comparison: Comparison, options: ThroughputOptions): Promise<Row[]> {
-  const { contestants, together = false } = comparison
-  const turns = together ? turnsTogether : turnsApart
-  const turnSeconds = options.seconds / turns * (together ? turnStretch : 1)
+  const { contestants } = comparison
+  const turns = turnsOf(comparison, options.seconds, turnsApart)
   const { warm, measured } = tokensFor(comparison, options)
   const rounds: Array<Map<string, Measurement>> = []
   for (let round = 0; round < options.rounds; round++) {
-    const starting = (together ? [contestants] : contestants.map((contestant) => [contestant])).map(async (servers) => await startServers(servers, comparison, options))
+    const starting = processesOf(comparison).map(async (servers) => await startServers(servers, comparison, options))
     try {
       const running = (await Promise.all(starting)).flat()
       for (const { port } of running) {
@@ -75,11 +66,11 @@ export async function compare (comparison: Comparison, options: ThroughputOption
         await send({ port, tokens: warm, until: warmUp(options.seconds) })
       }
       const parts = new Map<string, Part[]>(contestants.map(({ name }) => [name, []]))
-      for (let turn = 0; turn < turns; turn++) {
-        const tokens = comparison.traffic === 'new' ? measured.filter((_, position) => position % turns === turn) : measured
+      for (let turn = 0; turn < turns.count; turn++) {
+        const tokens = comparison.traffic === 'new' ? measured.filter((_, position) => position % turns.count === turn) : measured
         for (const { contestant, program, port } of thereAndBack(turned(running, round), turn)) {
           // Only a server that remembers can tell a new token from an old one: the reference may see one twice.
-          const until = comparison.traffic === 'new' && contestant.kind !== 'bare' ? 'each-once' : turnSeconds
+          const until = comparison.traffic === 'new' && contestant.kind !== 'bare' ? 'each-once' : turns.seconds
           const before = await program.ask()
           const result = await send({ port, tokens, until })
           parts.get(contestant.name)?.push({ ...result, cpu: figure(await program.ask(), 'cpuMicroseconds') - figure(before, 'cpuMicroseconds') })
@@ -113,17 +104,6 @@ async function startServers (contestants: readonly Contestant[], { algorithm }: 
   const configs = contestants.map(({ kind, auth = null, database = 'one' }): ServerConfig => ({ kind, algorithm, key: credentials.verification[algorithm], ...(kind === 'ours' || kind === 'mongoose' ? { auth, uri: databases[database] } : {}) }))
   const { program, figures } = await Program.start('server', configs)
   return contestants.map((contestant, index) => ({ contestant, program, port: figure(figures, `port ${index}`) }))
-}
-
-/** A B C, then B C A, then C A B: nobody is always measured first. */
-export function turned<Item> (items: readonly Item[], by: number): Item[] {
-  const first = by % items.length
-  return [...items.slice(first), ...items.slice(0, first)]
-}
-
-/** A B C, then C B A. */
-export function thereAndBack<Item> (items: readonly Item[], turn: number): Item[] {
-  return turn % 2 === 0 ? [...items] : [...items].reverse()
 }
 
 function measurementOf (parts: readonly Part[]): Measurement {

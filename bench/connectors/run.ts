@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { apiKey, createConnector } from 'fastify-docuware-auth/connectors'
 import { figure, Program } from '../auth/program.js'
 import { median, spread } from '../auth/spread.js'
-import { turned } from '../auth/throughput.js'
+import { turned } from '../auth/turns.js'
 
 const goal = 1.1
 const inFlight = 64

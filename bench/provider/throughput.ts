@@ -2,7 +2,8 @@ import type { Goal } from '../auth/comparisons.js'
 import type { LoadResult } from '../auth/load.js'
 import { figure, Program } from '../auth/program.js'
 import { median, spread, type Spread } from '../auth/spread.js'
-import { thereAndBack, turned, warmUp, type GoalResult } from '../auth/throughput.js'
+import type { GoalResult } from '../auth/throughput.js'
+import { processesOf, thereAndBack, turned, turnsOf, warmUp } from '../auth/turns.js'
 import { traffic, type Comparison, type Contestant } from './comparisons.js'
 import { send, type Load } from './load.js'
 import type { Issued, IssuedKind } from './servers.js'
@@ -31,11 +32,8 @@ export interface ThroughputOptions {
   readonly mongo: Program
 }
 
-/** Of one server in a round, as in the benchmark of routes: by itself, and as one of several in one process. */
+/** Of a server with a process of its own, in a round. Fewer than for routes: before most of them, tokens have to be issued. */
 const turnsApart = 4
-const turnsTogether = 36
-/** So much longer are those turns than their share of the round: a sender needs a moment to begin. */
-const turnStretch = 3
 
 interface Part extends LoadResult { readonly cpu: number, readonly database: number }
 
@@ -46,13 +44,12 @@ interface Measurement { readonly requestsPerSecond: number, readonly cpuMicrosec
 
 /** Measures the contestants of one comparison in short turns. Each round starts every server anew, and warms it up. */
 export async function compare (comparison: Comparison, { rounds, seconds, mongo }: ThroughputOptions): Promise<Row[]> {
-  const { name: endpoint, contestants, together = false } = comparison
-  const turns = together ? turnsTogether : turnsApart
-  const turnSeconds = seconds / turns * (together ? turnStretch : 1)
+  const { name: endpoint, contestants } = comparison
+  const turns = turnsOf(comparison, seconds, turnsApart)
   const { kind, count, eachOnce, usesUp } = traffic[endpoint]
   const measured: Array<Map<string, Measurement>> = []
   for (let round = 0; round < rounds; round++) {
-    const starting = (together ? [contestants] : contestants.map((contestant) => [contestant])).map(startServers)
+    const starting = processesOf(comparison).map(startServers)
     try {
       const running = (await Promise.all(starting)).flat()
       const parts = new Map<string, Part[]>(contestants.map(({ name }) => [name, []]))
@@ -63,10 +60,10 @@ export async function compare (comparison: Comparison, { rounds, seconds, mongo 
       }
       for (const server of running) await send(await prepare(server, warmUp(seconds)))
       const loads = new Map<string, Load>()
-      for (let turn = 0; turn < turns; turn++) {
+      for (let turn = 0; turn < turns.count; turn++) {
         for (const server of thereAndBack(turned(running, round), turn)) {
           const { contestant: { name }, program } = server
-          const load = (usesUp ? undefined : loads.get(name)) ?? await prepare(server, turnSeconds)
+          const load = (usesUp ? undefined : loads.get(name)) ?? await prepare(server, turns.seconds)
           loads.set(name, load)
           const [before, databaseBefore] = [await program.ask(), await mongo.ask()]
           const result = await send(load)

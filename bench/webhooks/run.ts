@@ -4,7 +4,7 @@ import autocannon from 'autocannon'
 import { figure, Program } from '../auth/program.js'
 import { median, spread } from '../auth/spread.js'
 import { staysAwake } from '../auth/stay-awake.js'
-import { thereAndBack, turned } from '../auth/throughput.js'
+import { thereAndBack, turned } from '../auth/turns.js'
 import { contestants, secret, type Kind, type ServersConfig } from './contestants.js'
 
 const goal = 0.9

@@ -1,6 +1,6 @@
 import { errors } from '../errors.js'
 import { readBearer } from './bearer.js'
-import { ScopedClaims, type RefusalReason } from './claims.js'
+import { TokenClaims, type RefusalReason } from './claims.js'
 import type { JsonObject } from './compact-token.js'
 import type { CompiledValidator } from './compiled-validator.js'
 import { isCrossSite, type RequestOrigin } from '../http/cookie-header.js'
@@ -81,7 +81,7 @@ interface Walk<Request> {
 
 /** A credential that passed, before the accepting validator's settings are looked at. */
 interface Proof {
-  readonly token: ScopedClaims
+  readonly token: TokenClaims
   readonly via: 'header' | 'cookie'
   readonly known: KnownToken | null
 }
@@ -99,10 +99,10 @@ export class Authenticator<Request = unknown> {
    * Throws, or rejects with, DWA_JWT_VALIDATOR_NOT_FOUND, DWA_JWT_AMBIGUOUS_VALIDATOR, DWA_JWT_CONFIGURATION, DWA_STORE_UNAVAILABLE, and what an app's own strategy throws.
    */
   decide (route: RouteValue, credentials: Credentials<Request>): Outcome | Promise<Outcome> {
-    const { now, registry } = this.#options
-    const time = now()
-    const first = registry.find(route.validator, time)
-    return first instanceof Promise ? first.then((validator) => this.#begin(route, validator, credentials, now())) : this.#begin(route, first, credentials, time)
+    const now = this.#options.now()
+    const first = this.#options.registry.find(route.validator, now)
+    if (!(first instanceof Promise)) return this.#begin(route, first, credentials, now)
+    return first.then((validator) => this.#begin(route, validator, credentials, this.#options.now())) // time has passed
   }
 
   #begin (route: RouteValue, first: CompiledValidator, credentials: Credentials<Request>, now: number): Outcome | Promise<Outcome> {
@@ -147,7 +147,7 @@ export class Authenticator<Request = unknown> {
     if (!validator.fields.cookieEnabled) return { validator, code: 'DWA_JWT_MISSING_AUTHORIZATION', reason: 'missing' }
     return then(this.#options.cookies.prove(validator, cookie), (result): Proof | ValidatorRefusal => 'refused' in result
       ? { validator, code: result.refused === 'missing' ? 'DWA_JWT_MISSING_COOKIE' : 'DWA_JWT_INVALID_TOKEN', reason: result.refused }
-      : { token: new ScopedClaims(result.claims), via: 'cookie', known: null })
+      : { token: new TokenClaims(result.claims), via: 'cookie', known: null })
   }
 
   /** The accepting validator's settings apply, in this order: scopes, cross-site guard, user, partner, cookie. */
@@ -192,6 +192,6 @@ function isThenable (value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
-function hasScopes (token: ScopedClaims, needed: readonly string[] | undefined): boolean {
+function hasScopes (token: TokenClaims, needed: readonly string[] | undefined): boolean {
   return needed === undefined || needed.every((scope) => token.scopes.has(scope))
 }

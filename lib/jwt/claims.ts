@@ -33,8 +33,8 @@ export function findClaimProblem (claims: JsonObject, rules: ClaimRules, now: nu
   return null
 }
 
-/** Claims and the scopes in them, which are not read before somebody asks for them. */
-export class ScopedClaims {
+/** Claims and their scopes, which are read once, and only if a route or a validator asks for some. */
+export class TokenClaims {
   readonly claims: JsonObject
   #scopes: ReadonlySet<string> | null = null
 

@@ -60,18 +60,13 @@ export function parseObject (bytes: Buffer): JsonObject | null {
 }
 
 export function isJsonObject (value: unknown): value is JsonObject {
-  return hasMembers(value) && !Array.isArray(value)
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function hasMembers (value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null
-}
-
-function freezeDeep (value: JsonObject, depth: number): boolean {
+function freezeDeep (value: object, depth: number): boolean {
   if (depth === 0 || Object.hasOwn(value, '__proto__')) return false
-  for (const name in value) { // the quickest of all loops, and parsed JSON has no other names than its own
-    const item = value[name]
-    if (hasMembers(item) && !freezeDeep(item, depth - 1)) return false
+  for (const item of Object.values(value)) {
+    if (typeof item === 'object' && item !== null && !freezeDeep(item, depth - 1)) return false
   }
   Object.freeze(value)
   return true

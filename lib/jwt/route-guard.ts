@@ -2,20 +2,16 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errors } from '../errors.js'
 import type { AuditLog } from '../log/audit-log.js'
 import type { RouteHook } from '../store/route-auth.js'
-import type { Authenticator, Credentials, Outcome, Refused, ValidatorRefusal } from './authenticator.js'
+import type { Accepted, Authenticator, Credentials, Outcome, Refused, ValidatorRefusal } from './authenticator.js'
 import { answerOf } from './challenge.js'
 import type { RouteValue } from './route-value.js'
 
 type Done = Parameters<RouteHook>[2]
 
-/** Sets what is known of a request's sender. */
-export type Identify = (request: FastifyRequest, identity: Pick<FastifyRequest, 'jwtPayload' | 'jwtPartnerId' | 'userId' | 'jwtValidator'>) => void
-
 export interface RouteGuardOptions {
   readonly authenticator: Authenticator<FastifyRequest>
   readonly isSessionAuthenticated: (request: FastifyRequest) => boolean
   readonly auditLog: AuditLog
-  readonly identify: Identify
 }
 
 /** Applies the authenticator's decisions to requests and replies. */
@@ -28,11 +24,10 @@ export class RouteGuard {
 
   /** The onRequest hook for one `config.auth` value. @param scopes what is needed beside the route's `config.scopes` */
   hook (route: RouteValue, scopes: readonly string[]): RouteHook {
-    return (request, reply, done, config = request.routeOptions.config) => {
+    return (request, reply, done, { scopes: ofRoute = [] }) => {
       let outcome: Outcome | Promise<Outcome>
       try {
         if (this.#options.isSessionAuthenticated(request)) return this.#refuseSession(request, reply, done)
-        const { scopes: ofRoute = [] } = config
         const credentials = new RequestCredentials(request, scopes.length === 0 ? ofRoute : [...scopes, ...ofRoute])
         outcome = this.#options.authenticator.decide(route, credentials)
       } catch (error) {
@@ -48,9 +43,11 @@ export class RouteGuard {
     if (outcome === 'anonymous') return done()
     for (const refusal of outcome.before) if (lacksKey(refusal)) this.#report(request, refusal)
     if ('refusals' in outcome) return this.#refuse(request, reply, outcome, done)
-    const { claims, partnerId, userId, validator, setCookie } = outcome
-    this.#options.identify(request, { jwtPayload: claims, jwtPartnerId: partnerId, userId, jwtValidator: validator.name })
-    if (setCookie !== null) reply.header('set-cookie', setCookie)
+    try {
+      grant(request, reply, outcome)
+    } catch (error) {
+      return fail(request, error, done) // a `userId` of the app's own may not take it
+    }
     done()
   }
 
@@ -100,6 +97,14 @@ function fail (request: FastifyRequest, error: unknown, done: Done): void {
   const failure = error instanceof Error ? error : new Error('a strategy or guard threw something that is no Error', { cause: error })
   if (!('statusCode' in failure) || failure.statusCode === 500) request.log.error({ err: failure }, 'a JWT validator cannot be used')
   done(failure)
+}
+
+function grant (request: FastifyRequest, reply: FastifyReply, { validator, claims, userId, partnerId, setCookie }: Accepted): void {
+  request.userId = userId
+  request.jwtPayload = claims
+  request.jwtPartnerId = partnerId
+  request.jwtValidator = validator.name
+  if (setCookie !== null) reply.header('set-cookie', setCookie)
 }
 
 /** Fastify's own handler leaves `errors` out of the answer; an app's own one gets the error and decides for itself. */

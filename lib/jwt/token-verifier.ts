@@ -1,12 +1,12 @@
 import type { AlgorithmName, PublicKeyAlgorithmName, SignatureCheck } from './algorithms.js'
-import { findClaimProblem, ScopedClaims, type ClaimRules, type RefusalReason } from './claims.js'
+import { findClaimProblem, TokenClaims, type ClaimRules, type RefusalReason } from './claims.js'
 import { decodeSegment, parseObject, splitToken, type CompactToken, type JsonObject } from './compact-token.js'
 import { cookieBinding } from './cookie-token.js'
 import type { PublicKeys } from './public-keys.js'
 import type { KeySetSnapshot, LiveKeySet } from './remote-key-set.js'
 
 /** A token that passed. Its claims are deeply frozen, so that it can be kept and handed out again. */
-export class VerifiedToken extends ScopedClaims {
+export class VerifiedToken extends TokenClaims {
   /** Milliseconds since 1970: from then on the token is expired, clock tolerance included. */
   readonly expiresAt: number
   /** The key set snapshot the signature was checked with; null for a key that is part of the validator. */

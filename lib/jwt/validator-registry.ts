@@ -37,7 +37,7 @@ export class ValidatorRegistry {
 
   /**
    * A promise only when the database has to be asked.
-   * @param now what the clock says, for who has just asked it
+   * @param now milliseconds since 1970, of the clock in the options, where the caller has just read it
    * Throws, or rejects with, DWA_JWT_VALIDATOR_NOT_FOUND, DWA_JWT_AMBIGUOUS_VALIDATOR, DWA_JWT_CONFIGURATION, DWA_STORE_UNAVAILABLE.
    */
   find (key: ValidatorKey, now?: number): CompiledValidator | Promise<CompiledValidator> {

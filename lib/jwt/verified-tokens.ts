@@ -1,11 +1,15 @@
-import { textPrint } from '../text-print.js'
+import { tailHash } from '../tail-hash.js'
 
 interface Entry<Owner, Value> {
   readonly owner: Owner
   readonly text: string
   readonly value: Value
+  /** What else has the same hash: another token, or this one for another validator. */
   readonly next: Entry<Owner, Value> | null
 }
+
+/** Of one hash so many are kept: who signs tokens can make any number that have the same. */
+const maxAlike = 8
 
 /**
  * What is known of verified tokens by their whole text and the compiled validator that accepted them (one object for each id and revision,
@@ -15,7 +19,7 @@ interface Entry<Owner, Value> {
  */
 export class VerifiedTokens<Owner extends object, Value extends object> {
   readonly #max: number
-  readonly #seen: SeenPrints
+  readonly #seen: SeenHashes
   #young = new Map<number, Entry<Owner, Value>>()
   #old = new Map<number, Entry<Owner, Value>>()
   #youngEntries = 0
@@ -23,40 +27,40 @@ export class VerifiedTokens<Owner extends object, Value extends object> {
   /** @param max entries of a generation; 0 keeps nothing */
   constructor (max: number) {
     this.#max = max
-    this.#seen = new SeenPrints(max)
+    this.#seen = new SeenHashes(max)
   }
 
   get (owner: Owner, text: string): Value | null {
-    const print = textPrint(text)
-    const young = find(this.#young.get(print), owner, text)
+    const hash = tailHash(text)
+    const young = find(this.#young.get(hash), owner, text)
     if (young !== null) return young
-    const old = find(this.#old.get(print), owner, text)
-    if (old !== null) this.#keep(owner, text, print, old)
+    const old = find(this.#old.get(hash), owner, text)
+    if (old !== null) this.#keep(owner, text, hash, old)
     return old
   }
 
   /** Notes a token that was just verified. */
   set (owner: Owner, text: string, value: Value): void {
     if (this.#max === 0) return
-    const print = textPrint(text)
-    if (this.#seen.has(print)) this.#keep(owner, text, print, value)
-    else this.#seen.add(print)
+    const hash = tailHash(text)
+    if (this.#seen.has(hash)) this.#keep(owner, text, hash, value)
+    else this.#seen.add(hash)
   }
 
-  #keep (owner: Owner, text: string, print: number, value: Value): void {
+  #keep (owner: Owner, text: string, hash: number, value: Value): void {
     if (this.#youngEntries >= this.#max) {
       this.#old = this.#young
       this.#young = new Map()
       this.#youngEntries = 0
     }
-    const others = this.#young.get(print) ?? null
+    const others = this.#young.get(hash) ?? null
     if (find(others, owner, text) === null) this.#youngEntries++
-    this.#young.set(print, { owner, text, value, next: without(others, owner, text) })
+    this.#young.set(hash, { owner, text, value, next: without(others, owner, text) })
   }
 }
 
-/** Which prints were there lately: the last `max`, never more than twice as many. A mistake only keeps a token from its first use. */
-class SeenPrints {
+/** Which hashes were there lately: the last `max`, never more than twice as many. A mistake only keeps a token from its first use. */
+class SeenHashes {
   readonly #max: number
   #young = new Set<number>()
   #old = new Set<number>()
@@ -65,16 +69,16 @@ class SeenPrints {
     this.#max = max
   }
 
-  has (print: number): boolean {
-    return this.#young.has(print) || this.#old.has(print)
+  has (hash: number): boolean {
+    return this.#young.has(hash) || this.#old.has(hash)
   }
 
-  add (print: number): void {
+  add (hash: number): void {
     if (this.#young.size >= this.#max) {
       this.#old = this.#young
       this.#young = new Set()
     }
-    this.#young.add(print)
+    this.#young.add(hash)
   }
 }
 
@@ -85,8 +89,9 @@ function find<Owner, Value> (entry: Entry<Owner, Value> | null | undefined, owne
   return null
 }
 
-function without<Owner, Value> (entry: Entry<Owner, Value> | null, owner: Owner, text: string): Entry<Owner, Value> | null {
-  if (entry === null) return null
-  const next = without(entry.next, owner, text)
-  return entry.owner === owner && entry.text === text ? next : { ...entry, next }
+/** The others with the same hash, as many as may stay beside one more. */
+function without<Owner, Value> (entry: Entry<Owner, Value> | null, owner: Owner, text: string, room = maxAlike - 1): Entry<Owner, Value> | null {
+  if (entry === null || room === 0) return null
+  if (entry.owner === owner && entry.text === text) return without(entry.next, owner, text, room)
+  return { ...entry, next: without(entry.next, owner, text, room - 1) }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
 import type { ConfirmedCache } from '../store/confirmed-cache.js'
-import { textPrint } from '../text-print.js'
+import { tailHash } from '../tail-hash.js'
 import { isVoid, type OpenClients } from './open-clients.js'
 import { clientSubject, type Subjects } from './subjects.js'
 import type { TokenFamilies } from './token-families.js'
@@ -24,7 +24,7 @@ export interface AccessToken {
   readonly expiresAt: Date
 }
 
-/** What the cache holds: the token as well, since others may have the same print. */
+/** What the cache holds: the token as well, since others may have the same hash. */
 export interface KeptAccessToken {
   readonly text: string
   /** The id of the client's record. */
@@ -38,13 +38,21 @@ export interface AccessTokensOptions {
   readonly families: Pick<TokenFamilies, 'findAccessToken'>
   readonly clients: Pick<OpenClients, 'byId'>
   readonly subjects: Subjects
-  /** By `textPrint`. */
+  /** By `tailHash`. */
   readonly cache: ConfirmedCache<KeptAccessToken, number>
   /** The database's time. */
   readonly clock: Clock
 }
 
-class NoSuchToken extends Error {}
+class NoSuchToken extends Error {
+  /** Which, since whoever waits may have asked for another with the same hash. */
+  readonly text: string
+
+  constructor (text: string) {
+    super('no such token')
+    this.text = text
+  }
+}
 
 /** Living access tokens: read once, and kept until the change feed says that something about them changed. Only good ones are kept. */
 export class AccessTokens {
@@ -56,13 +64,9 @@ export class AccessTokens {
 
   /** The token, if it is good; a promise only when the database has to be asked. @throws DWA_STORE_UNAVAILABLE */
   find (text: string): AccessToken | null | Promise<AccessToken | null> {
-    let own = false
-    const kept = this.#options.cache.get(textPrint(text), async () => {
-      own = true
-      return await this.#read(text)
-    })
+    const kept = this.#options.cache.get(tailHash(text), async () => await this.#read(text))
     if (!(kept instanceof Promise)) return this.#check(text, kept)
-    return kept.then((one) => this.#check(text, one), (error: unknown) => own ? noSuchToken(error) : this.#readAlone(text)) // what was being read may have been another with the same print
+    return kept.then((one) => this.#check(text, one), (error: unknown) => error instanceof NoSuchToken && error.text !== text ? this.#readAlone(text) : noSuchToken(error))
   }
 
   /** Drops the tokens of a family. */
@@ -76,10 +80,11 @@ export class AccessTokens {
   }
 
   #check (text: string, kept: KeptAccessToken): AccessToken | null | Promise<AccessToken | null> {
-    if (kept.text !== text) return this.#readAlone(text) // another token with the same print
+    if (kept.text !== text) return this.#readAlone(text)
     return kept.expiresAt > this.#options.clock.now() ? kept.token : null
   }
 
+  /** Past the cache, which keeps one token of those with the same hash: of 20 000 tokens that is a pair in one process of six, and the other of it is read at each use. */
   async #readAlone (text: string): Promise<AccessToken | null> {
     return await this.#read(text).then(({ token }) => token, noSuchToken)
   }
@@ -88,7 +93,7 @@ export class AccessTokens {
     const { families, clients, subjects } = this.#options
     const live = await families.findAccessToken(text)
     const client = live === null ? null : await clients.byId(live.family.client)
-    if (live === null || client === null || isVoid(live.family, client)) throw new NoSuchToken('no such token')
+    if (live === null || client === null || isVoid(live.family, client)) throw new NoSuchToken(text)
     const { family: { _id, user, grant, resource }, access: { scopes, issuedAt, expiresAt } } = live
     const { clientId, name } = client.fields
     return {

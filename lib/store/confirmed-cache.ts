@@ -45,7 +45,7 @@ export class ConfirmedCache<Value, Key extends string | number = string> {
 
   /**
    * The value under `key`; a promise only when the database has to be asked. Rejects with what `load` rejects with.
-   * @param now what the clock says, for who has just asked it
+   * @param now milliseconds since 1970, of the clock in the options, where the caller has just read it
    */
   get (key: Key, load: () => Promise<Value>, now = this.#options.clock.now()): Value | Promise<Value> {
     const kept = this.#slots.get(key)

@@ -3,9 +3,9 @@ import { errors, isAuthError } from '../errors.js'
 
 /**
  * Checks one request and calls `done`, with an error to refuse it. Never a promise: unprotected routes must not pay for protected ones.
- * `config` is the route's, for who has it at hand: `request.routeOptions` is made anew each time it is read.
+ * `config` is the route's: Fastify makes `request.routeOptions` anew each time it is read.
  */
-export type RouteHook = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction, config?: FastifyContextConfig) => void
+export type RouteHook = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction, config: FastifyContextConfig) => void
 
 /** Checks one request by its body, of `limit` bytes at most, before that is parsed, and calls `done` with an error or with the same bytes again. */
 export type BodyHook = (request: FastifyRequest, reply: FastifyReply, payload: RequestPayload, done: BodyDone, limit: number) => void
@@ -131,7 +131,7 @@ export class RouteAuth {
   }
 
   /** The onRequest hook of the whole package. */
-  readonly guard: RouteHook = (request, reply, done) => {
+  readonly guard = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
     const { config } = request.routeOptions
     const { auth, webhook } = config
     if (webhook !== undefined && this.webhook.known(webhook) === undefined && !this.#resolves('webhook', webhook, request, done)) return

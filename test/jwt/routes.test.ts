@@ -119,8 +119,8 @@ t.test('what a request was granted is frozen, and starts as null', async (t) => 
   for (const claims of [(await app.inject({ url: '/', headers: bearer(value) })).json(), (await app.inject({ url: '/', headers: bearer(token({ deep: { list: [] } })) })).json()]) t.match(claims, { deep: { list: [] }, admin: undefined })
 })
 
-t.test('what is known of a request can be set by the app, one thing at a time, and is nobody else\'s; a userId of the app\'s own is set too', async (t) => {
-  for (const own of [false, true]) {
+for (const own of [false, true]) {
+  t.test(`an app may set one thing that is known of a request, and the rest stays${own ? '; a userId property of its own is set as well' : ''}`, async (t) => {
     const app = await appWith(t, { validators: [validator('demo', { userIdStrategy: 'claim' })] }, { '/whoami': { auth: 'public_or_jwt_demo' } }, {
       ...own ? { before: (app: FastifyInstance) => { app.decorateRequest('userId', null) } } : {},
       routes (app) {
@@ -133,10 +133,39 @@ t.test('what is known of a request can be set by the app, one thing at a time, a
     const nobody = { jwtPayload: null, jwtPartnerId: null, userId: null, jwtValidator: null }
     t.strictSame(await get({}), nobody)
     t.match(await get(bearer(token())), { userId: 'u-1', jwtValidator: 'demo', jwtPayload: { iss: issuer } })
-    t.match(await get({ ...bearer(token()), 'x-user': 'ann' }), { userId: 'ann', jwtValidator: 'demo', jwtPayload: { iss: issuer } }, 'the rest stays')
+    t.match(await get({ ...bearer(token()), 'x-user': 'ann' }), { userId: 'ann', jwtValidator: 'demo', jwtPayload: { iss: issuer } })
     t.strictSame(await get({ 'x-user': 'ann' }), { ...nobody, userId: 'ann' })
-    t.strictSame(await get({}), nobody, 'another request')
+    t.strictSame(await get({}), nobody, 'what is known of one request is not known of the next')
+  })
+}
+
+t.test('a plugin of a child says who calls on the routes outside as well', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(store, { uri, secretKeys: [masterKey], collectionPrefix: 'outside_' })
+  await app.register(async (child) => { await child.register(jwt, { validators: [validator('demo', { userIdStrategy: 'claim' })] }) }, { prefix: '/api' })
+  const route = (scope: FastifyInstance, url: string): void => { scope.get(url, { config: { auth: 'jwt_demo' } }, async ({ userId, jwtValidator, jwtPayload }) => ({ userId, jwtValidator, iss: jwtPayload?.iss })) }
+  route(app, '/root')
+  await app.register(async (sibling) => { route(sibling, '/sibling') })
+  for (const url of ['/root', '/sibling']) t.strictSame((await app.inject({ url, headers: bearer(token()) })).json(), { userId: 'u-1', jwtValidator: 'demo', iss: issuer }, url)
+})
+
+t.test('a child cannot take the name of a property for something else', async (t) => {
+  for (const name of ['userId', 'jwtPayload', 'caller']) {
+    for (const value of [null, { getter: () => 'mine' }]) {
+      const app = await appWith(t, {}, {})
+      const later = app.register(async (child) => { await child.register(async (grandchild) => { grandchild.decorateRequest<unknown, string>(name, value) }) })
+      await t.rejects(async () => { await later }, { code: 'FST_ERR_DEC_ALREADY_PRESENT' }, name)
+    }
   }
+})
+
+t.test('a userId of the app\'s own that cannot be set is a 500, whoever decides', async (t) => {
+  const validators = [validator('claimed', { userIdStrategy: 'claim' }), validator('asked', { userIdStrategy: 'slow' })]
+  const app = await appWith(t, { validators, userIdStrategies: { slow: async () => 'u-1' } }, { '/claimed': { auth: 'jwt_claimed' }, '/asked': { auth: 'jwt_asked' } }, {
+    before: (app: FastifyInstance) => { app.decorateRequest('userId', { getter: () => 'mine' }) }
+  })
+  for (const url of ['/claimed', '/asked']) t.equal((await app.inject({ url, headers: bearer(token()) })).statusCode, 500, url)
 })
 
 /** The names of these functions of node:crypto, as often as they are called from now on until the test ends. */

@@ -1,8 +1,8 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
 import { secretSignatureCheck, signInput } from '../../lib/jwt/algorithms.js'
-import { findClaimProblem, ScopedClaims } from '../../lib/jwt/claims.js'
+import { findClaimProblem, TokenClaims } from '../../lib/jwt/claims.js'
 import { encodeInput, splitToken } from '../../lib/jwt/compact-token.js'
 import { cookieBinding, readCookieToken, signCookieToken, verifyCookieToken } from '../../lib/jwt/cookie-token.js'
 import { cookieValues, isCrossSite } from '../../lib/http/cookie-header.js'
@@ -11,6 +11,7 @@ import { parseRouteValue } from '../../lib/jwt/route-value.js'
 import { TokenVerifier, type TokenResult, type TokenRules } from '../../lib/jwt/token-verifier.js'
 import { byName, sole } from '../../lib/jwt/validator-key.js'
 import { VerifiedTokens } from '../../lib/jwt/verified-tokens.js'
+import { tailHash } from '../../lib/tail-hash.js'
 import { signToken } from '../../testing/sign-token.js'
 
 const secret = 'a secret of thirty-two bytes or more'
@@ -160,7 +161,7 @@ function atBest (run: () => unknown): number {
 
 t.test('scopes come from scope and scp', async (t) => {
   const cases: Array<[object, string[]]> = [[{}, []], [{ scope: 'a b' }, ['a', 'b']], [{ scp: ['c', 'd'] }, ['c', 'd']], [{ scope: 'a', scp: 'b' }, ['a', 'b']], [{ scope: ['a'] }, []], [{ scope: 7, scp: [7, '', null, 'e'] }, ['e']], [{ scope: '' }, []]]
-  for (const [given, expected] of cases) t.same([...new ScopedClaims({ ...given }).scopes], expected, JSON.stringify(given))
+  for (const [given, expected] of cases) t.same([...new TokenClaims({ ...given }).scopes], expected, JSON.stringify(given))
 })
 
 t.test('the Authorization header: one scheme in any letter case, one space, one token', async (t) => {
@@ -269,6 +270,21 @@ t.test('security 48: the whole token is compared, however alike two of them end'
   for (const text of [first, first, second, second]) kept.set(owner, String(text), { ...token, claims: { text } })
   t.same([first, second].map((text) => kept.get(owner, String(text))?.claims), [{ text: first }, { text: second }])
   t.equal(kept.get(owner, String(third)), null)
+})
+
+t.test('of tokens that end alike the last eight are kept: who signs them cannot make look-ups slow', async (t) => {
+  const kept = new VerifiedTokens<object, { claims: object }>(1000)
+  const owner = {}
+  const texts = Array.from({ length: 100 }, (_, index) => `${index}: the very same signature, to the last character`)
+  for (const text of texts) for (let use = 1; use <= 2; use++) kept.set(owner, text, { claims: { text } })
+  t.strictSame(texts.filter((text) => kept.get(owner, text) !== null), texts.slice(-8))
+})
+
+t.test('texts that end differently are told apart by a number', async (t) => {
+  const random = (): string => randomBytes(9).toString('base64url')
+  t.ok(new Set(Array.from({ length: 1000 }, () => tailHash(random()))).size > 990)
+  const last = random().slice(1)
+  t.equal(new Set([...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'].flatMap((one) => [tailHash(last + one), tailHash(one + last)])).size, 52, 'each of the last characters counts')
 })
 
 t.test('fuzz: no text is a token, a bearer header or a cookie, and none makes anything throw', async (t) => {

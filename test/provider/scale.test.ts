@@ -268,7 +268,7 @@ t.test(`${rotations} rotations leave one family document of bounded size`, async
   t.ok(calculateObjectSize(found[0] ?? {}) < 8192, `${calculateObjectSize(found[0] ?? {})} bytes`)
 })
 
-/** Access tokens over a database in which all are good but those that begin with `bad`. */
+/** Access tokens over a database in which all are good but those that begin with `bad`, and which is away for those that begin with `down`. */
 function accessTokensOver (onRead: () => void): AccessTokens {
   const now = Date.now()
   const clock = { now: () => now, after: () => () => {} }
@@ -277,6 +277,7 @@ function accessTokensOver (onRead: () => void): AccessTokens {
       async findAccessToken (text) {
         onRead()
         if (text.startsWith('bad')) return null
+        if (text.startsWith('down')) throw new Error('the database is away')
         const date = new Date(now + 1000)
         const family: TokenFamilyDocument = { _id: new ObjectId(), version: 1, client: 'c', user: null, grant: 'client_credentials', scopes: [], createdAt: date, expiresAt: date, purgeAt: date, access: [] }
         return { family, access: { hash: '', issuedAt: date, expiresAt: date, scopes: [] } }
@@ -310,8 +311,8 @@ t.test('47: the tokens in memory are bounded, and only good ones are there', asy
 t.test('tokens with the same end are told apart, also when they are asked for at the same moment', async (t) => {
   let reads = 0
   const accessTokens = accessTokensOver(() => { reads++ })
-  const [bad, good, other] = ['bad', 'good', 'other'].map((start) => `${start}-the same end`)
-  const ask = async (...texts: Array<string | undefined>): Promise<string[]> => (await Promise.all(texts.map(async (text) => await accessTokens.find(text ?? '')))).map((token) => token === null ? 'refused' : token.family)
+  const [bad, good, other] = ['bad-the same end', 'good-the same end', 'other-the same end'] as const
+  const ask = async (...texts: string[]): Promise<string[]> => (await Promise.all(texts.map(async (text) => await accessTokens.find(text)))).map((token) => token === null ? 'refused' : token.family)
   const [refused, first] = await ask(bad, good)
   t.equal(refused, 'refused')
   t.match(first, /^[0-9a-f]{24}$/, 'the good one, which had come behind the bad one')
@@ -320,6 +321,13 @@ t.test('tokens with the same end are told apart, also when they are asked for at
   t.not(second, third)
   t.equal(again, 'refused')
   t.equal(reads, 5, 'each was looked up: none is taken for another')
+  reads = 0
+  const unknown = 'bad-another end'
+  t.strictSame(await ask(unknown, unknown, unknown), ['refused', 'refused', 'refused'])
+  t.equal(reads, 1, 'the very same one, asked for many times at once, is looked up once')
+  reads = 0
+  for (const failed of await Promise.allSettled(['down', 'down', 'down'].map(async (text) => await accessTokens.find(text)))) t.match(failed, { status: 'rejected', reason: { message: 'the database is away' } })
+  t.equal(reads, 1, 'and so is one that cannot be looked up')
 })
 
 t.test('what many ask for at a time is done together', async (t) => {
