@@ -37,8 +37,8 @@ export class ValidatorRegistry {
 
   /**
    * A promise only when the database has to be asked.
-   * @param now milliseconds since 1970, of the clock in the options, where the caller has just read it
    * Throws, or rejects with, DWA_JWT_VALIDATOR_NOT_FOUND, DWA_JWT_AMBIGUOUS_VALIDATOR, DWA_JWT_CONFIGURATION, DWA_STORE_UNAVAILABLE.
+   * @param now milliseconds since 1970, of the clock in the options, where the caller has just read it
    */
   find (key: ValidatorKey, now?: number): CompiledValidator | Promise<CompiledValidator> {
     const declared = key.by === 'name' ? this.#options.declared.get(key.name) : undefined

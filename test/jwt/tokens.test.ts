@@ -2,6 +2,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
 import { secretSignatureCheck, signInput } from '../../lib/jwt/algorithms.js'
+import { Authenticator } from '../../lib/jwt/authenticator.js'
 import { findClaimProblem, TokenClaims } from '../../lib/jwt/claims.js'
 import { encodeInput, splitToken } from '../../lib/jwt/compact-token.js'
 import { cookieBinding, readCookieToken, signCookieToken, verifyCookieToken } from '../../lib/jwt/cookie-token.js'
@@ -278,6 +279,24 @@ t.test('of tokens that end alike the last eight are kept: who signs them cannot 
   const texts = Array.from({ length: 100 }, (_, index) => `${index}: the very same signature, to the last character`)
   for (const text of texts) for (let use = 1; use <= 2; use++) kept.set(owner, text, { claims: { text } })
   t.strictSame(texts.filter((text) => kept.get(owner, text) !== null), texts.slice(-8))
+})
+
+t.test('a kept token that expires while its validator is read is looked at anew', async (t) => {
+  let time = 1000
+  const validator = {
+    name: 'one',
+    fields: { userIdStrategy: 'static' },
+    next: null,
+    verifier: { holds: (_token: object, at: number) => at < 1500, verify: () => ({ refused: 'expired' }) }
+  }
+  const known = { token: new TokenClaims({}), accepted: { validator } }
+  const decide = async (takes: number): Promise<unknown> => {
+    const registry = { async find () { time += takes; return validator } }
+    const authenticator = new Authenticator({ registry, verified: { get: () => known }, now: () => time } as never)
+    return await authenticator.decide({ validator: byName('one'), public: false }, { authorization: 'Bearer a.b.c', cookie: undefined, scopes: [], method: 'GET', origin: undefined, secFetchSite: undefined, request: {} })
+  }
+  t.equal(await decide(100), known.accepted)
+  t.match(await decide(1000), { refusals: [{ reason: 'expired' }] })
 })
 
 t.test('texts that end differently are told apart by a number', async (t) => {

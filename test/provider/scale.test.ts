@@ -322,6 +322,11 @@ t.test('tokens with the same end are told apart, also when they are asked for at
   t.equal(again, 'refused')
   t.equal(reads, 5, 'each was looked up: none is taken for another')
   reads = 0
+  t.strictSame(await ask(other), [second])
+  t.equal(reads, 0, 'the first of them is kept')
+  t.match(await ask(good), [/^[0-9a-f]{24}$/])
+  t.equal(reads, 1, 'and does not stand for the others')
+  reads = 0
   const unknown = 'bad-another end'
   t.strictSame(await ask(unknown, unknown, unknown), ['refused', 'refused', 'refused'])
   t.equal(reads, 1, 'the very same one, asked for many times at once, is looked up once')
