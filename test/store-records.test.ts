@@ -173,8 +173,9 @@ t.test('the timer sweeps; an entry that was put into a record by hand is thrown 
   const context = await thingApp(t, { clock })
   const { app, things } = context
   const { id } = await things.create({ name: 'a' })
-  const draft = { at: new Date(clock.now() - 20_000), event: 'thing.forged', level: 'info', actor: null, target: null, requestId: null, message: null, details: {}, source: 'forged' }
-  const outbox = [{ draft, mac: 'x', key: context.store.keyRing.current('x').keyId }, { draft, mac: 'x', key: 'unknown' }, { draft, key: 7 }]
+  const at = new Date(clock.now() - 20_000)
+  const draft = JSON.stringify({ at, event: 'thing.forged', level: 'info', actor: null, target: null, requestId: null, message: null, details: {}, source: 'forged' })
+  const outbox = [{ at, draft, mac: 'x', key: context.store.keyRing.current('x').keyId }, { at, draft, mac: 'x', key: 'unknown' }, { at, draft, key: 7 }]
   await raw(context).updateOne({ name: 'a' }, { $set: { outbox } })
   clock.advance(60_000)
   clock.advance(2000)
@@ -196,12 +197,13 @@ t.test('whatever is put into an outbox by hand is thrown away, and keeps no entr
   t.same(await worker.exit, [null, 'SIGKILL'])
   const key = store.keyRing.current('x').keyId
   const at = new Date(0)
-  const poison: unknown[] = [null, 7, [null], [{ draft: { at } }], { draft: { at } }, { draft: { at: 'x', source: 's' }, mac: 'x', key }, { draft: { at, source: NaN }, mac: 'x', key }, { draft: { at, source: 's', details: { i: NaN } }, mac: 'x', key },
-    { draft: { at, source: 's' }, mac: ['x'], key }, { draft: { at, source: 's' }, mac: { $ne: null }, key }, { draft: { at, source: 's' }, mac: null, key }]
+  const draft = '{"source":"s"}'
+  const poison: unknown[] = [null, 7, [null], [{ at }], { at }, { at: 'x', draft, mac: 'x', key }, { at, draft: { source: NaN }, mac: 'x', key }, { at, draft: '{', mac: 'x', key },
+    { at, draft, mac: ['x'], key }, { at, draft, mac: { $ne: null }, key }, { at, draft, mac: null, key }]
   const waiting = (await raw(context).findOne({ name: 'created by the dead' }))?.['outbox']
   await raw(context).updateOne({ name: 'a' }, { $set: { outbox: poison } })
   await raw(context).updateOne({ name: 'created by the dead' }, { $set: { outbox: [...poison, ...waiting] } })
-  await raw(context).insertMany([{ name: 'no array', version: 1, outbox: { draft: { at } } }, { _id: 'odd' as never, name: 'no id', version: 1, outbox: [{ draft: { at } }] }])
+  await raw(context).insertMany([{ name: 'no array', version: 1, outbox: { at } }, { _id: 'odd' as never, name: 'no id', version: 1, outbox: [{ at }] }])
   const outboxes = async (): Promise<unknown[]> => await raw(context).find({ _id: { $type: 'objectId' } }).map(({ outbox }) => outbox as unknown).toArray()
   await eventually('they are gone', async () => {
     clock.advance(5000)
@@ -251,7 +253,7 @@ t.test('a change whose entry cannot be logged is not reported as done', async (t
   await things.create({ name: 'a' })
   await store.log.close()
   await t.rejects(things.create({ name: 'b' }), { code: 'DWA_LOG_CLOSED', statusCode: 503 })
-  t.match(await raw(context).findOne({ name: 'b' }), { outbox: [{ draft: { event: 'thing.created' } }] }, 'its entry waits in the record')
+  t.match(await raw(context).findOne({ name: 'b' }), { outbox: [{ draft: /"event":"thing\.created"/ }] }, 'its entry waits in the record')
   await t.rejects(app.auditLog.append('thing.seen'), { code: 'DWA_LOG_CLOSED' })
   app.auditLog.record('thing.seen')
 })

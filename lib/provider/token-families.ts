@@ -4,7 +4,7 @@ import type { LogFields } from '../log/log-entry.js'
 import type { AuditedDocuments } from '../store/audited-documents.js'
 import type { DocumentIndex } from '../store/document-collection.js'
 import type { KeyRing } from '../store/key-ring.js'
-import type { OutboxEntry } from '../store/outbox.js'
+import type { ChangeEntry } from '../store/outbox.js'
 import type { Lifetimes } from './client-schema.js'
 import { FamilyDocuments } from './family-documents.js'
 import { familyOf, familyOfAccessToken, hashOf, issueRefreshToken, issueText, readRefreshToken } from './issued-text.js'
@@ -117,7 +117,7 @@ export class TokenFamilies {
       code: { ...code, hash: hashOf(text), expiresAt: new Date(now + lifetimes.code * 1000), refused: 0 },
       expiresAt: new Date(now + lifetimes.refreshToken * 1000),
       purgeAt: new Date(now + lifetimes.code * 1000 + afterlife),
-      outbox: [entry]
+      outbox: [entry.stored]
     }, entry)
     return text
   }
@@ -129,7 +129,7 @@ export class TokenFamilies {
     const family = this.#newFamily(id, granted, now)
     const entry = this.#entry(id, 'token.issued', granted, { grant: granted.grant, scope: granted.scopes.join(' ') })
     const { answer, set, purgeAt } = await this.#firstTokens(family, granted, refresh, mint, now)
-    await this.#insert({ ...family, ...set, purgeAt, outbox: [entry] }, entry)
+    await this.#insert({ ...family, ...set, purgeAt, outbox: [entry.stored] }, entry)
     return answer
   }
 
@@ -166,11 +166,11 @@ export class TokenFamilies {
         'code.refused': { $lt: maxRefused },
         'code.expiresAt': { $gt: new Date(now) }
       },
-      update: { $set: { ...set, purgeAt, 'code.usedAt': new Date(now) }, $push: { outbox: entry } },
+      update: { $set: { ...set, purgeAt, 'code.usedAt': new Date(now) }, $push: { outbox: entry.stored } },
       accessHash
     })
     if (!redeemed) return null
-    this.#options.documents.deliverSoon(_id, entry)
+    this.#options.documents.deliverSoon(entry)
     return answer
   }
 
@@ -246,14 +246,14 @@ export class TokenFamilies {
           key: keyId
         },
         $max: { purgeAt: new Date(access.expiresAt.getTime() + afterlife) },
-        $push: { access: { $each: [access], $slice: -maxAccessTokens }, outbox: entry }
+        $push: { access: { $each: [access], $slice: -maxAccessTokens }, outbox: entry.stored }
       },
       accessHash: access.hash
     })
     if (!rotated) return null
     if (displaces) this.#options.onRevoked(id)
     if (refreshGraceSeconds > 0) this.#options.onSealed?.(_id, now + refreshGraceSeconds * 1000)
-    documents.deliverSoon(_id, entry)
+    documents.deliverSoon(entry)
     return answer
   }
 
@@ -306,11 +306,11 @@ export class TokenFamilies {
     const { modifiedCount } = await documents.run(async (families) => await families.updateOne({ _id, revokedAt: { $exists: false } }, {
       $set: { revokedAt: new Date(this.#now()), access: [] },
       $unset: { 'previous.answer': 1 },
-      $push: { outbox: entry }
+      $push: { outbox: entry.stored }
     }))
     this.#options.onRevoked(family)
     if (modifiedCount === 0) await documents.deliverWaiting(_id)
-    else await documents.deliver(_id, entry)
+    else await documents.deliver(entry)
     return modifiedCount > 0
   }
 
@@ -319,9 +319,9 @@ export class TokenFamilies {
     const { documents } = this.#options
     const id = _id.toHexString()
     const entry = documents.entry(_id, 'token.revoked', { ...fields, target: { type: 'token', id } })
-    const { modifiedCount } = await documents.run(async (families) => await families.updateOne({ _id, 'access.hash': hash }, { $pull: { access: { hash } }, $push: { outbox: entry } }))
+    const { modifiedCount } = await documents.run(async (families) => await families.updateOne({ _id, 'access.hash': hash }, { $pull: { access: { hash } }, $push: { outbox: entry.stored } }))
     this.#options.onRevoked(id)
-    if (modifiedCount > 0) await documents.deliver(_id, entry)
+    if (modifiedCount > 0) await documents.deliver(entry)
   }
 
   /** Has the other processes forget what they know of a token that is good no more: whoever revoked it may have died before he said so. */
@@ -361,9 +361,9 @@ export class TokenFamilies {
     return await this.#families.find(id)
   }
 
-  async #insert (document: TokenFamilyDocument, entry: OutboxEntry): Promise<void> {
+  async #insert (document: TokenFamilyDocument, entry: ChangeEntry): Promise<void> {
     await this.#families.insert(document)
-    this.#options.documents.deliverSoon(document._id, entry)
+    this.#options.documents.deliverSoon(entry)
   }
 
   #newFamily (id: mongo.ObjectId, { client, user, grant, scopes, resource, lifetimes }: Granted, now: number): TokenFamilyDocument {
@@ -397,7 +397,7 @@ export class TokenFamilies {
     return { text, access: { hash: hashOf(text), issuedAt: new Date(order.issuedAt), expiresAt: new Date(order.expiresAt), scopes: [...order.scopes] } }
   }
 
-  #entry (id: mongo.ObjectId, event: string, { client, user, requestId }: Granted, details: Record<string, unknown> = {}): OutboxEntry {
+  #entry (id: mongo.ObjectId, event: string, { client, user, requestId }: Granted, details: Record<string, unknown> = {}): ChangeEntry {
     return this.#options.documents.entry(id, event, {
       actor: { type: 'client', id: client.id },
       target: { type: 'token', id: id.toHexString() },

@@ -76,10 +76,10 @@ export class Sessions {
       startedAt: new Date(now),
       until: new Date(until),
       expiresAt: new Date(this.#idleEnd(now, until)),
-      outbox: [entry]
+      outbox: [entry.stored]
     }
     await documents.run(async (sessions) => await sessions.insertOne(document))
-    await documents.deliver(_id, entry)
+    await documents.deliver(entry)
     return { id, seconds: lifetime }
   }
 
@@ -113,8 +113,8 @@ export class Sessions {
   async #end ({ _id, person: { id, name, roles } }: SessionDocument, reason: string, note: SessionNote): Promise<boolean> {
     const { documents } = this.#options
     const entry = documents.entry(_id, 'session.ended', this.#fields(_id, { id, ...(name === null ? {} : { name }), roles }, { ...note, details: { reason, person: id } }))
-    const { modifiedCount } = await documents.run(async (sessions) => await sessions.updateOne({ _id, endedAt: { $exists: false } }, { $set: { endedAt: new Date(this.#now()) }, $push: { outbox: entry } }))
-    if (modifiedCount > 0) await documents.deliver(_id, entry)
+    const { modifiedCount } = await documents.run(async (sessions) => await sessions.updateOne({ _id, endedAt: { $exists: false } }, { $set: { endedAt: new Date(this.#now()) }, $push: { outbox: entry.stored } }))
+    if (modifiedCount > 0) await documents.deliver(entry)
     return modifiedCount > 0
   }
 

@@ -5,7 +5,7 @@ import type { LogFields } from '../log/log-entry.js'
 import { DocumentCollection, type DocumentIndex } from './document-collection.js'
 import type { KeyRing } from './key-ring.js'
 import { reasonOf, type Logger } from './logger.js'
-import { Outbox, outboxIndex, type OutboxEntry, type RecordDocument } from './outbox.js'
+import { Outbox, outboxIndex, type ChangeEntry, type OutboxEntry, type RecordDocument } from './outbox.js'
 
 /** What such a document has beside its own fields. */
 export interface AuditedDocument {
@@ -29,8 +29,6 @@ export interface AuditedDocumentsOptions<Document extends AuditedDocument> {
   readonly logger: Logger
 }
 
-interface Waiting { readonly id: mongo.ObjectId, readonly entry: OutboxEntry }
-
 /** Entries of one batch, and entries kept in memory: those beyond wait in their documents for the sweep. */
 const batchSize = 500
 const maxWaiting = 20_000
@@ -42,7 +40,7 @@ const maxWaiting = 20_000
 export class AuditedDocuments<Document extends AuditedDocument> extends DocumentCollection<Document> {
   readonly #options: AuditedDocumentsOptions<Document>
   readonly #outbox: Outbox
-  #waiting: Waiting[] = []
+  #waiting: ChangeEntry[] = []
   #delivering: Promise<void> | null = null
 
   constructor (options: AuditedDocumentsOptions<Document>) {
@@ -59,14 +57,14 @@ export class AuditedDocuments<Document extends AuditedDocument> extends Document
     })
   }
 
-  /** An audit entry to be written into the document with that id, in the same operation as the change it tells of. */
-  entry (id: mongo.ObjectId, event: string, fields: LogFields): OutboxEntry {
+  /** An audit entry, whose `stored` is to be written into the document with that id, in the same operation as the change it tells of. */
+  entry (id: mongo.ObjectId, event: string, fields: LogFields): ChangeEntry {
     return this.#outbox.entry(id, { ...this.#options.draft(event, fields), source: new mongoose.mongo.ObjectId().toHexString() })
   }
 
   /** Resolves when the entry is in the log. @throws DWA_STORE_UNAVAILABLE: it is in the document then, and will be delivered */
-  async deliver (id: mongo.ObjectId, entry: OutboxEntry): Promise<void> {
-    await this.run(async () => { await this.#outbox.deliverAll([{ id, entry }]) })
+  async deliver (entry: ChangeEntry): Promise<void> {
+    await this.run(async () => { await this.#outbox.deliverAll([entry]) })
   }
 
   /** Delivers whatever waits in that document, however young it is. @throws DWA_STORE_UNAVAILABLE */
@@ -75,9 +73,9 @@ export class AuditedDocuments<Document extends AuditedDocument> extends Document
   }
 
   /** Sends the entry on its way to the log and returns at once. */
-  deliverSoon (id: mongo.ObjectId, entry: OutboxEntry): void {
+  deliverSoon (entry: ChangeEntry): void {
     if (this.#waiting.length >= maxWaiting) return
-    this.#waiting.push({ id, entry })
+    this.#waiting.push(entry)
     this.#delivering ??= this.#deliverWaiting().finally(() => { this.#delivering = null })
   }
 

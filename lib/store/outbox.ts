@@ -1,6 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { mongo } from 'mongoose'
-import { canonicalJson } from '../log/canonical-json.js'
 import type { LogDraft } from '../log/log-draft.js'
 import type { KeyRing } from './key-ring.js'
 
@@ -15,13 +14,25 @@ export interface RecordDocument {
   [field: string]: unknown
 }
 
-/** An audit entry waiting in its record. */
+/** An audit entry as it waits in its record. */
 export interface OutboxEntry {
-  /** Its `source` is its id, and keeps it from being logged twice. */
-  readonly draft: LogDraft & { readonly source: string }
+  /** The time of the change, by which waiting entries are found. */
+  readonly at: Date
+  /** The draft as JSON. */
+  readonly draft: string
   /** HMAC-SHA-256 over the draft and the record it waits in, and the data key's id: whoever can write records cannot write log entries by them. */
   readonly mac: string
   readonly key: string
+}
+
+/** What an entry says. Its `source` is its id, and keeps it from being logged twice. */
+type SourcedDraft = LogDraft & { readonly source: string }
+
+/** An audit entry of a change: `stored` is written into the record with that id, in the same operation. */
+export interface ChangeEntry {
+  readonly id: mongo.ObjectId
+  readonly draft: SourcedDraft
+  readonly stored: OutboxEntry
 }
 
 export interface OutboxOptions {
@@ -36,7 +47,7 @@ export interface OutboxOptions {
 }
 
 /** Keys of the index by which waiting entries are found. */
-export const outboxIndex = { 'outbox.draft.at': 1 } as const
+export const outboxIndex = { 'outbox.at': 1 } as const
 
 /** Milliseconds: younger entries are left to the process that made them. */
 const patience = 5000
@@ -52,21 +63,22 @@ export class Outbox {
   }
 
   /** Makes an entry that waits in the record with that id. @throws DWA_STORE_UNAVAILABLE before the key ring was read */
-  entry (id: mongo.ObjectId, draft: OutboxEntry['draft']): OutboxEntry {
+  entry (id: mongo.ObjectId, draft: SourcedDraft): ChangeEntry {
     const { keyId, key } = this.#options.keyRing.current(keyLabel)
-    return { draft, key: keyId, mac: this.#mac(id, draft, key) }
+    const text = JSON.stringify(draft)
+    return { id, draft, stored: { at: draft.at, draft: text, mac: this.#mac(id, text, key), key: keyId } }
   }
 
   /** Logs one entry, then takes it out of the record; the last one takes a tombstone along. */
-  async deliver (id: mongo.ObjectId, entry: OutboxEntry): Promise<void> {
-    await this.#options.log(entry.draft)
-    await this.#drop(id, entry)
+  async deliver ({ id, draft, stored }: ChangeEntry): Promise<void> {
+    await this.#options.log(draft)
+    await this.#drop(id, stored)
   }
 
   /** Logs entries of several documents that are no tombstones, then takes them all out in one command. */
-  async deliverAll (entries: ReadonlyArray<{ readonly id: mongo.ObjectId, readonly entry: OutboxEntry }>): Promise<void> {
-    await Promise.all(entries.map(async ({ entry }) => { await this.#options.log(entry.draft) }))
-    const delivered: mongo.Document = { $pull: { outbox: { mac: { $in: entries.map(({ entry: { mac } }) => mac) } } } }
+  async deliverAll (entries: readonly ChangeEntry[]): Promise<void> {
+    await Promise.all(entries.map(async ({ draft }) => { await this.#options.log(draft) }))
+    const delivered: mongo.Document = { $pull: { outbox: { mac: { $in: entries.map(({ stored: { mac } }) => mac) } } } }
     await this.#options.documents().updateMany({ _id: { $in: entries.map(({ id }) => id) } }, delivered, { writeConcern: { w: 'majority' } })
   }
 
@@ -76,7 +88,7 @@ export class Outbox {
    */
   async sweep (now: number): Promise<void> {
     const old = new Date(now - patience)
-    const records = await this.#options.documents().find({ _id: { $type: 'objectId' }, 'outbox.draft.at': { $lt: old } }, { projection: { outbox: 1 }, hint: outboxIndex }).limit(sweepSize).toArray()
+    const records = await this.#options.documents().find({ _id: { $type: 'objectId' }, 'outbox.at': { $lt: old } }, { projection: { outbox: 1 }, hint: outboxIndex }).limit(sweepSize).toArray()
     for (const { _id, outbox } of records) await this.#sweepRecord(_id, outbox, old)
   }
 
@@ -99,7 +111,7 @@ export class Outbox {
         await this.#options.onForged(id.toHexString())
         await this.#drop(id, entry)
       } else if (authentic.draft.at < old) {
-        await this.deliver(id, authentic)
+        await this.deliver(authentic)
       }
     }
   }
@@ -117,31 +129,32 @@ export class Outbox {
   }
 
   /** The entry if this package put it there, or null. */
-  async #authentic (id: mongo.ObjectId, entry: unknown): Promise<OutboxEntry | null> {
-    if (!isOutboxEntry(entry)) return null
-    const key = await this.#options.keyRing.find(keyLabel, entry.key)
-    return key !== null && this.#fits(id, entry, key) ? entry : null
+  async #authentic (id: mongo.ObjectId, stored: unknown): Promise<ChangeEntry | null> {
+    if (!isOutboxEntry(stored)) return null
+    const key = await this.#options.keyRing.find(keyLabel, stored.key)
+    return key !== null && this.#fits(id, stored, key) ? { id, draft: readDraft(stored.draft), stored } : null
   }
 
   #fits (id: mongo.ObjectId, { draft, mac }: OutboxEntry, key: Buffer): boolean {
-    try {
-      const expected = Buffer.from(this.#mac(id, draft, key))
-      const found = Buffer.from(mac)
-      return expected.length === found.length && timingSafeEqual(expected, found)
-    } catch {
-      return false // it holds what JSON cannot say, and no draft does
-    }
+    const expected = Buffer.from(this.#mac(id, draft, key))
+    const found = Buffer.from(mac)
+    return expected.length === found.length && timingSafeEqual(expected, found)
   }
 
-  #mac (id: mongo.ObjectId, draft: LogDraft, key: Buffer): string {
-    const signed = { ...draft, at: draft.at.getTime(), record: `${this.#options.collection}/${id.toHexString()}` }
-    return createHmac('sha256', key).update('fastify-docuware-auth/outbox/v1\n').update(canonicalJson(signed)).digest('base64url')
+  #mac (id: mongo.ObjectId, draft: string, key: Buffer): string {
+    return createHmac('sha256', key).update(`fastify-docuware-auth/outbox/v2\n${this.#options.collection}/${id.toHexString()}\n${draft}`).digest('base64url')
   }
 }
 
-/** Whether it has the shape; its `mac` vouches for the rest of the draft. */
+/** Whether it has the shape; its `mac` vouches for the draft. */
 function isOutboxEntry (value: unknown): value is OutboxEntry {
-  if (typeof value !== 'object' || value === null || !('mac' in value && typeof value.mac === 'string' && 'key' in value && typeof value.key === 'string' && 'draft' in value)) return false
-  const { draft } = value
-  return typeof draft === 'object' && draft !== null && 'at' in draft && draft.at instanceof Date && 'source' in draft && typeof draft.source === 'string'
+  if (typeof value !== 'object' || value === null) return false
+  const { draft, mac, key }: Partial<Record<keyof OutboxEntry, unknown>> = value
+  return [draft, mac, key].every((text) => typeof text === 'string')
+}
+
+/** A draft that `entry` has written. */
+function readDraft (text: string): SourcedDraft {
+  const draft = JSON.parse(text) as Omit<SourcedDraft, 'at'> & { readonly at: string }
+  return { ...draft, at: new Date(draft.at) }
 }

@@ -8,7 +8,7 @@ import { findDisagreement } from '../schema-check.js'
 import { DocumentCollection } from './document-collection.js'
 import type { KeyRing } from './key-ring.js'
 import { isDuplicateKey } from './key-ring-document.js'
-import { Outbox, type OutboxEntry, type RecordDocument } from './outbox.js'
+import { Outbox, type ChangeEntry, type RecordDocument } from './outbox.js'
 import { isRecordId, type Change, type OpenedRecord, type RecordCollection, type RecordKind, type StoredRecord } from './record-collection.js'
 import { indexesOf, propertiesOf } from './record-schema.js'
 
@@ -67,9 +67,9 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
     const id = new mongoose.mongo.ObjectId()
     const now = new Date(this.#options.clock.now())
     const entry = this.#entry('created', id, given[this.kind.nameField], Object.keys(given), change)
-    const document = { ...await this.#encrypted(id, given), _id: id, version: 1, createdAt: now, updatedAt: now, outbox: [entry] }
+    const document = { ...await this.#encrypted(id, given), _id: id, version: 1, createdAt: now, updatedAt: now, outbox: [entry.stored] }
     await this.#write(given, async () => await this.#options.model.insertOne(document))
-    await this.#deliver(id, entry)
+    await this.#deliver(entry)
     return this.#record(document)
   }
 
@@ -107,10 +107,10 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
       $set: { ...sealed, updatedAt: new Date(this.#options.clock.now()) },
       ...(unset.length === 0 ? {} : { $unset: Object.fromEntries(unset.map((name) => [name, 1])) }),
       $inc: { version: 1 },
-      $push: { outbox: entry }
+      $push: { outbox: entry.stored }
     }, { returnDocument: 'after', projection: this.#projection }).lean())
     if (after === null) throw await this.#lost(id)
-    await this.#deliver(before._id, entry)
+    await this.#deliver(entry)
     return this.#record(after)
   }
 
@@ -118,9 +118,9 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
     const before = await this.#at(id, version)
     const entry = this.#entry('deleted', before._id, before[this.kind.nameField], [], change)
     const waiting = before.outbox ?? []
-    const removed = await this.#run(async () => await this.#options.model.findOneAndReplace({ _id: before._id, version }, { outbox: [...waiting, entry] }).lean())
+    const removed = await this.#run(async () => await this.#options.model.findOneAndReplace({ _id: before._id, version }, { outbox: [...waiting, entry.stored] }).lean())
     if (removed === null) throw await this.#lost(id)
-    await this.#deliver(before._id, entry)
+    await this.#deliver(entry)
   }
 
   async secrets (id: string): Promise<{ readonly [name: string]: string }> {
@@ -184,11 +184,11 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
     }
   }
 
-  async #deliver (id: mongo.ObjectId, entry: OutboxEntry): Promise<void> {
-    await this.#run(async () => { await this.#outbox.deliver(id, entry) })
+  async #deliver (entry: ChangeEntry): Promise<void> {
+    await this.#run(async () => { await this.#outbox.deliver(entry) })
   }
 
-  #entry (verb: 'created' | 'updated' | 'deleted', id: mongo.ObjectId, name: unknown, changed: readonly string[], change: Change): OutboxEntry {
+  #entry (verb: 'created' | 'updated' | 'deleted', id: mongo.ObjectId, name: unknown, changed: readonly string[], change: Change): ChangeEntry {
     const { event, level, actor, requestId, message, details, personal } = change
     if (event !== undefined) refuseReserved(event)
     const draft = this.#options.draft(event ?? `${this.kind.area}.${verb}`, {

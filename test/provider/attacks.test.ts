@@ -398,10 +398,10 @@ t.test('33: a revocation that nobody heard of is told by the next one', async (t
   for (const one of [app, other]) t.equal(await status(one, body['access_token']), 200)
   const families = app.store.connection.collection('dwa_token_families')
   const documents = app.store.auditedDocuments<TokenFamilyDocument>('token_families', familyIndexes)
-  await eventually('nothing waits for the log', async () => await families.countDocuments({ 'outbox.draft.at': { $exists: true } }) === 0)
+  await eventually('nothing waits for the log', async () => await families.countDocuments({ 'outbox.at': { $exists: true } }) === 0)
   const { _id = new mongoose.mongo.ObjectId() } = await families.findOne({}) ?? {}
   const entry = documents.entry(_id, 'token.revoked', { target: { type: 'token', id: _id.toHexString() } })
-  await documents.run(async (all) => await all.updateOne({ _id }, { $set: { revokedAt: new Date(), access: [] }, $push: { outbox: entry } })) // by a process that died then
+  await documents.run(async (all) => await all.updateOne({ _id }, { $set: { revokedAt: new Date(), access: [] }, $push: { outbox: entry.stored } })) // by a process that died then
   for (const one of [app, other]) t.equal(await status(one, body['access_token']), 200, 'in memory')
   t.equal((await post(app, '/revoke', { token: String(body['access_token']) }, shop)).status, 200)
   t.equal(await status(app, body['access_token']), 401)

@@ -94,7 +94,7 @@ t.test('kill -9 around the write of a grant: nothing happened, or it is recorded
     const made = await makeClient(app, client)
     const request = await form(app, made)
     const families = app.store.connection.collection('dwa_token_families')
-    const delivered = async (): Promise<boolean> => await families.countDocuments({ 'outbox.draft.at': { $exists: true } }) === 0
+    const delivered = async (): Promise<boolean> => await families.countDocuments({ 'outbox.at': { $exists: true } }) === 0
     await eventually('nothing waits for the log', delivered)
     const proxy = await startProxy(t, uri)
     const victim = await startProcess(t, proxy.uri)
@@ -140,7 +140,7 @@ t.test('kill -9 around GET /authorize: nothing happened, or it is recorded whole
     const decided = await app.inject({ method: 'POST', url: '/oauth2/authorize', headers: { ...headers, cookie: String(page.headers['set-cookie']).split(';', 1).join(), 'content-type': 'application/x-www-form-urlencoded' }, payload: form.toString() })
     t.equal(decided.statusCode, 303, name)
     const families = app.store.connection.collection('dwa_token_families')
-    const delivered = async (): Promise<boolean> => await families.countDocuments({ 'outbox.draft.at': { $exists: true } }) === 0
+    const delivered = async (): Promise<boolean> => await families.countDocuments({ 'outbox.at': { $exists: true } }) === 0
     await eventually('nothing waits for the log', delivered)
 
     const proxy = await startProxy(t, uri)

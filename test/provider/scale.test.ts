@@ -202,7 +202,7 @@ t.test('a request costs as many commands as it must', async (t) => {
   const { app, sent } = await watchedApp(t, uri)
   const backend = await makeClient(app, { applicationType: 'backend' })
   const web = await makeClient(app)
-  const isQuiet = async (): Promise<boolean> => await app.store.connection.collection('dwa_token_families').countDocuments({ 'outbox.draft.at': { $exists: true } }) === 0
+  const isQuiet = async (): Promise<boolean> => await app.store.connection.collection('dwa_token_families').countDocuments({ 'outbox.at': { $exists: true } }) === 0
   /** The commands of one request, without those by which its audit entry goes to the log. */
   const costOf = async <Result>(request: () => Promise<Result>): Promise<{ readonly result: Result, readonly cost: string[] }> => {
     await eventually('nothing waits for the log', isQuiet)
@@ -258,7 +258,7 @@ t.test(`${rotations} rotations leave one family document of bounded size`, async
     token = refreshed.refresh_token ?? ''
     if (rotation % 100 === 0) sizes.push(calculateObjectSize(await collection.findOne() ?? {}))
   }
-  await eventually('the log has it all', async () => await collection.countDocuments({ 'outbox.draft.at': { $exists: true } }) === 0)
+  await eventually('the log has it all', async () => await collection.countDocuments({ 'outbox.at': { $exists: true } }) === 0)
   const found = await collection.find().toArray()
   t.equal(found.length, 1)
   t.match(found, [{ refresh: { generation: rotations + 1 } }])
