@@ -6,12 +6,21 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
  * @throws TypeError on a number that is not finite
  */
 export function canonicalJson (value: Json): string {
+  if (typeof value === 'string') return quoted(value)
   if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError('JSON has no such number')
   if (value === null || typeof value !== 'object') return JSON.stringify(value)
   if (isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
   let members = ''
-  for (const name of Object.keys(value).sort()) members += `${members === '' ? '' : ','}${JSON.stringify(name)}:${canonicalJson(value[name] ?? null)}`
+  for (const name of Object.keys(value).sort()) members += `${members === '' ? '' : ','}${quoted(name)}:${canonicalJson(value[name] ?? null)}`
   return `{${members}}`
+}
+
+/** What stands in JSON as it is: printable ASCII but the quote and the backslash. */
+const plain = /^[ !#-[\]-~]*$/
+
+/** As JSON.stringify writes it, in half the time for most. */
+function quoted (text: string): string {
+  return plain.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
 /** `Array.isArray` does not narrow readonly arrays. */

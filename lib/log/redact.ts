@@ -65,7 +65,19 @@ function looksRandom (run: string): boolean {
   return /[0-9]/.test(run) && /[A-Z]/.test(run) && /[a-z]/.test(run)
 }
 
-function words (name: string): string[] {
+/** Names come from code, and are few. */
+const knownWords = new Map<string, readonly string[]>()
+const maxKnown = 500
+
+function words (name: string): readonly string[] {
+  const known = knownWords.get(name)
+  if (known !== undefined) return known
+  const found = wordsOf(name)
+  if (knownWords.size < maxKnown) knownWords.set(name, found)
+  return found
+}
+
+function wordsOf (name: string): string[] {
   return name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').toLowerCase().split(/[^a-z0-9]+/).filter((word) => word !== '')
 }
 

@@ -19,6 +19,14 @@ const forwarded: ReadonlySet<string> = new Set(['grant_type', 'scope'])
 const hidden: ReadonlySet<string> = new Set(['code', 'refresh_token', 'username', 'password'])
 const grantTypes: ReadonlySet<string> = new Set(['authorization_code', 'refresh_token', 'client_credentials', 'password'])
 
+let library: Promise<typeof OAuth2Server> | null = null
+
+/** With the first token: apps start without it. */
+async function loadServer (): Promise<typeof OAuth2Server> {
+  library ??= import('@node-oauth/oauth2-server').then((module) => module.default)
+  return await library
+}
+
 /** The token endpoint (RFC 6749 §3.2). The grants are @node-oauth/oauth2-server's, a new one for each request; what it takes in, and what it says, is ours. */
 export class TokenEndpoint {
   readonly #options: TokenEndpointOptions
@@ -36,7 +44,7 @@ export class TokenEndpoint {
     rate.count(caller)
     if (!grantTypes.has(required(parameters, 'grant_type'))) throw new errors.DWA_OAUTH_UNSUPPORTED_GRANT_TYPE()
     readScope(parameters)
-    const { default: Server } = await import('@node-oauth/oauth2-server') // with the first token: apps start without it
+    const Server = await loadServer()
     const model = new GrantModel(this.#options, { client, parameters, address, ...(request.requestId === undefined ? {} : { requestId: request.requestId }) })
     try {
       await new Server({ model, requireClientAuthentication: { authorization_code: false, refresh_token: false, client_credentials: false, password: false } })
@@ -53,7 +61,12 @@ export class TokenEndpoint {
   }
 
   #body ({ parameters }: ClientRequest, clientId: string): Record<string, string> {
-    return { client_id: clientId, ...Object.fromEntries([...parameters].flatMap(([name, value]) => forwarded.has(name) ? [[name, value]] : hidden.has(name) ? [[name, '-']] : [])) }
+    const body: Record<string, string> = { client_id: clientId }
+    for (const [name, value] of parameters) {
+      if (forwarded.has(name)) body[name] = value
+      else if (hidden.has(name)) body[name] = '-'
+    }
+    return body
   }
 }
 
