@@ -1,7 +1,7 @@
 import { Binary, BSONRegExp, getField, isDocument, isNumeric, isTruthy, toNumber, typeOf, type Document } from './document.js'
 import { ServerError } from './errors.js'
 import { evaluate } from './expression.js'
-import { ORDER, compare, equal, orderOf } from './ordering.js'
+import { ORDER, compare, equal, orderOf, sortKey } from './ordering.js'
 import { someAt } from './paths.js'
 
 export type Matcher = (document: Document) => boolean
@@ -68,8 +68,10 @@ function list (operand: unknown, name: string): unknown[] {
 function inTest (operand: unknown, name: string): ValueTest {
   const values = list(operand, name)
   if (values.some((value) => isDocument(value) && Object.keys(value)[0]?.startsWith('$') === true)) throw bad(`cannot nest $ under ${name}`)
-  const tests = values.map((value) => value instanceof BSONRegExp ? regexTest(value) : equality(value))
-  return (value) => tests.some((test) => test(value))
+  const expressions = values.filter((value) => value instanceof BSONRegExp).map(regexTest)
+  const keys = new Set(values.filter((value) => !(value instanceof BSONRegExp)).map(sortKey)) // a look-up, however many there are
+  const isOne = orElement((value) => keys.has(sortKey(value)))
+  return (value) => isOne(value) || expressions.some((test) => test(value))
 }
 
 function integer (operand: unknown, message: string): number {

@@ -94,6 +94,16 @@ function addToSet (place: Place, operand: unknown, context: OperatorContext): vo
   if (before === undefined || array.length > before.length) place.set(array)
 }
 
+/** By their operand, which is one command's: made once for all documents that it updates. */
+const pullTests = new WeakMap<object, (item: unknown) => boolean>()
+
+function pullTestFor (operand: unknown, context: OperatorContext): (item: unknown) => boolean {
+  if (typeof operand !== 'object' || operand === null) return pullTest(operand, context)
+  const made = pullTests.get(operand) ?? pullTest(operand, context)
+  pullTests.set(operand, made)
+  return made
+}
+
 function pullTest (operand: unknown, context: OperatorContext): (item: unknown) => boolean {
   if (operand instanceof BSONRegExp) {
     const expression = regularExpression(operand.pattern, operand.options)
@@ -160,7 +170,7 @@ export const updateOperators: Record<string, UpdateOperator> = {
   },
   $push: push,
   $addToSet: addToSet,
-  $pull: (place, operand, context) => { removeFrom(place, '$pull', pullTest(operand, context)) },
+  $pull: (place, operand, context) => { removeFrom(place, '$pull', pullTestFor(operand, context)) },
   $pullAll: (place, operand) => {
     if (!Array.isArray(operand)) throw bad(`$pullAll requires an array argument but was given a ${typeOf(operand)[1]}`)
     removeFrom(place, '$pull', (item) => operand.some((value) => equal(value, item)))
