@@ -23,6 +23,11 @@ function quoted (text: string): string {
   return plain.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
+/** How many bytes a value takes as JSON. */
+export function jsonBytes (value: Json): number {
+  return typeof value === 'string' && plain.test(value) ? value.length + 2 : Buffer.byteLength(JSON.stringify(value))
+}
+
 /** `Array.isArray` does not narrow readonly arrays. */
 function isArray (value: object): value is readonly Json[] {
   return Array.isArray(value)

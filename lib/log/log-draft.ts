@@ -1,4 +1,4 @@
-import type { Json } from './canonical-json.js'
+import { jsonBytes, type Json } from './canonical-json.js'
 import type { Actor, LogFields, LogLevel, Target } from './log-entry.js'
 import { redact, redactIdentifier, redactText } from './redact.js'
 
@@ -81,7 +81,7 @@ function boundDetails (details: Readonly<Record<string, unknown>> | undefined): 
     if (json === undefined) continue
     const key = memberName(name)
     const member = redact(json, key)
-    room -= Buffer.byteLength(JSON.stringify(key)) + Buffer.byteLength(JSON.stringify(member)) + 2
+    room -= jsonBytes(key) + jsonBytes(member) + 2
     if (room < 0) return { ...bounded, truncated: true }
     bounded[key] = member
   }

@@ -17,8 +17,8 @@ const url = /[a-z][a-z0-9+.-]{0,20}:\/\/[^\s"'<>]+/gi
 const pathWithQuery = /(\/[^\s?#"'<>]*)[?#][^\s"'<>]*/g
 const parameter = /\b([\w-]{0,40}(?:code|token|secret|password|assertion|verifier|signature|dsn|key))=[^&\s"'<>]+/gi
 const opaque = /[A-Za-z0-9+/_=~-]{32,}/g
-/** Nothing that is looked for does without a blank or another of the characters missing here. */
-const plain = /^[\w-]*$/
+/** Nothing that is looked for does without one of the characters missing here, or the name of a scheme before a blank. */
+const plain = /^[\w-]*( (?<!\b(?:Bearer|Basic|Digest|DPoP|Token) )[\w-]*)*$/i
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /**

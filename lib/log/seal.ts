@@ -26,8 +26,9 @@ export interface LogDocument extends LogDraft, Link {
 
 /** Puts a draft into its place in the chain and signs the whole. */
 export function seal (id: mongo.ObjectId, draft: LogDraft, link: Link, keyId: string, key: Buffer): LogDocument {
-  const unsigned = { _id: id, ...draft, ...link, key: keyId }
-  return { ...unsigned, hash: sealOf(unsigned, key) }
+  const document = { _id: id, ...draft, ...link, key: keyId, hash: '' }
+  document.hash = sealOf(document, key)
+  return document
 }
 
 /** Whether a document of the collection has the shape of an entry: whoever may insert may insert anything. */
@@ -55,10 +56,10 @@ export function isIntact (document: LogDocument, key: Buffer): boolean {
 }
 
 /** @returns base64url, 43 characters; of a document that was altered beyond recognition too */
-function sealOf (document: Omit<LogDocument, 'hash'>, key: Buffer): string {
-  const { _id, at, ...rest } = document
-  const signed = { ...rest, hash: null, _id: String(_id), at: at instanceof Date ? at.getTime() : null }
-  return createHmac('sha256', key).update(domain).update(canonicalJson(signed)).digest('base64url')
+function sealOf (document: LogDocument, key: Buffer): string {
+  const { _id, at } = document
+  const signed = { ...document, hash: null, _id: String(_id), at: at instanceof Date ? at.getTime() : null }
+  return createHmac('sha256', key).update(domain + canonicalJson(signed)).digest('base64url')
 }
 
 /** The entry as callers see it. */

@@ -43,7 +43,7 @@ export function readScope (parameters: Parameters): string[] | undefined {
 /** application/x-www-form-urlencoded. */
 export function decode (text: string): string {
   try {
-    const decoded = decodeURIComponent(text.replaceAll('+', ' '))
+    const decoded = /[%+]/.test(text) ? decodeURIComponent(text.replaceAll('+', ' ')) : text
     if (!decoded.includes('\0')) return decoded
   } catch {
     // reported below
