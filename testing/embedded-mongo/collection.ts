@@ -1,4 +1,4 @@
-import { MAX_COMMAND_SIZE, MAX_DOCUMENT_SIZE, ObjectId, isDocument, isTruthy, sizeOf, toNumber, typeOf, type Document } from './document.js'
+import { MAX_COMMAND_SIZE, MAX_DOCUMENT_SIZE, ObjectId, isDocument, isTruthy, receivedSize, sizeOf, toNumber, typeOf, type Document } from './document.js'
 import { ServerError } from './errors.js'
 import { Index } from './index-keys.js'
 import { OrderedMap } from './ordered-map.js'
@@ -39,7 +39,7 @@ export class Collection {
       throw new ServerError('BadValue', `object to insert exceeds cappedMaxSize: ${size} > ${this.cap.size}`)
     }
     const keys = this.indexes.map((index) => index.keysOf(complete))
-    this.#checkUnique(complete, keys)
+    this.#checkUnique(this.indexes, complete, keys)
     const record = { id: ++this.#lastRecord, document: complete, size }
     this.records.set(record.id, record)
     this.bytes += size
@@ -52,13 +52,14 @@ export class Collection {
   /** Puts a new document in the place of a record. `_id` must be the same. */
   replace (record: StoredRecord, document: Document): StoredRecord {
     const size = checkedSize(document, () => new ServerError(17419, `Resulting document after update is larger than ${MAX_DOCUMENT_SIZE}`))
-    const before = this.indexes.map((index) => index.keysOf(record.document))
-    const after = this.indexes.map((index) => index.keysOf(document))
-    this.#checkUnique(document, after, record.id)
+    const affected = this.indexes.filter((index) => index.differs(record.document, document))
+    const before = affected.map((index) => index.keysOf(record.document))
+    const after = affected.map((index) => index.keysOf(document))
+    this.#checkUnique(affected, document, after, record.id)
     const next = { id: record.id, document, size }
     this.records.set(record.id, next)
     this.bytes += size - record.size
-    for (const [i, index] of this.indexes.entries()) {
+    for (const [i, index] of affected.entries()) {
       const old = before[i] ?? []
       const fresh = after[i] ?? []
       if (old.length === 1 && fresh.length === 1 && old[0] === fresh[0]) continue
@@ -114,8 +115,8 @@ export class Collection {
     for (const listener of waiting) queueMicrotask(listener)
   }
 
-  #checkUnique (document: Document, keys: string[][], except?: number): void {
-    for (const [i, index] of this.indexes.entries()) {
+  #checkUnique (indexes: readonly Index[], document: Document, keys: string[][], except?: number): void {
+    for (const [i, index] of indexes.entries()) {
       const conflict = index.conflict(keys[i] ?? [], except)
       if (conflict !== undefined) throw duplicateKey(this.namespace, index, document, conflict.key)
     }
@@ -133,6 +134,8 @@ function withId (document: Document): Document {
 }
 
 const MAX_DEPTH = 180
+/** No smaller document is deeper: a level takes a length, a type, a name and two zeros. */
+const LEVEL_BYTES = 7
 
 function isDeeper (value: unknown, limit: number): boolean {
   if (typeof value !== 'object' || value === null) return false
@@ -143,9 +146,14 @@ function isDeeper (value: unknown, limit: number): boolean {
   return false
 }
 
-function checkedSize (document: Document, tooLarge: (size: number) => ServerError): number {
+function refuseDeeper (document: Document): void {
   if (isDeeper(document, MAX_DEPTH)) throw new ServerError('Overflow', `Document exceeds maximum nested object depth: ${MAX_DEPTH}`)
-  const size = sizeOf(document)
+}
+
+function checkedSize (document: Document, tooLarge: (size: number) => ServerError): number {
+  const received = receivedSize(document)
+  if (received === undefined || received >= MAX_DEPTH * LEVEL_BYTES) refuseDeeper(document)
+  const size = received ?? sizeOf(document)
   if (size > MAX_COMMAND_SIZE) {
     throw new ServerError('BSONObjectTooLarge', `BSONObj size: ${size} (0x${size.toString(16)}) is invalid. Size must be between 0 and ${MAX_COMMAND_SIZE}(16MB)`)
   }

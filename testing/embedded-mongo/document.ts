@@ -76,7 +76,17 @@ function dbRefFields (reference: BSONValue): Document {
 export function decode (bytes: Uint8Array): Document {
   const document = deserialize(bytes, { promoteValues: false, bsonRegExp: true, validation: { utf8: false } })
   normalise(document)
+  received.set(document, bytes.byteLength)
   return document
+}
+
+const received = new WeakMap<Document, number>()
+
+/** The size in bytes of a document as it was read, once; undefined for one that was made here. */
+export function receivedSize (document: Document): number | undefined {
+  const size = received.get(document)
+  received.delete(document)
+  return size
 }
 
 /** Writes one BSON document. */

@@ -40,6 +40,11 @@ export class Index {
     return isDocument(this.spec['key']) ? this.spec['key'] : {}
   }
 
+  /** Whether the entries of two documents may differ: not where what is indexed is the very same. */
+  differs (document: Document, other: Document): boolean {
+    return this.#applies !== undefined || this.fields.some(({ parts: [name = ''] }) => getField(document, name) !== getField(other, name))
+  }
+
   /** The index entries of a document, none where it is not in the index. Throws for parallel arrays. */
   keysOf (document: Document): string[] {
     if (this.#applies !== undefined && !this.#applies(document)) return []

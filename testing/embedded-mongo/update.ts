@@ -91,8 +91,9 @@ function operatorUpdate (update: Document, arrayFilters: Document[]): Updater {
   checkConflicts(changes)
   checkFilters(changes, arrayFilters)
   changes.sort((left, right) => comparePaths(target(left).split('.'), target(right).split('.')))
+  const touched = new Set(changes.flatMap((change) => [change.path, target(change)]).map((path) => path.split('.', 1).join('')))
   return (document, context) => {
-    const next = clone(document)
+    const next = copyBut(document, touched)
     for (const { path, operator, operand } of changes) {
       if (operator === '$setOnInsert' && !context.inserting) continue
       if (operator === '$rename') {
@@ -108,6 +109,13 @@ function operatorUpdate (update: Document, arrayFilters: Document[]): Updater {
     }
     return next
   }
+}
+
+/** A copy that shares what is not `touched`: documents are never changed. */
+function copyBut (document: Document, touched: ReadonlySet<string>): Document {
+  const copy: Document = {}
+  for (const name of Object.keys(document)) setField(copy, name, touched.has(name) ? clone(document[name]) : document[name])
+  return copy
 }
 
 const target = ({ path, operator, operand }: Change): string => operator === '$rename' ? String(operand) : path
