@@ -131,9 +131,9 @@ export class CappedAuditLog implements AuditLog {
     return draftEntry(this.#options.clock.now(), event, fields, this.#options.personalData)
   }
 
-  /** Stores a draft; one that another process has delivered from the same outbox counts as stored. @throws as `append` */
-  async deliver (draft: LogDraft): Promise<void> {
-    await this.#writer.append(draft)
+  /** Stores drafts, in their order; one that another process has delivered from the same outbox counts as stored. @throws as `append` */
+  async deliver (...drafts: readonly LogDraft[]): Promise<void> {
+    await this.#writer.appendAll(drafts)
   }
 
   /** Writes a checkpoint of every chain whose head moved since the last one, and says the same to the app's logger. */

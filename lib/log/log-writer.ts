@@ -87,8 +87,15 @@ export class LogWriter {
    * @throws DWA_STORE_UNAVAILABLE, DWA_LOG_CLOSED
    */
   async append (draft: LogDraft): Promise<LogDocument> {
+    const [stored] = await this.appendAll([draft])
+    if (stored === undefined) throw new TypeError('nothing was stored')
+    return stored
+  }
+
+  /** The same for several entries, in their order. */
+  async appendAll (drafts: readonly LogDraft[]): Promise<LogDocument[]> {
     if (this.#closing) throw new errors.DWA_LOG_CLOSED()
-    return await this.#enqueue(draft)
+    return await this.#enqueue(drafts)
   }
 
   /** Takes the entry along when the database takes entries. Beyond the spool's size it is only counted. */
@@ -111,7 +118,7 @@ export class LogWriter {
     this.#closing = true
     await this.#settle()
     try {
-      for (const draft of last) await this.#enqueue(draft())
+      for (const draft of last) await this.#enqueue([draft()])
     } catch (error) {
       this.#options.logger.error({ reason: reasonOf(error), lost: this.#queue.length + this.#sealed.length + this.#lost }, 'the audit log was closed without its last entries')
       return false
@@ -122,13 +129,13 @@ export class LogWriter {
     return true
   }
 
-  async #enqueue (draft: LogDraft): Promise<LogDocument> {
+  async #enqueue (drafts: readonly LogDraft[]): Promise<LogDocument[]> {
     if (!this.#opened || !this.#options.database.reachable) throw unavailable()
-    const stored = new Promise<LogDocument>((resolve, reject) => {
+    const stored = drafts.map((draft) => new Promise<LogDocument>((resolve, reject) => {
       this.#queue.push({ draft, spooled: false, resolve, reject })
-    })
+    }))
     this.#startDraining()
-    return await stored
+    return await Promise.all(stored)
   }
 
   #push (draft: LogDraft): void {

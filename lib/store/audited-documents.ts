@@ -24,7 +24,7 @@ export interface AuditedDocumentsOptions<Document extends AuditedDocument> {
   readonly run: <T>(operation: () => Promise<T>) => Promise<T>
   readonly keyRing: KeyRing
   readonly draft: (event: string, fields: LogFields) => LogDraft
-  readonly log: (entry: LogDraft) => Promise<void>
+  readonly log: (...entries: readonly LogDraft[]) => Promise<void>
   readonly clock: Clock
   readonly logger: Logger
 }

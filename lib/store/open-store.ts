@@ -156,7 +156,7 @@ export class OpenedStore implements Store {
       run: async (operation) => await this.run(operation),
       keyRing: this.keyRing,
       draft: (event, fields) => this.log.draft(event, fields),
-      log: async (entry) => { await this.log.deliver(entry) },
+      log: async (...entries) => { await this.log.deliver(...entries) },
       clock,
       logger
     })
@@ -177,7 +177,7 @@ export class OpenedStore implements Store {
       clock: this.#settings.clock,
       run: async (operation) => await this.run(operation),
       draft: (event, fields) => this.log.draft(event, fields),
-      log: async (entry) => { await this.log.deliver(entry) }
+      log: async (...entries) => { await this.log.deliver(...entries) }
     })
     this.#kinds.push(records)
     return records

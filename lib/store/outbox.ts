@@ -40,8 +40,8 @@ export interface OutboxOptions {
   readonly collection: string
   readonly documents: () => mongo.Collection<RecordDocument>
   readonly keyRing: KeyRing
-  /** Stores an entry in the log, once. */
-  readonly log: (draft: LogDraft) => Promise<void>
+  /** Stores entries in the log, once. */
+  readonly log: (...drafts: readonly LogDraft[]) => Promise<void>
   /** Told of an entry that this package did not put there; it is removed and not logged. */
   readonly onForged: (id: string) => Promise<void>
 }
@@ -77,7 +77,7 @@ export class Outbox {
 
   /** Logs entries of several documents that are no tombstones, then takes them all out in one command. */
   async deliverAll (entries: readonly ChangeEntry[]): Promise<void> {
-    await Promise.all(entries.map(async ({ draft }) => { await this.#options.log(draft) }))
+    await this.#options.log(...entries.map(({ draft }) => draft))
     const delivered: mongo.Document = { $pull: { outbox: { mac: { $in: entries.map(({ stored: { mac } }) => mac) } } } }
     await this.#options.documents().updateMany({ _id: { $in: entries.map(({ id }) => id) } }, delivered, { writeConcern: { w: 'majority' } })
   }

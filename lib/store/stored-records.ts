@@ -24,7 +24,7 @@ export interface StoredRecordsOptions {
   /** Makes an audit entry for an outbox. */
   readonly draft: (event: string, fields: LogFields) => LogDraft
   /** Stores it in the log, once. */
-  readonly log: (entry: LogDraft) => Promise<void>
+  readonly log: (...entries: readonly LogDraft[]) => Promise<void>
 }
 
 /** Records in MongoDB. */
