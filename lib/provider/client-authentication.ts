@@ -62,8 +62,11 @@ export class ClientAuthentication {
 
   /** The client that is meant; an id that is encoded has one reading only that can be one. */
   async #named (credentials: Credentials): Promise<OpenClient | null> {
-    const clients = await Promise.all(credentials.map(async ({ clientId }) => await this.#options.clients.byClientId(clientId)))
-    return clients.find((client) => client !== null) ?? null
+    for (const { clientId } of credentials) {
+      const client = await this.#options.clients.byClientId(clientId)
+      if (client !== null) return client
+    }
+    return null
   }
 
   async #fitsAtOnce ({ fields: { clientId, confidential, keptSecrets = [] } }: OpenClient, credentials: Credentials, anonymous: boolean): Promise<boolean> {

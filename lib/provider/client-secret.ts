@@ -1,4 +1,4 @@
-import { createHmac, randomBytes as cryptoRandomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
+import { createHmac, hash, randomBytes as cryptoRandomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { KeyRing } from '../store/key-ring.js'
 import { limited } from '../store/failure-locks.js'
@@ -10,7 +10,7 @@ export interface ClientSecretsOptions {
   readonly randomBytes?: (size: number) => Buffer
   /** The slow hash: 32 bytes. Default: scrypt. */
   readonly derive?: (secret: string, salt: Buffer) => Promise<Buffer>
-  /** So many imported secrets are remembered as verified. Default 1000. */
+  /** So many secrets of each kind are remembered as verified. Default 1000. */
   readonly remember?: number
 }
 
@@ -28,13 +28,13 @@ const scryptAsync = promisify<string, Buffer, number, ScryptOptions, Buffer>(scr
 
 /**
  * Client secrets as the database keeps them. Generated ones hold 256 random bits and are kept as an HMAC under a key derived from the store's, which needs no slow hash;
- * imported ones were chosen by people and are kept by scrypt, whose verified result is remembered like a verified token.
+ * imported ones were chosen by people and are kept by scrypt. What was found right is remembered like a verified token.
  */
 export class ClientSecrets {
   readonly #options: ClientSecretsOptions
-  /** HMACs, under a key of this process, of stored form and presented secret that were found to fit, oldest first. */
-  readonly #remembered = new Set<string>()
-  readonly #processKey = cryptoRandomBytes(hashBytes)
+  /** Digests of stored form and presented secret that were found to fit, with a key of this process before them, oldest first; imported secrets for themselves, since they are dear. */
+  readonly #remembered = { hmac: new Set<string>(), scrypt: new Set<string>() }
+  readonly #processKey = cryptoRandomBytes(hashBytes).toString('base64url')
   readonly #lanes = new Turns()
   #next = 0
   #waiting = 0
@@ -85,16 +85,20 @@ export class ClientSecrets {
       const found = await this.#slowly(async () => await this.#derive(reading, Buffer.from(salt, 'base64url')))
       if (!isSame(found.toString('base64url'), expected)) continue
       fits = true
-      this.#remember(this.#print(imported, reading))
+      this.#remember('scrypt', this.#print(imported, reading))
     }
     return fits
   }
 
   async #fitsOne (presented: string, stored: string): Promise<boolean> {
-    const [kind, first = '', second = ''] = stored.split('.')
-    if (kind === 'scrypt') return this.#remembered.has(this.#print(stored, presented))
-    const key = kind === 'hmac' ? await this.#options.keyRing.find(label, first) : null
-    return key !== null && isSame(hmac(key, presented), second)
+    const print = this.#print(stored, presented)
+    if (stored.startsWith('scrypt.')) return this.#remembered.scrypt.has(print)
+    if (this.#remembered.hmac.has(print)) return true
+    const [kind, keyId = '', expected = ''] = stored.split('.')
+    const key = kind === 'hmac' ? await this.#options.keyRing.find(label, keyId) : null
+    if (key === null || !isSame(hmac(key, presented), expected)) return false
+    this.#remember('hmac', print)
+    return true
   }
 
   /** A few at a time: the threads they run on have other work as well. */
@@ -110,13 +114,14 @@ export class ClientSecrets {
   }
 
   #print (stored: string, presented: string): string {
-    return hmac(this.#processKey, `${stored}\n${presented}`)
+    return hash('sha256', `${this.#processKey}\n${stored}\n${presented}`, 'base64url')
   }
 
-  #remember (print: string): void {
-    const [oldest] = this.#remembered
-    if (oldest !== undefined && this.#remembered.size >= (this.#options.remember ?? 1000)) this.#remembered.delete(oldest)
-    this.#remembered.add(print)
+  #remember (kind: 'hmac' | 'scrypt', print: string): void {
+    const prints = this.#remembered[kind]
+    const [oldest] = prints
+    if (oldest !== undefined && prints.size >= (this.#options.remember ?? 1000)) prints.delete(oldest)
+    prints.add(print)
   }
 
   #dummy (): string {

@@ -41,3 +41,24 @@ t.test('an imported secret is kept by scrypt, and its slow check is remembered',
     t.equal(derived, count, 'only what is right is remembered, and only the last ones')
   }
 })
+
+t.test('what a generated secret was found to be is remembered, for the form it was compared with', async (t) => {
+  let found = 0
+  const { current, find } = ring('k1')
+  const secrets = new ClientSecrets({
+    keyRing: {
+      current,
+      find: async (label, id) => {
+        found++
+        return await find(label, id)
+      }
+    },
+    remember: 1
+  })
+  const [one, other] = [secrets.generate(), secrets.generate()]
+  const uses = [[one.secret, one, true, 1], [one.secret, one, true, 1], [one.secret, other, false, 2], [`${one.secret}x`, one, false, 3], [one.secret, one, true, 3], [other.secret, other, true, 4], [one.secret, one, true, 5]] as const
+  for (const [presented, { stored }, right, count] of uses) {
+    t.equal(await secrets.fitsAtOnce([presented], [stored]), right)
+    t.equal(found, count)
+  }
+})
