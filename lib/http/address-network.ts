@@ -5,6 +5,7 @@ import { isIPv6 } from 'node:net'
  * an IPv4 address is itself, also where a dual-stack socket writes it as IPv6.
  */
 export function networkOf (address: string): string {
+  if (!address.includes(':')) return address
   const plain = address.replace(/%.*$/s, '')
   if (!isIPv6(plain)) return address
   const groups = groupsOf(plain)

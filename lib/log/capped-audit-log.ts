@@ -63,9 +63,10 @@ export class CappedAuditLog implements AuditLog {
       clock,
       logger,
       spoolSize,
-      onStored: (document) => {
-        this.#heads.note(headOf(document))
-        this.changes.publish(document)
+      onStored: (documents) => {
+        const last = documents.at(-1)
+        if (last !== undefined) this.#heads.note(headOf(last))
+        for (const document of documents) this.changes.publish(document)
       }
     })
     this.changes = new TailedChangeFeed({ database, collection, clock, logger, keyRing, ownChain: this.#writer.chain, onHead: (head) => { this.#heads.note(head) } })

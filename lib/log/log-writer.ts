@@ -31,8 +31,8 @@ export interface LogWriterOptions {
   readonly logger: Logger
   /** Entries `spool` keeps while they cannot be written. */
   readonly spoolSize: number
-  /** Called for each stored entry, in order, before its append resolves. */
-  readonly onStored: (entry: LogDocument) => void
+  /** Called for stored entries, in order, before their appends resolve. */
+  readonly onStored: (entries: readonly LogDocument[]) => void
 }
 
 /**
@@ -249,11 +249,11 @@ export class LogWriter {
   #markStored (count: number): void {
     const stored = this.#sealed.slice(0, count)
     this.#sealed = this.#sealed.slice(count)
-    for (const { document, resolve } of stored) {
-      this.#stored = { seq: document.seq, hash: document.hash, at: document._id.getTimestamp().getTime() }
-      this.#options.onStored(document)
-      resolve(document)
-    }
+    const last = stored.at(-1)?.document
+    if (last === undefined) return
+    this.#stored = { seq: last.seq, hash: last.hash, at: last._id.getTimestamp().getTime() }
+    this.#options.onStored(stored.map(({ document }) => document))
+    for (const { document, resolve } of stored) resolve(document)
   }
 
   /** Refuses whoever waits; keeps what was under way and the spool for the next attempt. */

@@ -63,7 +63,23 @@ function sealOf (document: LogDocument, key: Buffer): string {
 }
 
 /** The entry as callers see it. */
-export function toLogEntry (document: LogDocument): LogEntry {
-  const { _id, ...rest } = document
-  return { id: _id.toHexString(), ...rest }
+export function toLogEntry ({ _id, chain, seq, at, event, level, actor, target, requestId, message, details, personal, source, key, prev, hash }: LogDocument): LogEntry {
+  return {
+    id: _id.toHexString(),
+    chain,
+    seq,
+    at,
+    event,
+    level,
+    actor,
+    target,
+    requestId,
+    message,
+    details,
+    ...(personal === undefined ? {} : { personal }),
+    ...(source === undefined ? {} : { source }),
+    key,
+    prev,
+    hash
+  }
 }

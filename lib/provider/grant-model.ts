@@ -63,86 +63,115 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
     return this.#failure
   }
 
-  readonly getClient = async (): Promise<Client> => this.#client()
+  async getClient (): Promise<Client> {
+    return this.#client()
+  }
 
-  readonly getAuthorizationCode = async (): Promise<AuthorizationCode> => await this.#noting(async () => {
-    const text = this.#parameter('code')
-    const { client, parameters, requestId } = this.#request
-    const { families } = this.#parts
-    const family = await families.findCode(text)
-    if (family?.code === undefined || isVoid(family, client)) throw this.#guess('The code is invalid')
-    const mine = family.client === client.id
-    const { challenge, redirectUri } = family.code
-    const verified = fitsChallenge(challenge, parameters.get('code_verifier'))
-    if (!families.isRedeemable(family)) {
-      await families.presentedAgain(text, { rightful: mine && verified, ...(requestId === undefined ? {} : { requestId }) })
-      throw new errors.DWA_OAUTH_INVALID_GRANT('The code is invalid')
-    }
-    if (!mine) throw this.#guess('The code is invalid')
-    if (!verified) {
-      await families.refuseCode(family)
-      throw this.#guess('The code verifier is wrong')
-    }
-    if (redirectUri !== null && parameters.get('redirect_uri') !== redirectUri) throw this.#guess('The redirect URI is another')
-    this.#family = family
-    return { authorizationCode: text, expiresAt: never, redirectUri: '', scope: family.scopes, client: this.#client(), user: this.#user(family.user) }
-  })
+  async getAuthorizationCode (): Promise<AuthorizationCode> {
+    return await this.#noting(async () => {
+      const text = this.#parameter('code')
+      const { client, parameters, requestId } = this.#request
+      const { families } = this.#parts
+      const family = await families.findCode(text)
+      if (family?.code === undefined || isVoid(family, client)) throw this.#guess('The code is invalid')
+      const mine = family.client === client.id
+      const { challenge, redirectUri } = family.code
+      const verified = fitsChallenge(challenge, parameters.get('code_verifier'))
+      if (!families.isRedeemable(family)) {
+        await families.presentedAgain(text, { rightful: mine && verified, ...(requestId === undefined ? {} : { requestId }) })
+        throw new errors.DWA_OAUTH_INVALID_GRANT('The code is invalid')
+      }
+      if (!mine) throw this.#guess('The code is invalid')
+      if (!verified) {
+        await families.refuseCode(family)
+        throw this.#guess('The code verifier is wrong')
+      }
+      if (redirectUri !== null && parameters.get('redirect_uri') !== redirectUri) throw this.#guess('The redirect URI is another')
+      this.#family = family
+      return { authorizationCode: text, expiresAt: never, redirectUri: '', scope: family.scopes, client: this.#client(), user: this.#user(family.user) }
+    })
+  }
 
-  readonly revokeAuthorizationCode = async (): Promise<boolean> => true // `saveToken` consumes it, together with recording its tokens
+  async revokeAuthorizationCode (): Promise<boolean> {
+    return true // `saveToken` consumes it, together with recording its tokens
+  }
 
-  readonly getRefreshToken = async (): Promise<RefreshToken> => await this.#noting(async () => {
-    const text = this.#parameter('refresh_token')
-    const { client } = this.#request
-    const family = await this.#parts.families.findRefreshToken(text)
-    if (family === null || isVoid(family, client)) throw this.#guess('The refresh token is invalid')
-    if (family.client !== client.id && this.#parts.families.isCurrent(text, family)) throw this.#guess('The refresh token is invalid')
-    this.#family = family
-    if (!this.#parts.families.isCurrent(text, family)) this.#answer = await this.#afterUse(text)
-    return { refreshToken: text, scope: this.#stillAllowed(family.scopes), client: this.#client(), user: this.#user(family.user) }
-  })
+  async getRefreshToken (): Promise<RefreshToken> {
+    return await this.#noting(async () => {
+      const text = this.#parameter('refresh_token')
+      const { client } = this.#request
+      const family = await this.#parts.families.findRefreshToken(text)
+      if (family === null || isVoid(family, client)) throw this.#guess('The refresh token is invalid')
+      if (family.client !== client.id && this.#parts.families.isCurrent(text, family)) throw this.#guess('The refresh token is invalid')
+      this.#family = family
+      if (!this.#parts.families.isCurrent(text, family)) this.#answer = await this.#afterUse(text)
+      return { refreshToken: text, scope: this.#stillAllowed(family.scopes), client: this.#client(), user: this.#user(family.user) }
+    })
+  }
 
-  readonly revokeToken = async (): Promise<boolean> => true // `saveToken` rotates it
+  async revokeToken (): Promise<boolean> {
+    return true // `saveToken` rotates it
+  }
 
-  readonly getUserFromClient = async (): Promise<User> => await this.#noting(async () => this.#user(this.#request.client.fields.userId ?? null))
+  async getUserFromClient (): Promise<User> {
+    return await this.#noting(async () => this.#user(this.#request.client.fields.userId ?? null))
+  }
 
-  readonly getUser = async (): Promise<User> => await this.#noting(async () => {
-    const { address, requestId } = this.#request
-    const user = await this.#parts.passwords.check(this.#parameter('username'), this.#parameter('password'), { address, client: this.#request.client, ...(requestId === undefined ? {} : { requestId }) })
-    return this.#user(userIdOf(user))
-  })
+  async getUser (): Promise<User> {
+    return await this.#noting(async () => {
+      const { address, requestId } = this.#request
+      const user = await this.#parts.passwords.check(this.#parameter('username'), this.#parameter('password'), { address, client: this.#request.client, ...(requestId === undefined ? {} : { requestId }) })
+      return this.#user(userIdOf(user))
+    })
+  }
 
-  readonly validateScope = async (_user: User, _client: Client, asked?: string[]): Promise<string[]> => await this.#noting(async () => {
-    const { scopes } = this.#request.client.fields
-    const granted = this.#family === null ? scopes : this.#stillAllowed(this.#family.scopes)
-    const wanted = readScope(this.#request.parameters) ?? (this.#family === null ? asked ?? scopes : granted)
-    if (!wanted.every((scope) => granted.includes(scope))) throw new errors.DWA_OAUTH_INVALID_SCOPE('The scope is unknown, or wider than what was granted')
-    return wanted
-  })
+  async validateScope (_user: User, _client: Client, asked?: string[]): Promise<string[]> {
+    return await this.#noting(async () => {
+      const { scopes } = this.#request.client.fields
+      const granted = this.#family === null ? scopes : this.#stillAllowed(this.#family.scopes)
+      const wanted = readScope(this.#request.parameters) ?? (this.#family === null ? asked ?? scopes : granted)
+      if (!wanted.every((scope) => granted.includes(scope))) throw new errors.DWA_OAUTH_INVALID_SCOPE('The scope is unknown, or wider than what was granted')
+      return wanted
+    })
+  }
 
-  readonly generateAccessToken = async (): Promise<string> => '-' // made where it is recorded
-  readonly generateRefreshToken = async (): Promise<string> => '-'
-  readonly saveAuthorizationCode = async (): Promise<null> => null // codes are issued by the authorization endpoint, which is not the library's
-  readonly getAccessToken = async (): Promise<null> => null // nor does it authenticate requests
+  async generateAccessToken (): Promise<string> {
+    return '-' // made where it is recorded
+  }
 
-  readonly saveToken = async (token: Token, client: Client, user: User): Promise<Token> => await this.#noting(async () => {
-    if (this.#answer !== null) return { accessToken: '-', client, user } // the one of before
-    const { parameters, requestId } = this.#request
-    const grantType = parameters.get('grant_type') ?? ''
-    const { userId } = user as GrantUser
-    if (userId !== null) await this.#requireUser(userId)
-    const resource = this.#resource()
-    const granted: Granted = {
-      client: { id: this.#request.client.id, name: this.#request.client.fields.name },
-      user: userId,
-      grant: this.#family?.grant ?? grantType as GrantName,
-      scopes: [...new Set(token.scope)],
-      lifetimes: lifetimesOf(this.#request.client.fields, this.#parts.lifetimes),
-      ...(resource === null ? {} : { resource }),
-      ...(requestId === undefined ? {} : { requestId })
-    }
-    this.#answer = await this.#save(grantType, granted)
-    return { accessToken: '-', scope: [...granted.scopes], client, user }
-  })
+  async generateRefreshToken (): Promise<string> {
+    return '-'
+  }
+
+  async saveAuthorizationCode (): Promise<null> {
+    return null // codes are issued by the authorization endpoint, which is not the library's
+  }
+
+  async getAccessToken (): Promise<null> {
+    return null // nor does it authenticate requests
+  }
+
+  async saveToken (token: Token, client: Client, user: User): Promise<Token> {
+    return await this.#noting(async () => {
+      if (this.#answer !== null) return { accessToken: '-', client, user } // the one of before
+      const { parameters, requestId } = this.#request
+      const grantType = parameters.get('grant_type') ?? ''
+      const { userId } = user as GrantUser
+      if (userId !== null) await this.#requireUser(userId)
+      const resource = this.#resource()
+      const granted: Granted = {
+        client: { id: this.#request.client.id, name: this.#request.client.fields.name },
+        user: userId,
+        grant: this.#family?.grant ?? grantType as GrantName,
+        scopes: [...new Set(token.scope)],
+        lifetimes: lifetimesOf(this.#request.client.fields, this.#parts.lifetimes),
+        ...(resource === null ? {} : { resource }),
+        ...(requestId === undefined ? {} : { requestId })
+      }
+      this.#answer = await this.#save(grantType, granted)
+      return { accessToken: '-', scope: [...granted.scopes], client, user }
+    })
+  }
 
   async #save (grantType: string, granted: Granted): Promise<TokenAnswer> {
     const { families, mintFor } = this.#parts
