@@ -14,15 +14,6 @@ export interface AccessGuardOptions {
   readonly users: Users
 }
 
-/** A request on its way through the guard. */
-interface Attempt {
-  readonly request: FastifyRequest
-  readonly reply: FastifyReply
-  readonly done: HookHandlerDoneFunction
-  /** What the route asks for. */
-  readonly scopes: readonly string[]
-}
-
 /** Enforces `config: { auth: 'oauth_provider', scopes }` (RFC 6750). With everything in memory it is synchronous. */
 export class AccessGuard {
   readonly #options: AccessGuardOptions
@@ -32,42 +23,41 @@ export class AccessGuard {
   }
 
   readonly hook: RouteHook = (request, reply, done, { scopes = [] }) => {
-    const attempt = { request, reply, done, scopes }
     const credential = readBearer(request.headers.authorization)
-    if (typeof credential === 'string') return refuse(attempt, credential)
+    if (typeof credential === 'string') return refuse(reply, done, credential)
     const token = this.#options.accessTokens.find(credential.token)
-    if (token instanceof Promise) token.then((found) => { this.#check(found, attempt) }, (error: unknown) => { done(asError(error)) })
-    else this.#check(token, attempt)
+    if (!(token instanceof Promise)) return this.#check(token, request, reply, done, scopes)
+    token.then((found) => { this.#check(found, request, reply, done, scopes) }, (error: unknown) => { done(asError(error)) })
   }
 
-  #check (token: AccessToken | null, attempt: Attempt): void {
-    if (token === null) return refuse(attempt, 'malformed')
-    const { reply, done, scopes } = attempt
-    if (!scopes.every((scope) => token.scopes.includes(scope))) {
+  #check (token: AccessToken | null, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction, scopes: readonly string[]): void {
+    if (token === null) return refuse(reply, done, 'malformed')
+    for (const scope of scopes) {
+      if (token.scopes.includes(scope)) continue
       reply.header('www-authenticate', `Bearer error="insufficient_scope", scope="${scopes.join(' ')}"`)
       return done(new errors.DWA_OAUTH_INSUFFICIENT_SCOPE())
     }
-    if (token.userId === null) return pass(attempt, token, null)
+    if (token.userId === null) return pass(request, done, token, null)
     const user = this.#options.users.get(token.userId)
-    if (!(user instanceof Promise)) return pass(attempt, token, user)
+    if (!(user instanceof Promise)) return pass(request, done, token, user)
     user.then(
       (found) => {
-        if (found === null) refuse(attempt, 'malformed') // the app has removed the person
-        else pass(attempt, token, found)
+        if (found === null) refuse(reply, done, 'malformed') // the app has removed the person
+        else pass(request, done, token, found)
       },
       (error: unknown) => { done(asError(error)) }
     )
   }
 }
 
-function pass ({ request, done }: Attempt, token: AccessToken, user: OwnerUser | null): void {
+function pass (request: FastifyRequest, done: HookHandlerDoneFunction, token: AccessToken, user: OwnerUser | null): void {
   request.oauthToken = token
   request.oauthUser = user
   done()
 }
 
 /** Why is not told: a bare challenge when no token was there, invalid_token for any that is no good (RFC 6750 §3). */
-function refuse ({ reply, done }: Attempt, why: 'missing' | 'malformed'): void {
+function refuse (reply: FastifyReply, done: HookHandlerDoneFunction, why: 'missing' | 'malformed'): void {
   reply.header('www-authenticate', why === 'missing' ? 'Bearer' : 'Bearer error="invalid_token"')
   done(why === 'missing' ? new errors.DWA_OAUTH_MISSING_TOKEN() : new errors.DWA_OAUTH_INVALID_TOKEN())
 }

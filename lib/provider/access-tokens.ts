@@ -38,7 +38,7 @@ export interface AccessTokensOptions {
   readonly families: Pick<TokenFamilies, 'findAccessToken'>
   readonly clients: Pick<OpenClients, 'byId'>
   readonly subjects: Subjects
-  /** By `tailHash`. */
+  /** By `tailHash`, and by the same clock. */
   readonly cache: ConfirmedCache<KeptAccessToken, number>
   /** The database's time. */
   readonly clock: Clock
@@ -64,9 +64,10 @@ export class AccessTokens {
 
   /** The token, if it is good; a promise only when the database has to be asked. @throws DWA_STORE_UNAVAILABLE */
   find (text: string): AccessToken | null | Promise<AccessToken | null> {
-    const kept = this.#options.cache.get(tailHash(text), async () => await this.#read(text))
-    if (!(kept instanceof Promise)) return this.#check(text, kept)
-    return kept.then((one) => this.#check(text, one), (error: unknown) => error instanceof NoSuchToken && error.text !== text ? this.#readAlone(text) : noSuchToken(error))
+    const key = tailHash(text)
+    const now = this.#options.clock.now()
+    const kept = this.#options.cache.peek(key, now)
+    return kept !== undefined ? this.#check(text, kept, now) : this.#ask(key, text)
   }
 
   /** Drops the tokens of a family. */
@@ -79,9 +80,18 @@ export class AccessTokens {
     this.#options.cache.forget((_key, { client }) => client === id)
   }
 
-  #check (text: string, kept: KeptAccessToken): AccessToken | null | Promise<AccessToken | null> {
+  async #ask (key: number, text: string): Promise<AccessToken | null> {
+    try {
+      const kept = await this.#options.cache.get(key, async () => await this.#read(text))
+      return await this.#check(text, kept, this.#options.clock.now())
+    } catch (error) {
+      return error instanceof NoSuchToken && error.text !== text ? await this.#readAlone(text) : noSuchToken(error)
+    }
+  }
+
+  #check (text: string, kept: KeptAccessToken, now: number): AccessToken | null | Promise<AccessToken | null> {
     if (kept.text !== text) return this.#readAlone(text)
-    return kept.expiresAt > this.#options.clock.now() ? kept.token : null
+    return kept.expiresAt > now ? kept.token : null
   }
 
   /** Past the cache, which keeps one token of those with the same hash: of 20 000 tokens that is a pair in one process of six, and the other of it is read at each use. */

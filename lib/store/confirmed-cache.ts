@@ -17,7 +17,7 @@ export interface ConfirmedCacheOptions {
   readonly clock: Clock
   /** Milliseconds a value serves without the database confirming it; below 0: never. */
   readonly maxStaleMs: number
-  /** Milliseconds between re-reads of one value while the change feed is not live. Default 1000; 0: each use re-reads it. */
+  /** Milliseconds between re-reads of one value while the change feed is not live. Default 1000; 1: uses of one millisecond share one. */
   readonly recheckMs?: number
 }
 
@@ -48,8 +48,13 @@ export class ConfirmedCache<Value, Key extends string | number = string> {
    * @param now milliseconds since 1970, of the clock in the options, where the caller has just read it
    */
   get (key: Key, load: () => Promise<Value>, now = this.#options.clock.now()): Value | Promise<Value> {
-    const kept = this.#slots.get(key)
-    return kept !== undefined && this.#isUsable(kept, now) ? kept.value : this.#slot(key, load).then(({ value }) => value)
+    const kept = this.#usable(key, now)
+    return kept !== null ? kept.value : this.#slot(key, load).then(({ value }) => value)
+  }
+
+  /** The value under `key` where the database need not be asked; undefined otherwise. */
+  peek (key: Key, now = this.#options.clock.now()): Value | undefined {
+    return this.#usable(key, now)?.value
   }
 
   /** Drops the values that `isMeant` says, and whatever is being read at the moment. */
@@ -92,12 +97,13 @@ export class ConfirmedCache<Value, Key extends string | number = string> {
   }
 
   /** Confirmed within the last second, or by the feed, which would have told of a change. */
-  #isUsable (slot: Slot<Value>, now: number): boolean {
+  #usable (key: Key, now: number): Slot<Value> | null {
+    const slot = this.#slots.get(key)
+    if (slot === undefined || isWithin(now - slot.confirmedAt, this.#recheckMs)) return slot ?? null
     const { changes } = this.#options
-    if (isWithin(now - slot.confirmedAt, this.#recheckMs)) return true
-    if (slot.epoch !== changes.epoch || !changes.live) return false
+    if (slot.epoch !== changes.epoch || !changes.live) return null
     slot.confirmedAt = now
-    return true
+    return slot
   }
 
   async #load (key: Key, load: () => Promise<Value>, tries = 1): Promise<Slot<Value>> {
