@@ -23,9 +23,13 @@ export class AccessGuard {
   }
 
   readonly hook: RouteHook = (request, reply, done, { scopes = [] }) => {
-    const credential = readBearer(request.headers.authorization)
+    const { accessTokens } = this.#options
+    const { authorization } = request.headers
+    const known = authorization === undefined ? null : accessTokens.known(authorization)
+    if (known !== null) return this.#check(known, request, reply, done, scopes)
+    const credential = readBearer(authorization)
     if (typeof credential === 'string') return refuse(reply, done, credential)
-    const token = this.#options.accessTokens.find(credential.token)
+    const token = accessTokens.find(credential.token, authorization)
     if (!(token instanceof Promise)) return this.#check(token, request, reply, done, scopes)
     token.then((found) => { this.#check(found, request, reply, done, scopes) }, (error: unknown) => { done(asError(error)) })
   }

@@ -27,6 +27,8 @@ export interface AccessToken {
 /** What the cache holds: the token as well, since others may have the same hash. */
 export interface KeptAccessToken {
   readonly text: string
+  /** The Authorization header that it last came in. */
+  header: string | null
   /** The id of the client's record. */
   readonly client: string
   /** Milliseconds since 1970: what decides, whatever somebody did to the token's dates. */
@@ -62,12 +64,25 @@ export class AccessTokens {
     this.#options = options
   }
 
-  /** The token, if it is good; a promise only when the database has to be asked. @throws DWA_STORE_UNAVAILABLE */
-  find (text: string): AccessToken | null | Promise<AccessToken | null> {
+  /** The token of an Authorization header that brought it before, if it is good; null when `find` has to tell. */
+  known (header: string): AccessToken | null {
+    const now = this.#options.clock.now()
+    const kept = this.#options.cache.peek(tailHash(header), now) // header and token end alike
+    return kept?.header === header && kept.expiresAt > now ? kept.token : null
+  }
+
+  /**
+   * The token, if it is good; a promise only when the database has to be asked.
+   * @param header the Authorization header it came in, by which it is `known` from then on
+   * @throws DWA_STORE_UNAVAILABLE
+   */
+  find (text: string, header: string | null = null): AccessToken | null | Promise<AccessToken | null> {
     const key = tailHash(text)
     const now = this.#options.clock.now()
     const kept = this.#options.cache.peek(key, now)
-    return kept !== undefined ? this.#check(text, kept, now) : this.#ask(key, text)
+    if (kept === undefined) return this.#ask(key, text)
+    if (header !== null && kept.text === text) kept.header = header
+    return this.#check(text, kept, now)
   }
 
   /** Drops the tokens of a family. */
@@ -108,6 +123,7 @@ export class AccessTokens {
     const { clientId, name } = client.fields
     return {
       text,
+      header: null,
       client: client.id,
       expiresAt: expiresAt.getTime(),
       token: Object.freeze({
