@@ -107,17 +107,19 @@ export class Authenticator<Request = unknown> {
 
   #begin (route: RouteValue, first: CompiledValidator, credentials: Credentials<Request>, now: number): Outcome | Promise<Outcome> {
     if (route.public && credentials.authorization === undefined && !this.#options.cookies.isPresent(first, credentials.cookie)) return 'anonymous'
-    return this.#ask(first, { credentials, refusals: [] }, now)
+    const known = this.#known(first, credentials, now)
+    if (known !== null && known.accepted !== null && hasScopes(known.token, credentials.scopes)) return known.accepted
+    return this.#ask(first, { credentials, refusals: [] }, known)
   }
 
   /** What was verified before is found by the whole header, before that is even looked into. */
-  #ask (validator: CompiledValidator, walk: Walk<Request>, now: number): Outcome | Promise<Outcome> {
-    const { authorization, scopes } = walk.credentials
+  #known (validator: CompiledValidator, { authorization }: Credentials<Request>, now: number): KnownToken | null {
     const known = typeof authorization === 'string' ? this.#options.verified.get(validator, authorization) : null
-    if (known !== null && validator.verifier.holds(known.token, now)) {
-      if (known.accepted !== null && walk.refusals.length === 0 && hasScopes(known.token, scopes)) return known.accepted
-      return this.#accept(validator, { token: known.token, via: 'header', known }, walk)
-    }
+    return known !== null && validator.verifier.holds(known.token, now) ? known : null
+  }
+
+  #ask (validator: CompiledValidator, walk: Walk<Request>, known: KnownToken | null): Outcome | Promise<Outcome> {
+    if (known !== null) return this.#accept(validator, { token: known.token, via: 'header', known }, walk)
     return then(this.#prove(validator, walk.credentials), (proof) => 'reason' in proof ? this.#goOn(proof, walk) : this.#accept(validator, proof, walk))
   }
 
@@ -127,7 +129,7 @@ export class Authenticator<Request = unknown> {
     if (next === null) return { refusals: walk.refusals, before: [] }
     return then(this.#options.registry.find(next), (validator) => {
       // Two processes may have closed a circle at the same moment: it ends where it began.
-      return walk.refusals.some((one) => one.validator.name === validator.name) ? { refusals: walk.refusals, before: [] } : this.#ask(validator, walk, this.#options.now())
+      return walk.refusals.some((one) => one.validator.name === validator.name) ? { refusals: walk.refusals, before: [] } : this.#ask(validator, walk, this.#known(validator, credentials, this.#options.now()))
     })
   }
 

@@ -43,7 +43,7 @@ export class ValidatorRegistry {
   find (key: ValidatorKey, now?: number): CompiledValidator | Promise<CompiledValidator> {
     const declared = key.by === 'name' ? this.#options.declared.get(key.name) : undefined
     if (declared !== undefined) return open(ifEnabled(declared))
-    const found = this.#found.get(key.text, async () => await this.#find(key), now)
+    const found = this.#found.peek(key.text, now) ?? this.#found.get(key.text, async () => await this.#find(key))
     return found instanceof Promise ? found.then(open) : open(found)
   }
 
