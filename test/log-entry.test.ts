@@ -29,6 +29,10 @@ t.test('canonical JSON sorts members by code units and writes numbers as ECMAScr
 t.test('52. an entry never holds a token, code, secret, password, DSN or a URL with a query', async (t) => {
   const texts: Array<[string, string]> = [
     [`Bearer ${opaque}`, 'Bearer [redacted]'],
+    ['Basic dXNlcjpwdw', 'Basic [redacted]'],
+    ['sent token hunter2 again', 'sent token [redacted] again'],
+    ['my-DPoP  abcdef', 'my-DPoP [redacted]'],
+    ['a tokens hunter2 kept', 'a tokens hunter2 kept'],
     [`token ${jwt} refused`, 'token [redacted] refused'],
     ['https://ann:pw@docs.example/a/b?code=1#x', 'https://docs.example/a/b'],
     ['https://docs.example?code=1', 'https://docs.example'],

@@ -215,6 +215,24 @@ t.test('whatever is put into an outbox by hand is thrown away, and keeps no entr
   t.equal((await app.auditLog.find({ event: 'log.forged' })).length, 2 * poison.length + 1)
 })
 
+t.test('an entry that was moved to another record, or altered, is thrown away', async (t) => {
+  const clock = new ManualClock(Date.now() + 3_600_000)
+  const context = await thingApp(t, { clock })
+  const { app, things, uri } = context
+  await things.create({ name: 'a' })
+  t.same(await startWorker(t, uri, 'die create').exit, [null, 'SIGKILL'])
+  const [entry] = (await raw(context).findOne({ name: 'created by the dead' }))?.['outbox'] ?? []
+  await raw(context).updateOne({ name: 'a' }, { $set: { outbox: [entry] } })
+  await raw(context).updateOne({ name: 'created by the dead' }, { $set: { outbox: [{ ...entry, draft: String(entry.draft).replace('thing.created', 'thing.forged') }] } })
+  await eventually('they are gone', async () => {
+    clock.advance(5000)
+    return await raw(context).countDocuments({ 'outbox.at': { $exists: true } }) === 0
+  })
+  t.equal((await app.auditLog.find({ event: 'log.forged' })).length, 2)
+  t.strictSame(await app.auditLog.find({ event: 'thing.forged' }), [])
+  t.equal((await app.auditLog.find({ event: 'thing.created' })).length, 1, 'the one of a')
+})
+
 t.test('a change whose maker died is in the log after five seconds, and as soon as the database is back', async (t) => {
   const clock = new ManualClock(Date.now() + 3_600_000)
   const { uri } = await startTestMongo(t)

@@ -9,7 +9,7 @@ export async function fill (uri: string, families: number): Promise<void> {
   try {
     const collection = client.db().collection('dwa_token_families')
     // Before there are documents: the embedded server would build them in one go, and answer nobody meanwhile.
-    await collection.createIndexes([{ key: { user: 1, client: 1 } }, { key: { client: 1 } }, { key: { purgeAt: 1 }, expireAfterSeconds: 0 }, { key: { 'outbox.draft.at': 1 }, sparse: true }])
+    await collection.createIndexes([{ key: { user: 1, client: 1 } }, { key: { client: 1 } }, { key: { purgeAt: 1 }, expireAfterSeconds: 0 }, { key: { 'outbox.at': 1 }, sparse: true }])
     for (let index = 0; index < families; index += batch) {
       await collection.insertMany(Array.from({ length: Math.min(batch, families - index) }, (_, offset) => family(index + offset)), { ordered: false })
     }

@@ -20,7 +20,7 @@ export async function rotate (uri: string, rotations: number): Promise<Rotations
     }
     const seconds = (performance.now() - began) / 1000
     const families = client.db().collection('dwa_token_families')
-    while (await families.countDocuments({ 'outbox.draft.at': { $exists: true } }) > 0); // on its way to the log
+    while (await families.countDocuments({ 'outbox.at': { $exists: true } }) > 0); // on its way to the log
     const found = await families.find({}, { raw: true }).toArray()
     return { rotations, documents: found.length, bytes: Math.max(...found.map(({ length }) => length)), seconds }
   } finally {

@@ -92,7 +92,7 @@ export class LogWriter {
     return stored
   }
 
-  /** The same for several entries, in their order. */
+  /** The same for several entries, in their order. Rejects with the first refusal; the others are stored all the same. */
   async appendAll (drafts: readonly LogDraft[]): Promise<LogDocument[]> {
     if (this.#closing) throw new errors.DWA_LOG_CLOSED()
     return await this.#enqueue(drafts)

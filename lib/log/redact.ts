@@ -12,13 +12,14 @@ const identifierWords = new Set(['id', 'ids', 'kid', 'jti', 'hash', 'digest', 'f
 
 const constant = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/
 const compactToken = /eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){0,3}/g
-const scheme = /\b(Bearer|Basic|Digest|DPoP|Token)\s+[A-Za-z0-9._~+/=-]{6,}/gi
+const schemes = 'Bearer|Basic|Digest|DPoP|Token'
+const scheme = new RegExp(`\\b(${schemes})\\s+[A-Za-z0-9._~+/=-]{6,}`, 'gi')
 const url = /[a-z][a-z0-9+.-]{0,20}:\/\/[^\s"'<>]+/gi
 const pathWithQuery = /(\/[^\s?#"'<>]*)[?#][^\s"'<>]*/g
 const parameter = /\b([\w-]{0,40}(?:code|token|secret|password|assertion|verifier|signature|dsn|key))=[^&\s"'<>]+/gi
 const opaque = /[A-Za-z0-9+/_=~-]{32,}/g
-/** Nothing that is looked for does without one of the characters missing here, or the name of a scheme before a blank. */
-const plain = /^[\w-]*( (?<!\b(?:Bearer|Basic|Digest|DPoP|Token) )[\w-]*)*$/i
+/** Words and blanks alone hold nothing that is looked for, unless the name of a scheme stands before a blank. */
+const plain = new RegExp(`^[\\w-]*( (?<!\\b(?:${schemes}) )[\\w-]*)*$`, 'i')
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /**
@@ -65,7 +66,7 @@ function looksRandom (run: string): boolean {
   return /[0-9]/.test(run) && /[A-Z]/.test(run) && /[a-z]/.test(run)
 }
 
-/** Names come from code, and are few. */
+/** The words of the first names seen; those beyond are split each time. */
 const knownWords = new Map<string, readonly string[]>()
 const maxKnown = 500
 

@@ -62,7 +62,7 @@ function sealOf (document: LogDocument, key: Buffer): string {
   return createHmac('sha256', key).update(domain + canonicalJson(signed)).digest('base64url')
 }
 
-/** The entry as callers see it. */
+/** The entry as callers see it. Named one by one: rest and spread would copy it twice. */
 export function toLogEntry ({ _id, chain, seq, at, event, level, actor, target, requestId, message, details, personal, source, key, prev, hash }: LogDocument): LogEntry {
   return {
     id: _id.toHexString(),

@@ -27,7 +27,7 @@ export interface AccessToken {
 /** What the cache holds: the token as well, since others may have the same hash. */
 export interface KeptAccessToken {
   readonly text: string
-  /** The Authorization header that it last came in. */
+  /** The Authorization header that it last came in and was found by; null before that. */
   header: string | null
   /** The id of the client's record. */
   readonly client: string
@@ -73,7 +73,7 @@ export class AccessTokens {
 
   /**
    * The token, if it is good; a promise only when the database has to be asked.
-   * @param header the Authorization header it came in, by which it is `known` from then on
+   * @param header the Authorization header it came in, by which it is `known` once it was found in memory with it
    * @throws DWA_STORE_UNAVAILABLE
    */
   find (text: string, header: string | null = null): AccessToken | null | Promise<AccessToken | null> {

@@ -32,7 +32,7 @@ const scryptAsync = promisify<string, Buffer, number, ScryptOptions, Buffer>(scr
  */
 export class ClientSecrets {
   readonly #options: ClientSecretsOptions
-  /** Digests of stored form and presented secret that were found to fit, with a key of this process before them, oldest first; imported secrets for themselves, since they are dear. */
+  /** Digests, under a key of this process, of a stored form and the presented secret that fits it, oldest first. Imported ones have a set of their own: theirs are dear to check again. */
   readonly #remembered = { hmac: new Set<string>(), scrypt: new Set<string>() }
   readonly #processKey = cryptoRandomBytes(hashBytes).toString('base64url')
   readonly #lanes = new Turns()

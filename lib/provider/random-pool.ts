@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 
-/** A call of the system's generator takes as long for 32 bytes as for some thousand. */
+/** One call of the system's generator takes as long for 32 bytes as for a few thousand. */
 const poolBytes = 4096
 
 const pool = Buffer.alloc(poolBytes)
@@ -17,7 +17,8 @@ export function randomBytes (size: number): Buffer {
     used = 0
   }
   const taken = pool.subarray(used, used + size)
-  const bytes = Buffer.from(taken)
+  const bytes = Buffer.alloc(size)
+  taken.copy(bytes)
   taken.fill(0)
   used += size
   return bytes

@@ -17,7 +17,7 @@ export interface ConfirmedCacheOptions {
   readonly clock: Clock
   /** Milliseconds a value serves without the database confirming it; below 0: never. */
   readonly maxStaleMs: number
-  /** Milliseconds between re-reads of one value while the change feed is not live. Default 1000; 1: uses of one millisecond share one. */
+  /** Milliseconds between re-reads of one value while the change feed is not live. Default 1000. With `maxStaleMs` below 0, how long the feed's word is taken without asking for it. */
   readonly recheckMs?: number
 }
 
@@ -96,12 +96,14 @@ export class ConfirmedCache<Value, Key extends string | number = string> {
     return epoch === changes.epoch ? Math.max(confirmedAt, changes.completeUntil) : confirmedAt
   }
 
-  /** Confirmed within the last second, or by the feed, which would have told of a change. */
+  /** Confirmed within `recheckMs`, or by the feed, which would have told of a change. What must not be stale is never served when it was read without the feed. */
   #usable (key: Key, now: number): Slot<Value> | null {
     const slot = this.#slots.get(key)
-    if (slot === undefined || isWithin(now - slot.confirmedAt, this.#recheckMs)) return slot ?? null
-    const { changes } = this.#options
-    if (slot.epoch !== changes.epoch || !changes.live) return null
+    if (slot === undefined) return null
+    const { changes, maxStaleMs } = this.#options
+    const told = slot.epoch === changes.epoch
+    if ((told || maxStaleMs >= 0) && isWithin(now - slot.confirmedAt, this.#recheckMs)) return slot
+    if (!told || !changes.live) return null
     slot.confirmedAt = now
     return slot
   }

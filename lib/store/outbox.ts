@@ -16,7 +16,7 @@ export interface RecordDocument {
 
 /** An audit entry as it waits in its record. */
 export interface OutboxEntry {
-  /** The time of the change, by which waiting entries are found. */
+  /** The time of the change, by which waiting entries are found; not signed, the draft's own decides. */
   readonly at: Date
   /** The draft as JSON. */
   readonly draft: string

@@ -285,10 +285,37 @@ function accessTokensOver (onRead: () => void): AccessTokens {
     },
     clients: { byId: async (id) => ({ id, version: 1, privateKeys: new Map(), fields: { name: 'Shop', clientId: 'shop', confidential: true, applicationType: 'backend', skipAuthorization: false, scopes: [], redirectUris: [], tokenType: 'random', jwtAlgorithm: 'RS256', requirePkce: true, tokenInQuery: false, allowHttpRedirect: false, allowImplicit: false, allowPassword: false, enabled: true } }) },
     subjects: new Subjects({ run: async () => { throw new Error('nobody is asked for') } } as never, randomBytes),
-    cache: new ConfirmedCache({ changes: { live: true, epoch: 1, completeUntil: now }, clock, maxStaleMs: -1, recheckMs: 0 }),
+    cache: new ConfirmedCache({ changes: { live: true, epoch: 1, completeUntil: now }, clock, maxStaleMs: -1, recheckMs: 1 }),
     clock
   })
 }
+
+t.test('a header is known once its token was found in memory with it, and no other header is', async (t) => {
+  const accessTokens = accessTokensOver(() => {})
+  const [text, header] = ['good-the same end', 'Bearer good-the same end']
+  t.equal(accessTokens.known(header), null)
+  await accessTokens.find(text, header)
+  const token = await accessTokens.find(text, header)
+  t.ok(token)
+  t.equal(accessTokens.known(header), token)
+  for (const other of ['bearer good-the same end', 'Bearer evil-the same end', text]) t.equal(accessTokens.known(other), null)
+  t.equal(await accessTokens.find(text), token)
+  t.equal(accessTokens.known(header), token, 'a look without a header changes nothing')
+  accessTokens.forgetClient('c')
+  t.equal(accessTokens.known(header), null)
+})
+
+t.test('what was read while nothing tells of changes is read again at each use, where it must not be stale', async (t) => {
+  let now = 1000
+  let reads = 0
+  const cache = new ConfirmedCache<string>({ changes: { live: false, epoch: 1, completeUntil: 0 }, clock: { now: () => now, after: () => () => {} }, maxStaleMs: -1, recheckMs: 1 })
+  const load = async (): Promise<string> => `read ${++reads}`
+  t.equal(await cache.get('k', load), 'read 1')
+  t.equal(cache.peek('k'), undefined)
+  t.equal(await cache.get('k', load), 'read 2', 'within the same millisecond too')
+  now++
+  t.equal(await cache.get('k', load), 'read 3')
+})
 
 t.test('47: the tokens in memory are bounded, and only good ones are there', async (t) => {
   let reads = 0

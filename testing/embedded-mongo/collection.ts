@@ -1,4 +1,4 @@
-import { MAX_COMMAND_SIZE, MAX_DOCUMENT_SIZE, ObjectId, isDocument, isTruthy, receivedSize, sizeOf, toNumber, typeOf, type Document } from './document.js'
+import { MAX_COMMAND_SIZE, MAX_DOCUMENT_SIZE, ObjectId, isDocument, isTruthy, takeReceivedSize, sizeOf, toNumber, typeOf, type Document } from './document.js'
 import { ServerError } from './errors.js'
 import { Index } from './index-keys.js'
 import { OrderedMap } from './ordered-map.js'
@@ -52,7 +52,7 @@ export class Collection {
   /** Puts a new document in the place of a record. `_id` must be the same. */
   replace (record: StoredRecord, document: Document): StoredRecord {
     const size = checkedSize(document, () => new ServerError(17419, `Resulting document after update is larger than ${MAX_DOCUMENT_SIZE}`))
-    const affected = this.indexes.filter((index) => index.differs(record.document, document))
+    const affected = this.indexes.filter((index) => index.mayDiffer(record.document, document))
     const before = affected.map((index) => index.keysOf(record.document))
     const after = affected.map((index) => index.keysOf(document))
     this.#checkUnique(affected, document, after, record.id)
@@ -151,7 +151,7 @@ function refuseDeeper (document: Document): void {
 }
 
 function checkedSize (document: Document, tooLarge: (size: number) => ServerError): number {
-  const received = receivedSize(document)
+  const received = takeReceivedSize(document)
   if (received === undefined || received >= MAX_DEPTH * LEVEL_BYTES) refuseDeeper(document)
   const size = received ?? sizeOf(document)
   if (size > MAX_COMMAND_SIZE) {

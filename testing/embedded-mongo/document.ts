@@ -82,8 +82,8 @@ export function decode (bytes: Uint8Array): Document {
 
 const received = new WeakMap<Document, number>()
 
-/** The size in bytes of a document as it was read, once; undefined for one that was made here. */
-export function receivedSize (document: Document): number | undefined {
+/** The size in bytes of a document as it was read; undefined for one that was made here. Told once: whoever takes it keeps the document. */
+export function takeReceivedSize (document: Document): number | undefined {
   const size = received.get(document)
   received.delete(document)
   return size

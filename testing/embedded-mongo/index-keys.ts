@@ -40,8 +40,8 @@ export class Index {
     return isDocument(this.spec['key']) ? this.spec['key'] : {}
   }
 
-  /** Whether the entries of two documents may differ: not where what is indexed is the very same. */
-  differs (document: Document, other: Document): boolean {
+  /** Whether two documents may have different entries: false only where all that is indexed is the same object or value. */
+  mayDiffer (document: Document, other: Document): boolean {
     return this.#applies !== undefined || this.fields.some(({ parts: [name = ''] }) => getField(document, name) !== getField(other, name))
   }
 

@@ -93,7 +93,7 @@ function operatorUpdate (update: Document, arrayFilters: Document[]): Updater {
   changes.sort((left, right) => comparePaths(target(left).split('.'), target(right).split('.')))
   const touched = new Set(changes.flatMap((change) => [change.path, target(change)]).map((path) => path.split('.', 1).join('')))
   return (document, context) => {
-    const next = copyBut(document, touched)
+    const next = copyForChange(document, touched)
     for (const { path, operator, operand } of changes) {
       if (operator === '$setOnInsert' && !context.inserting) continue
       if (operator === '$rename') {
@@ -111,8 +111,8 @@ function operatorUpdate (update: Document, arrayFilters: Document[]): Updater {
   }
 }
 
-/** A copy that shares what is not `touched`: documents are never changed. */
-function copyBut (document: Document, touched: ReadonlySet<string>): Document {
+/** A copy whose `touched` fields may be changed; the others are shared, since stored documents are never changed. */
+function copyForChange (document: Document, touched: ReadonlySet<string>): Document {
   const copy: Document = {}
   for (const name of Object.keys(document)) setField(copy, name, touched.has(name) ? clone(document[name]) : document[name])
   return copy
