@@ -23,10 +23,7 @@ let library: Promise<typeof OAuth2Server> | null = null
 
 /** With the first token: apps start without it. */
 async function loadServer (): Promise<typeof OAuth2Server> {
-  library ??= import('@node-oauth/oauth2-server').then((module) => module.default, (error: unknown) => {
-    library = null
-    throw error
-  })
+  library ??= import('@node-oauth/oauth2-server').then((module) => module.default)
   return await library
 }
 
