@@ -17,7 +17,7 @@ export interface ConfirmedCacheOptions {
   readonly clock: Clock
   /** Milliseconds a value serves without the database confirming it; below 0: never. */
   readonly maxStaleMs: number
-  /** Milliseconds between re-reads of one value while the change feed is not live. Default 1000. With `maxStaleMs` below 0, how long the feed's word is taken without asking for it. */
+  /** Milliseconds between re-reads of one value while the change feed is not live. Default 1000. 0: each use re-reads it, and asks the feed. */
   readonly recheckMs?: number
 }
 
