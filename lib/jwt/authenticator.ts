@@ -112,7 +112,7 @@ export class Authenticator<Request = unknown> {
     return this.#ask(first, { credentials, refusals: [] }, known)
   }
 
-  /** What was verified before is found by the whole header, before that is even looked into. */
+  /** What was verified before, found by the whole header before that is even looked into; null when it is new, or its time is over. */
   #known (validator: CompiledValidator, { authorization }: Credentials<Request>, now: number): KnownToken | null {
     const known = typeof authorization === 'string' ? this.#options.verified.get(validator, authorization) : null
     return known !== null && validator.verifier.holds(known.token, now) ? known : null
@@ -129,7 +129,8 @@ export class Authenticator<Request = unknown> {
     if (next === null) return { refusals: walk.refusals, before: [] }
     return then(this.#options.registry.find(next), (validator) => {
       // Two processes may have closed a circle at the same moment: it ends where it began.
-      return walk.refusals.some((one) => one.validator.name === validator.name) ? { refusals: walk.refusals, before: [] } : this.#ask(validator, walk, this.#known(validator, credentials, this.#options.now()))
+      if (walk.refusals.some((one) => one.validator.name === validator.name)) return { refusals: walk.refusals, before: [] }
+      return this.#ask(validator, walk, this.#known(validator, credentials, this.#options.now()))
     })
   }
 

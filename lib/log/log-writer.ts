@@ -87,15 +87,14 @@ export class LogWriter {
    * @throws DWA_STORE_UNAVAILABLE, DWA_LOG_CLOSED
    */
   async append (draft: LogDraft): Promise<LogDocument> {
-    const [stored] = await this.appendAll([draft])
-    if (stored === undefined) throw new TypeError('nothing was stored')
-    return stored
+    if (this.#closing) throw new errors.DWA_LOG_CLOSED()
+    return await this.#enqueue(draft)
   }
 
   /** The same for several entries, in their order. Rejects with the first refusal; the others are stored all the same. */
-  async appendAll (drafts: readonly LogDraft[]): Promise<LogDocument[]> {
+  async appendAll (drafts: readonly LogDraft[]): Promise<void> {
     if (this.#closing) throw new errors.DWA_LOG_CLOSED()
-    return await this.#enqueue(drafts)
+    await Promise.all(drafts.map(async (draft) => await this.#enqueue(draft)))
   }
 
   /** Takes the entry along when the database takes entries. Beyond the spool's size it is only counted. */
@@ -118,7 +117,7 @@ export class LogWriter {
     this.#closing = true
     await this.#settle()
     try {
-      for (const draft of last) await this.#enqueue([draft()])
+      for (const draft of last) await this.#enqueue(draft())
     } catch (error) {
       this.#options.logger.error({ reason: reasonOf(error), lost: this.#queue.length + this.#sealed.length + this.#lost }, 'the audit log was closed without its last entries')
       return false
@@ -129,13 +128,13 @@ export class LogWriter {
     return true
   }
 
-  async #enqueue (drafts: readonly LogDraft[]): Promise<LogDocument[]> {
+  async #enqueue (draft: LogDraft): Promise<LogDocument> {
     if (!this.#opened || !this.#options.database.reachable) throw unavailable()
-    const stored = drafts.map((draft) => new Promise<LogDocument>((resolve, reject) => {
+    const stored = new Promise<LogDocument>((resolve, reject) => {
       this.#queue.push({ draft, spooled: false, resolve, reject })
-    }))
+    })
     this.#startDraining()
-    return await Promise.all(stored)
+    return await stored
   }
 
   #push (draft: LogDraft): void {

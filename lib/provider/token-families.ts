@@ -129,7 +129,7 @@ export class TokenFamilies {
     const family = this.#newFamily(id, granted, now)
     const entry = this.#entry(id, 'token.issued', granted, { grant: granted.grant, scope: granted.scopes.join(' ') })
     const { answer, set, purgeAt } = await this.#firstTokens(family, granted, refresh, mint, now)
-    await this.#insert(Object.assign(family, set, { purgeAt, outbox: [entry.stored] }), entry)
+    await this.#insert({ ...family, ...set, purgeAt, outbox: [entry.stored] }, entry)
     return answer
   }
 

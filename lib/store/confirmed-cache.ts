@@ -43,16 +43,16 @@ export class ConfirmedCache<Value, Key extends string | number = string> {
     this.#recheckMs = options.recheckMs ?? 1000
   }
 
-  /**
-   * The value under `key`; a promise only when the database has to be asked. Rejects with what `load` rejects with.
-   * @param now milliseconds since 1970, of the clock in the options, where the caller has just read it
-   */
-  get (key: Key, load: () => Promise<Value>, now = this.#options.clock.now()): Value | Promise<Value> {
-    const kept = this.#usable(key, now)
-    return kept !== null ? kept.value : this.#slot(key, load).then(({ value }) => value)
+  /** The value under `key`; a promise only when the database has to be asked. Rejects with what `load` rejects with. */
+  get (key: Key, load: () => Promise<Value>): Value | Promise<Value> {
+    const kept = this.#usable(key, this.#options.clock.now())
+    return kept === undefined ? this.#slot(key, load).then(({ value }) => value) : kept.value
   }
 
-  /** The value under `key` where the database need not be asked; undefined otherwise. */
+  /**
+   * The value under `key` where the database need not be asked; undefined otherwise.
+   * @param now milliseconds since 1970, of the clock in the options, where the caller has just read it
+   */
   peek (key: Key, now = this.#options.clock.now()): Value | undefined {
     return this.#usable(key, now)?.value
   }
@@ -96,14 +96,12 @@ export class ConfirmedCache<Value, Key extends string | number = string> {
     return epoch === changes.epoch ? Math.max(confirmedAt, changes.completeUntil) : confirmedAt
   }
 
-  /** Confirmed within `recheckMs`, or by the feed, which would have told of a change. What must not be stale is never served when it was read without the feed. */
-  #usable (key: Key, now: number): Slot<Value> | null {
+  /** The slot whose value may serve: confirmed within `recheckMs`, or by the feed, which would have told of a change. */
+  #usable (key: Key, now: number): Slot<Value> | undefined {
     const slot = this.#slots.get(key)
-    if (slot === undefined) return null
-    const { changes, maxStaleMs } = this.#options
-    const told = slot.epoch === changes.epoch
-    if ((told || maxStaleMs >= 0) && isWithin(now - slot.confirmedAt, this.#recheckMs)) return slot
-    if (!told || !changes.live) return null
+    if (slot === undefined || isWithin(now - slot.confirmedAt, this.#recheckMs)) return slot
+    const { changes } = this.#options
+    if (slot.epoch !== changes.epoch || !changes.live) return undefined
     slot.confirmedAt = now
     return slot
   }
