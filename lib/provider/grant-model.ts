@@ -33,6 +33,7 @@ export interface TokenRequest {
 interface GrantUser extends User { readonly userId: string | null }
 
 const never = new Date(8.64e15)
+const notAsked = async (): Promise<null> => null
 const verifierForm = /^[A-Za-z0-9._~-]{43,128}$/
 
 /**
@@ -47,6 +48,9 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
   #failure: unknown = null
   /** Whether the code, verifier or refresh token may have been a guess, which is counted. One that was issued, and came too late or twice, is none. */
   guessed = false
+
+  readonly saveAuthorizationCode = notAsked // codes are issued by the authorization endpoint, which is not the library's
+  readonly getAccessToken = notAsked // nor does it authenticate requests
 
   constructor (parts: GrantModelParts, request: TokenRequest) {
     this.#parts = parts
@@ -141,14 +145,6 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
 
   async generateRefreshToken (): Promise<string> {
     return '-'
-  }
-
-  async saveAuthorizationCode (): Promise<null> {
-    return null // codes are issued by the authorization endpoint, which is not the library's
-  }
-
-  async getAccessToken (): Promise<null> {
-    return null // nor does it authenticate requests
   }
 
   async saveToken (token: Token, client: Client, user: User): Promise<Token> {
