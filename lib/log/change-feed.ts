@@ -16,6 +16,8 @@ import { isIntact, isLogDocument, logKeyLabel, toLogEntry, type LogDocument } fr
 export interface ChangeFeed {
   /** Whether entries arrive within a second. False from the start until the tail stands, and from a failure until it stands again. */
   readonly live: boolean
+  /** The same at a moment the caller has just read from the store's clock, milliseconds since 1970. */
+  isLive (now: number): boolean
   readonly epoch: number
   /** The last moment up to which the feed has told of every change, milliseconds since 1970. */
   readonly completeUntil: number
@@ -67,7 +69,11 @@ export class TailedChangeFeed implements ChangeFeed {
   }
 
   get live (): boolean {
-    return this.#stands && this.#heard === this.#connections && this.#options.database.reachable && this.#options.clock.now() - this.#lastAnswer < silence
+    return this.isLive(this.#options.clock.now())
+  }
+
+  isLive (now: number): boolean {
+    return this.#stands && this.#heard === this.#connections && this.#options.database.connected && now - this.#lastAnswer < silence
   }
 
   get epoch (): number {

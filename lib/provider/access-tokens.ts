@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js'
 import type { ConfirmedCache } from '../store/confirmed-cache.js'
+import type { ServerClock } from '../store/server-clock.js'
 import { tailHash } from '../tail-hash.js'
 import { isVoid, type OpenClients } from './open-clients.js'
 import { clientSubject, type Subjects } from './subjects.js'
@@ -40,10 +41,12 @@ export interface AccessTokensOptions {
   readonly families: Pick<TokenFamilies, 'findAccessToken'>
   readonly clients: Pick<OpenClients, 'byId'>
   readonly subjects: Subjects
-  /** By `tailHash`, and by the same clock. */
+  /** By `tailHash`. */
   readonly cache: ConfirmedCache<KeptAccessToken, number>
-  /** The database's time. */
+  /** The cache's. */
   readonly clock: Clock
+  /** The database's time, by which tokens expire. */
+  readonly serverClock: Pick<ServerClock, 'at'>
 }
 
 class NoSuchToken extends Error {
@@ -68,7 +71,7 @@ export class AccessTokens {
   known (header: string): AccessToken | null {
     const now = this.#options.clock.now()
     const kept = this.#options.cache.peek(tailHash(header), now) // header and token end alike
-    return kept?.header === header && kept.expiresAt > now ? kept.token : null
+    return kept?.header === header && this.#isLiving(kept, now) ? kept.token : null
   }
 
   /**
@@ -106,7 +109,11 @@ export class AccessTokens {
 
   #check (text: string, kept: KeptAccessToken, now: number): AccessToken | null | Promise<AccessToken | null> {
     if (kept.text !== text) return this.#readAlone(text)
-    return kept.expiresAt > now ? kept.token : null
+    return this.#isLiving(kept, now) ? kept.token : null
+  }
+
+  #isLiving ({ expiresAt }: KeptAccessToken, now: number): boolean {
+    return expiresAt > this.#options.serverClock.at(now)
   }
 
   /** Past the cache, which keeps one token of those with the same hash: of 20 000 tokens that is a pair in one process of six, and the other of it is read at each use. */

@@ -105,7 +105,7 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
     onRevoked: (family) => { accessTokens.forgetFamily(family) },
     onSealed: (family, until) => { answers.add(family, until) }
   })
-  const accessTokens: AccessTokens = new AccessTokens({ families, clients, subjects, cache: new ConfirmedCache({ changes, clock, maxStaleMs: -1, recheckMs: 0 }), clock })
+  const accessTokens: AccessTokens = new AccessTokens({ families, clients, subjects, cache: new ConfirmedCache({ changes, clock: store.clock, maxStaleMs: -1, recheckMs: 0 }), clock: store.clock, serverClock: clock })
   const forgetClient = (id: string | null): void => {
     clients.forget(id)
     if (id !== null) accessTokens.forgetClient(id)

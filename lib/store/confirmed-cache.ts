@@ -13,7 +13,8 @@ interface Slot<Value> {
 }
 
 export interface ConfirmedCacheOptions {
-  readonly changes: Pick<ChangeFeed, 'live' | 'epoch' | 'completeUntil'>
+  readonly changes: Pick<ChangeFeed, 'isLive' | 'epoch' | 'completeUntil'>
+  /** The store's, by which the feed counts. */
   readonly clock: Clock
   /** Milliseconds a value serves without the database confirming it; below 0: never. */
   readonly maxStaleMs: number
@@ -101,7 +102,7 @@ export class ConfirmedCache<Value, Key extends string | number = string> {
     const slot = this.#slots.get(key)
     if (slot === undefined || isWithin(now - slot.confirmedAt, this.#recheckMs)) return slot
     const { changes } = this.#options
-    if (slot.epoch !== changes.epoch || !changes.live) return undefined
+    if (slot.epoch !== changes.epoch || !changes.isLive(now)) return undefined
     slot.confirmedAt = now
     return slot
   }
@@ -109,8 +110,8 @@ export class ConfirmedCache<Value, Key extends string | number = string> {
   async #load (key: Key, load: () => Promise<Value>, tries = 1): Promise<Slot<Value>> {
     const { changes, clock } = this.#options
     const invalidations = this.#invalidations
-    const epoch = changes.live ? changes.epoch : null
     const confirmedAt = clock.now()
+    const epoch = changes.isLive(confirmedAt) ? changes.epoch : null
     const slot: Slot<Value> = { value: await load(), epoch, confirmedAt, triedAt: -Infinity }
     if (invalidations === this.#invalidations) this.#keep(key, slot)
     else if (tries < 3) return await this.#load(key, load, tries + 1) // something changed while it was read

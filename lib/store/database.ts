@@ -14,6 +14,9 @@ const reconnectDelay = 1000
 /** The driver's monitor says something every 2 s, and after 5 s at the latest: silent for this long, it hangs. */
 const monitorLimit = 7000
 
+/** What a connection tells that it no longer stands: mongoose has an event for each of its states. */
+const leftStates = ['disconnected', 'disconnecting', 'connecting'] as const
+
 const connectOptions = {
   serverSelectionTimeoutMS: 3000,
   connectTimeoutMS: 3000,
@@ -34,7 +37,13 @@ export class Database {
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #listeners: Array<() => void> = []
-  readonly #connected = (): void => { for (const listener of this.#listeners) listener() }
+  readonly #onConnected = (): void => {
+    this.#connected = true
+    for (const listener of this.#listeners) listener()
+  }
+
+  readonly #onLeft = (): void => { this.#connected = false }
+  #connected = false
   #opening: Promise<void> | null = null
   #heard = 0
   #watch: NodeJS.Timeout | undefined
@@ -60,8 +69,14 @@ export class Database {
       this.connection = new mongoose.Mongoose().createConnection()
       this.connection.on('error', () => {}) // every failure is also a rejection of openUri, and logged there
     }
-    this.connection.on('connected', this.#connected)
+    this.connection.on('connected', this.#onConnected)
+    for (const state of leftStates) this.connection.on(state, this.#onLeft)
     this.#shared?.open()
+  }
+
+  /** Whether the connection stands as far as it has told: for those who know by themselves when MongoDB last answered. */
+  get connected (): boolean {
+    return this.#connected
   }
 
   /** Whether MongoDB answered last time it was asked. */
@@ -118,7 +133,9 @@ export class Database {
   async close (): Promise<void> {
     this.#closed = true
     clearInterval(this.#watch)
-    this.connection.off('connected', this.#connected)
+    this.connection.off('connected', this.#onConnected)
+    for (const state of leftStates) this.connection.off(state, this.#onLeft)
+    this.#connected = false
     if (this.#shared === null) await this.connection.destroy(true)
     else this.#shared.close()
   }
@@ -135,7 +152,7 @@ export class Database {
       } catch (error) {
         if (isRefusal(error)) {
           this.#refusal = new errors.DWA_OPTIONS_INVALID(this.#option, 'the server refuses these credentials', { cause: error })
-          this.#connected()
+          for (const listener of this.#listeners) listener()
         }
         const reason = reasonOf(error)
         if (reason !== lastReason && !this.#closed) this.#logger.warn({ reason }, `${this.#option}: the database cannot be reached, trying on`)

@@ -13,7 +13,12 @@ export class ServerClock implements Clock {
   }
 
   now (): number {
-    return this.#clock.now() + this.#offset
+    return this.at(this.#clock.now())
+  }
+
+  /** What time it is there when it is `now` by this process's clock; both milliseconds since 1970. */
+  at (now: number): number {
+    return now + this.#offset
   }
 
   after (ms: number, run: () => void): () => void {

@@ -8,6 +8,7 @@ import type { HandledSecrets } from './handled-secrets.js'
 import type { KeyRing } from './key-ring.js'
 import type { Lease } from './lease.js'
 import type { RecordCollection, RecordKind } from './record-collection.js'
+import type { ServerClock } from './server-clock.js'
 
 /** What the other plugins need of the shared database. Decorated as `app.store`. */
 export interface Store {
@@ -19,7 +20,7 @@ export interface Store {
   readonly handledSecrets: HandledSecrets
   readonly clock: Clock
   /** The time of the database, for what several processes decide by it. */
-  readonly serverClock: Clock
+  readonly serverClock: ServerClock
   readonly log: AuditLog
   readonly changes: ChangeFeed
   /** The collection's name with the store's prefix: `validators` → `dwa_validators`. */

@@ -21,6 +21,7 @@ function registryBefore () {
   }
   const changes = {
     get live () { return state.live },
+    isLive: () => state.live,
     get epoch () { return state.epoch },
     get completeUntil () { return state.completeUntil },
     subscribe (listener: (entry: LogEntry) => void) {

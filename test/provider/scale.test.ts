@@ -13,6 +13,7 @@ import type { TokenFamilyDocument } from '../../lib/provider/token-family.js'
 import { Batch } from '../../lib/store/batch.js'
 import { ConfirmedCache } from '../../lib/store/confirmed-cache.js'
 import { OpenedStore } from '../../lib/store/open-store.js'
+import { ServerClock } from '../../lib/store/server-clock.js'
 import { provider } from '../../plugins/provider.js'
 import { store } from '../../plugins/store.js'
 import { masterKey } from '../app.js'
@@ -285,8 +286,9 @@ function accessTokensOver (onRead: () => void): AccessTokens {
     },
     clients: { byId: async (id) => ({ id, version: 1, privateKeys: new Map(), fields: { name: 'Shop', clientId: 'shop', confidential: true, applicationType: 'backend', skipAuthorization: false, scopes: [], redirectUris: [], tokenType: 'random', jwtAlgorithm: 'RS256', requirePkce: true, tokenInQuery: false, allowHttpRedirect: false, allowImplicit: false, allowPassword: false, enabled: true } }) },
     subjects: new Subjects({ run: async () => { throw new Error('nobody is asked for') } } as never, randomBytes),
-    cache: new ConfirmedCache({ changes: { live: true, epoch: 1, completeUntil: now }, clock, maxStaleMs: -1, recheckMs: 0 }),
-    clock
+    cache: new ConfirmedCache({ changes: { isLive: () => true, epoch: 1, completeUntil: now }, clock, maxStaleMs: -1, recheckMs: 0 }),
+    clock,
+    serverClock: new ServerClock(clock)
   })
 }
 
@@ -308,7 +310,7 @@ t.test('a header is known once its token was found in memory with it, and no oth
 t.test('what was read while nothing tells of changes is read again at each use, where it must not be stale', async (t) => {
   let now = 1000
   let reads = 0
-  const cache = new ConfirmedCache<string>({ changes: { live: false, epoch: 1, completeUntil: 0 }, clock: { now: () => now, after: () => () => {} }, maxStaleMs: -1, recheckMs: 0 })
+  const cache = new ConfirmedCache<string>({ changes: { isLive: () => false, epoch: 1, completeUntil: 0 }, clock: { now: () => now, after: () => () => {} }, maxStaleMs: -1, recheckMs: 0 })
   const load = async (): Promise<string> => `read ${++reads}`
   t.equal(await cache.get('k', load), 'read 1')
   t.equal(cache.peek('k'), undefined)

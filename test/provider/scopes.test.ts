@@ -28,7 +28,7 @@ async function make (t: Test): Promise<Made> {
   await app.ready()
   const used = new Set<string>()
   const told: Array<string | null> = []
-  const open = new OpenScopes(records, new ConfirmedCache({ changes: { live: true, epoch: 1, completeUntil: 0 }, clock: systemClock, maxStaleMs: 1000 }))
+  const open = new OpenScopes(records, new ConfirmedCache({ changes: { isLive: () => true, epoch: 1, completeUntil: 0 }, clock: systemClock, maxStaleMs: 1000 }))
   const scopes = new Scopes({ records, resources, isInUse: async (code) => used.has(code), onChange: (id) => { told.push(id); open.forget() } })
   return { scopes, open, store: app.store, used, told }
 }
