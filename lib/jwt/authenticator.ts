@@ -67,16 +67,35 @@ export interface AuthenticatorOptions<Request> {
   readonly now: () => number
 }
 
-/** A verified token, and how it was accepted where its claims alone decide that. */
-export interface KnownToken {
+/** A verified token as it is kept: how it was accepted, where its claims alone decide that, beside how long it holds, so that a use looks at one object. */
+export class KnownToken implements Accepted {
+  readonly partnerId = null
+  readonly setCookie = null
+  readonly before = none
+  readonly validator: CompiledValidator
   readonly token: VerifiedToken
-  accepted: Accepted | null
+  readonly claims: JsonObject
+  readonly expiresAt: number
+  readonly snapshot: VerifiedToken['snapshot']
+  userId: string | null = null
+  isAccepted = false
+
+  constructor (validator: CompiledValidator, token: VerifiedToken) {
+    this.validator = validator
+    this.token = token
+    this.claims = token.claims
+    this.expiresAt = token.expiresAt
+    this.snapshot = token.snapshot
+  }
 }
+
+/** Nobody was asked before. One array for all, that every use finds at hand. */
+const none: readonly ValidatorRefusal[] = []
 
 /** A walk along a chain. */
 interface Walk<Request> {
   readonly credentials: Credentials<Request>
-  readonly refusals: ValidatorRefusal[]
+  readonly refusals: readonly ValidatorRefusal[]
 }
 
 /** A credential that passed, before the accepting validator's settings are looked at. */
@@ -108,14 +127,14 @@ export class Authenticator<Request = unknown> {
   #begin (route: RouteValue, first: CompiledValidator, credentials: Credentials<Request>, now: number): Outcome | Promise<Outcome> {
     if (route.public && credentials.authorization === undefined && !this.#options.cookies.isPresent(first, credentials.cookie)) return 'anonymous'
     const known = this.#known(first, credentials, now)
-    if (known !== null && known.accepted !== null && hasScopes(known.token, credentials.scopes)) return known.accepted
-    return this.#ask(first, { credentials, refusals: [] }, known)
+    if (known?.isAccepted === true && (credentials.scopes.length === 0 || hasScopes(known.token, credentials.scopes))) return known
+    return this.#ask(first, { credentials, refusals: none }, known)
   }
 
   /** What was verified before, found by the whole header before that is even looked into; null when it is new, or its time is over. */
   #known (validator: CompiledValidator, { authorization }: Credentials<Request>, now: number): KnownToken | null {
     const known = typeof authorization === 'string' ? this.#options.verified.get(validator, authorization) : null
-    return known !== null && validator.verifier.holds(known.token, now) ? known : null
+    return known !== null && validator.verifier.holds(known, now) ? known : null
   }
 
   #ask (validator: CompiledValidator, walk: Walk<Request>, known: KnownToken | null): Outcome | Promise<Outcome> {
@@ -141,7 +160,7 @@ export class Authenticator<Request = unknown> {
     if (bearer === 'missing') return this.#proveByCookie(validator, credentials)
     return then(validator.verifier.verify(bearer.token), (result): Proof | ValidatorRefusal => {
       if ('refused' in result) return { validator, code: 'DWA_JWT_INVALID_TOKEN', reason: result.refused }
-      this.#options.verified.set(validator, String(authorization), { token: result, accepted: null })
+      this.#options.verified.set(validator, String(authorization), new KnownToken(validator, result))
       return { token: result, via: 'header', known: null }
     })
   }
@@ -177,9 +196,11 @@ export class Authenticator<Request = unknown> {
       return then(partnerIdStrategy === undefined ? null : ask('partnerIdStrategies', partnerIdStrategy), (partnerId) => {
         if (partnerId === null && partnerIdRequired) return refuse('DWA_JWT_PARTNER_NOT_FOUND', 'no_partner')
         const renews = fields.cookieEnabled && (via === 'header' || fields.cookieRenew)
-        const accepted = { validator, claims, userId, partnerId, setCookie: renews ? this.#options.cookies.renew(validator, claims) : null, before }
-        if (known !== null && before.length === 0 && builtIn && partnerIdStrategy === undefined && !renews) known.accepted = accepted
-        return accepted
+        if (known !== null && before.length === 0 && builtIn && partnerIdStrategy === undefined && !renews) {
+          known.userId = userId
+          known.isAccepted = true
+        }
+        return { validator, claims, userId, partnerId, setCookie: renews ? this.#options.cookies.renew(validator, claims) : null, before }
       })
     })
   }

@@ -63,7 +63,7 @@ export class TokenVerifier {
   }
 
   /** Whether an earlier result still holds: neither expired nor resting on a key set that has been replaced or wants a refresh. */
-  holds (verified: VerifiedToken, now: number): boolean {
+  holds (verified: Pick<VerifiedToken, 'expiresAt' | 'snapshot'>, now: number): boolean {
     if (now >= verified.expiresAt) return false
     const { source } = this.#rules
     return verified.snapshot === null || ('remote' in source && source.remote.isCurrent(verified.snapshot))
