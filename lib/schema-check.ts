@@ -11,6 +11,8 @@ type Problem = Pick<ErrorObject, 'instancePath' | 'keyword' | 'params' | 'messag
 type Check = (value: unknown) => readonly Problem[]
 
 const checks = new WeakMap<SchemaObject, Check>()
+/** What was compiled, by its text: half of the options that an app gives are plain strings and objects. */
+const compiled = new Map<string, Check>()
 
 /** A value's first disagreement with a JSON schema: where (`validators[0].name`, empty for the value itself) and what. */
 export interface Disagreement { path: string, problem: string }
@@ -31,6 +33,13 @@ function checkOf (schema: SchemaObject): Check {
 }
 
 function compile (schema: SchemaObject): Check {
+  const text = JSON.stringify(schema)
+  const known = compiled.get(text) ?? compileNew(schema)
+  compiled.set(text, known)
+  return known
+}
+
+function compileNew (schema: SchemaObject): Check {
   const validate = ajv.compile(schema)
   return (value) => {
     if (validate(value)) return []

@@ -1,21 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { stringifySetCookie } from 'cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { consoleOf, type Console } from '../lib/admin/console/console.js'
 import type { ConsolePage, ConsoleRoute, Visit } from '../lib/admin/console/console-route.js'
 import { readForm } from '../lib/admin/console/form-body.js'
-import { renderConsole, scriptPath } from '../lib/admin/console/layout.js'
-import { errorPage } from '../lib/admin/console/pages/error.js'
-import { signedOutPage, signedOutPath } from '../lib/admin/console/pages/signed-out.js'
-import { consoleScript } from '../lib/admin/console/script.js'
-import { consoleTexts } from '../lib/admin/console/texts.js'
-import { keyIn, longKeyPaths, type KeyParams } from '../lib/admin/path-key.js'
+import type { OpenedConsole } from '../lib/admin/console/opened-console.js'
 import { failureOf } from '../lib/admin/problem.js'
 import type { Resource } from '../lib/admin/resource.js'
 import { errors, isAuthError } from '../lib/errors.js'
 import { BrowserBinding, formToken, isFormToken } from '../lib/http/browser-binding.js'
 import { isForeignForm } from '../lib/http/cookie-header.js'
 import { chooseLanguage } from '../lib/http/page-language.js'
+import { PathTable } from '../lib/http/path-table.js'
 import type { Caller } from '../lib/store/access.js'
 import { limitAddresses } from './address-limit.js'
 import { callerOf } from './authorization-routes.js'
@@ -34,12 +29,16 @@ export interface ConsoleOptions {
   readonly requestsPerMinute: number
 }
 
-interface ConsoleRequest { Params: KeyParams, Querystring: Record<string, unknown> }
+interface ConsoleRequest { Querystring: Record<string, unknown> }
+
+interface LoadedConsole extends OpenedConsole { readonly table: PathTable<ConsoleRoute> }
 
 const formType = 'application/x-www-form-urlencoded'
 const formBytes = 256 * 1024
 /** Of forms. */
 const purpose = 'console'
+/** Below the console's prefix: where the browser is led that has signed out. */
+const signedOutPath = '/signed-out'
 
 /** The pages of the console, below the prefix that the scope has. */
 export async function consoleRoutes (scope: FastifyInstance, resources: readonly Resource[], { signInUrl, requestsPerMinute }: ConsoleOptions): Promise<void> {
@@ -48,19 +47,10 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
   const outside = at === null ? '' : at.pathname.replace(/\/$/, '')
   const browsers = new BrowserBinding('dwa_console', at?.protocol === 'https:', randomBytes)
   const trusted = ownOrigins(scope)
-  const pages = consoleOf({
-    resources,
-    docuware: scope.hasDecorator('docuware') ? scope.docuware : undefined,
-    provider: scope.hasDecorator('oauthProvider') ? scope.oauthProvider : undefined,
-    connectors: scope.hasDecorator('connectors') ? scope.connectors : undefined,
-    validators: scope.hasDecorator('jwtValidators') ? scope.jwtValidators : undefined,
-    telemetry: scope.hasDecorator('telemetry') ? scope.telemetry : undefined,
-    auditLog: scope.auditLog,
-    clock: scope.store.clock,
-    logger: scope.log
-  })
+  let loading: Promise<LoadedConsole> | null = null
+  const loaded = async (): Promise<LoadedConsole> => await (loading ??= loadConsole(scope, resources))
   const link = (path: string): string => outside + scope.prefix + path || '/'
-  const { send, fail, signInFor } = sending(scope, pages, { link, outside, signInUrl })
+  const { send, fail, signInFor } = sending(scope, loaded, { link, outside, signInUrl })
 
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit: formBytes }, (_request, body, done) => { done(null, body) })
@@ -74,29 +64,41 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
   if (scope.prefix !== '') scope.setNotFoundHandler(async () => { throw new errors.DWA_ADMIN_UNKNOWN_ROUTE() })
   const ownAuth = { auth: false } as const // `protect: { every }` is for the app's routes
 
-  scope.get(scriptPath, { config: ownAuth }, async (_request, reply) => await reply.type('text/javascript; charset=utf-8').header('cache-control', 'public, max-age=31536000, immutable').send(consoleScript))
+  scope.get<{ Params: { readonly '*': string } }>('/console-*', { config: ownAuth, schema: { hide: true } }, async ({ params }, reply) => {
+    const { script, scriptPath } = await loaded()
+    if (`/console-${params['*']}` !== scriptPath) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
+    return await reply.type('text/javascript; charset=utf-8').header('cache-control', 'public, max-age=31536000, immutable').send(script)
+  })
   scope.get(signedOutPath, { config: ownAuth, schema: { hide: true }, exposeHeadRoute: false, onRequest: limited }, async (request, reply) => {
     if (await scope.callers.find(request) !== null) return await reply.redirect(link(''), 303)
-    return send(request, reply, signedOutPage(consoleTexts[chooseLanguage(request.headers['accept-language'])], signInFor(link(''))))
+    const { signedOutPage, texts } = await loaded()
+    return await send(request, reply, signedOutPage(texts[chooseLanguage(request.headers['accept-language'])], signInFor(link(''))))
   })
-  for (const { method, path, roles, run } of pages.routes.flatMap((route) => [route, ...longKeyPaths(route.path).map((path) => ({ ...route, path }))])) {
+  for (const url of scope.prefix === '' ? ['/', ...resources.flatMap(({ name }) => [`/${name}`, `/${name}/*`])] : ['/', '/*']) { // at the root everything else is the app's
     scope.route<ConsoleRequest>({
-      method,
-      url: path,
+      method: ['GET', 'POST'],
+      url,
       config: ownAuth,
       schema: { hide: true },
       exposeHeadRoute: false,
-      onRequest: [limited, async (request) => { await admit(request, roles) }],
+      onRequest: [limited, async (request) => { await admit(request, (await pageOf(request)).entry.roles) }],
       async handler (request, reply) {
+        const { entry: { method, run }, key } = await pageOf(request)
         const { browser, set } = browsers.ensure(request.headers.cookie)
         const person = personOf(request)
         const form = method === 'POST' ? readForm(String(request.body ?? '')) : new Map<string, string>()
         if (method === 'POST' && !isFormToken(form.get('csrf') ?? '', purpose, browser, person.id)) throw new errors.DWA_ADMIN_FOREIGN_FORM()
         if (set !== null) reply.header('set-cookie', stringifySetCookie({ ...set, path: '/', httpOnly: true, sameSite: 'lax' }))
-        const answer = await run(visitOf(request, reply, { person, form, csrf: formToken(purpose, browser, person.id) })).catch((failure: unknown) => { throw failureOf(failure) })
-        return 'location' in answer ? await reply.redirect(answer.location, 303) : send(request, reply, answer)
+        const answer = await run(await visitOf(request, reply, { key, person, form, csrf: formToken(purpose, browser, person.id) })).catch((failure: unknown) => { throw failureOf(failure) })
+        return 'location' in answer ? await reply.redirect(answer.location, 303) : await send(request, reply, answer)
       }
     })
+  }
+
+  async function pageOf ({ method, url }: Pick<FastifyRequest, 'method' | 'url'>): Promise<NonNullable<ReturnType<PathTable<ConsoleRoute>['find']>>> {
+    const found = (await loaded()).table.find(method, url)
+    if (found === null) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
+    return found
   }
 
   async function admit (request: FastifyRequest, roles: ConsoleRoute['roles']): Promise<void> {
@@ -106,23 +108,40 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
     if (!roles.some((role) => caller.roles.includes(role))) throw new errors.DWA_ACCESS_FORBIDDEN(roles.join('" or "'))
   }
 
-  function visitOf (request: FastifyRequest<ConsoleRequest>, reply: FastifyReply, { person, form, csrf }: Pick<Visit, 'person' | 'form' | 'csrf'>): Visit {
+  async function visitOf (request: FastifyRequest<ConsoleRequest>, reply: FastifyReply, { key, person, form, csrf }: Pick<Visit, 'key' | 'person' | 'form' | 'csrf'>): Promise<Visit> {
+    const { texts } = await loaded()
     const language = chooseLanguage(request.headers['accept-language'])
     const note = callerOf(request)
     return {
-      key: keyIn(request.params),
+      key,
       query: request.query,
       form,
       person,
       note,
       language,
-      texts: consoleTexts[language],
+      texts: texts[language],
       csrf,
       link,
       authorizationUrl: async (kind, id, returnTo) => await (kind === 'connections' ? scope.docuware : scope.connectors).authorizationUrl(id, { reply, returnTo: link(returnTo), ...note }),
       explainToken: async (validator, token) => await scope.jwtValidators.explain(validator, token, request)
     }
   }
+}
+
+async function loadConsole (scope: FastifyInstance, resources: readonly Resource[]): Promise<LoadedConsole> {
+  const { openConsole } = await import('../lib/admin/console/opened-console.js')
+  const opened = openConsole({
+    resources,
+    docuware: scope.hasDecorator('docuware') ? scope.docuware : undefined,
+    provider: scope.hasDecorator('oauthProvider') ? scope.oauthProvider : undefined,
+    connectors: scope.hasDecorator('connectors') ? scope.connectors : undefined,
+    validators: scope.hasDecorator('jwtValidators') ? scope.jwtValidators : undefined,
+    telemetry: scope.hasDecorator('telemetry') ? scope.telemetry : undefined,
+    auditLog: scope.auditLog,
+    clock: scope.store.clock,
+    logger: scope.log
+  })
+  return { ...opened, table: new PathTable(scope, opened.routes) }
 }
 
 interface Addresses extends Pick<ConsoleOptions, 'signInUrl'> {
@@ -132,12 +151,13 @@ interface Addresses extends Pick<ConsoleOptions, 'signInUrl'> {
 }
 
 /** How pages and errors are sent. */
-function sending (scope: FastifyInstance, pages: Console, { link, outside, signInUrl }: Addresses) {
-  function send (request: FastifyRequest, reply: FastifyReply, page: ConsolePage): FastifyReply {
+function sending (scope: FastifyInstance, loaded: () => Promise<OpenedConsole>, { link, outside, signInUrl }: Addresses) {
+  async function send (request: FastifyRequest, reply: FastifyReply, page: ConsolePage): Promise<FastifyReply> {
+    const { menuOf, render, texts } = await loaded()
     const { caller } = request
     const language = chooseLanguage(request.headers['accept-language'])
     const signOut = caller !== null && scope.hasDecorator('signIn') ? { action: scope.signIn.logoutUrl, returnTo: link(signedOutPath) } : null
-    return sendPage(reply.code(page.status ?? 200), renderConsole(page, { language, texts: consoleTexts[language], link, menu: caller === null ? [] : pages.menuOf(caller.roles), person: caller === null ? null : caller.name ?? caller.id, signOut }))
+    return sendPage(reply.code(page.status ?? 200), render(page, { language, texts: texts[language], link, menu: caller === null ? [] : menuOf(caller.roles), person: caller === null ? null : caller.name ?? caller.id, signOut }))
   }
 
   /** Where people sign in to come back to that path; null where nobody has said. */
@@ -150,19 +170,19 @@ function sending (scope: FastifyInstance, pages: Console, { link, outside, signI
    * Whoever opens a page without being signed in is led to where they can. Others are told: who sent a form, since it was for nothing; a script, which cannot follow; and who
    * sent a filter of ours, whose browser follows no redirect of a form to elsewhere (CSP `form-action`).
    */
-  function fail (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  async function fail (error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const { errorPage, texts } = await loaded()
     const isNobody = isAuthError(error, 'DWA_ACCESS_UNAUTHENTICATED')
     const loginUrl = isNobody ? signInFor(request.method === 'GET' ? outside + request.url : link('')) : null
-    if (loginUrl !== null && signInUrl === null && isOpened(request)) return reply.redirect(loginUrl, 303)
+    if (loginUrl !== null && signInUrl === null && isOpened(request)) return await reply.redirect(loginUrl, 303)
     if (isAuthError(error) && 'headers' in error && typeof error.headers === 'object') reply.headers({ ...error.headers })
-    const texts = consoleTexts[chooseLanguage(request.headers['accept-language'])]
-    const page = errorPage(error, request.id, texts, { back: request.caller === null ? null : link(''), loginUrl })
+    const page = errorPage(error, request.id, texts[chooseLanguage(request.headers['accept-language'])], { back: request.caller === null ? null : link(''), loginUrl })
     if (page.status >= 500) {
       request.log.error({ err: error }, 'a page of the console failed')
       if (scope.hasDecorator('telemetry') && error instanceof Error) scope.telemetry.capture(error)
     }
     if (page.status === 401) reply.header('www-authenticate', 'Session') // as `requireRole` does
-    return send(request, reply, page)
+    return await send(request, reply, page)
   }
 
   return { send, fail, signInFor }

@@ -16,8 +16,10 @@ import { resourcesOf } from '../lib/admin/resources.js'
 import type { NamedRecords } from '../lib/admin/resources/named-records.js'
 import { errors, isAuthError } from '../lib/errors.js'
 import { isCrossSite } from '../lib/http/cookie-header.js'
+import { PathTable } from '../lib/http/path-table.js'
 import { checkOptions } from '../lib/options.js'
 import { limitAddresses } from './address-limit.js'
+import { consoleRoutes } from './admin-console.js'
 import { callerOf } from './authorization-routes.js'
 import { originOf, ownOrigins, withoutCors } from './cross-origin.js'
 import '../types/admin.js'
@@ -55,7 +57,6 @@ async function adminPlugin (app: FastifyInstance, options: AdminOptions): Promis
   })
   await app.register(async (scope) => { await api(scope, resources, { requestsPerMinute, openapi, sending }) }, { prefix: `${prefix}/api` })
   if (!console) return
-  const { consoleRoutes } = await import('./admin-console.js') // apps without a console do not load it
   await app.register(async (scope) => { await consoleRoutes(scope, resources, { signInUrl, requestsPerMinute }) }, { prefix })
 }
 
@@ -77,7 +78,8 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
   scope.setValidatorCompiler(() => () => true) // what is managed checks what it is given; the schemas document
   scope.setSerializerCompiler(() => (body) => JSON.stringify(body)) // a serializer made of a schema would drop what the schema does not name
   scope.setErrorHandler(sendProblem)
-  scope.setNotFoundHandler(async () => { throw new errors.DWA_ADMIN_UNKNOWN_ROUTE() })
+  const unknownRoute = async (): Promise<never> => { throw new errors.DWA_ADMIN_UNKNOWN_ROUTE() }
+  scope.setNotFoundHandler(unknownRoute)
   const limited = await limitAddresses(scope, requestsPerMinute)
   const trusted = ownOrigins(scope)
   scope.addHook('onRequest', async (request, reply) => {
@@ -93,17 +95,14 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
       for (const path of longKeyPaths(operation.path)) addRoute(scope, { ...operation, path }, { hide: true }, { openapi, sending })
     }
   }
-  for (const [path, methods] of methodsByPath(resources)) {
-    for (const url of [path, ...longKeyPaths(path)]) scope.options(url, { config: ownAuth, schema: { hide: true } }, async (_request, reply) => await reply.code(405).header('allow', methods.join(', ')).send()) // or the app's CORS would answer a preflight
-  }
-}
-
-function methodsByPath (resources: readonly Resource[]): Map<string, string[]> {
-  const found = new Map<string, string[]>()
-  for (const { operations } of resources) {
-    for (const { path, method } of operations) found.set(path, [...found.get(path) ?? [], method])
-  }
-  return found
+  scope.route({ method: ['GET', 'POST'], url: '/*', config: ownAuth, schema: { hide: true }, exposeHeadRoute: false, handler: unknownRoute }) // or the console's pages would answer
+  let table: PathTable<Operation> | null = null // made when somebody asks, as few do
+  scope.options('/*', { config: ownAuth, schema: { hide: true } }, async ({ url }, reply) => { // or the app's CORS would answer a preflight
+    table ??= new PathTable(scope, resources.flatMap(({ operations }) => operations))
+    const methods = table.methodsOf(url)
+    if (methods.length === 0) return await unknownRoute()
+    return await reply.code(405).header('allow', methods.join(', ')).send()
+  })
 }
 
 function addRoute (scope: FastifyInstance, operation: Operation, schema: object, { openapi, sending }: Pick<ApiOptions, 'openapi' | 'sending'>): void {

@@ -398,6 +398,18 @@ t.test('people whom an app signs in itself are shown where', async (t) => {
   }
 })
 
+t.test('at the root the console has its own pages, and the app all others', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri, admin: { prefix: '' }, beforeAdmin: async (app) => { app.get('/*', async () => 'the app') } })
+  const text = async (url: string): Promise<string> => (await app.inject({ url, headers: { 'x-roles': allRoles } })).body
+  for (const url of ['/', '/clients', '/clients/new', '/log']) t.match(await text(url), /<nav aria-label="Menu">/, url)
+  const [script = ''] = /\/console-\w+\.js/.exec(await text('/clients')) ?? []
+  t.match(await text(script), /^'use strict'/)
+  for (const url of ['/other', '/clientsx', '/admin']) t.equal(await text(url), 'the app', url)
+  for (const url of ['/clients/a/b', '/console-0.js']) t.match(await text(url), /DWA_ADMIN_UNKNOWN_ROUTE/, url)
+  t.match(await text('/api/nothing'), /DWA_ADMIN_UNKNOWN_ROUTE/)
+})
+
 t.test('a console can be left out; limits hold; a database that is away is said plainly', async (t) => {
   const { uri } = await startTestMongo(t)
   const without = await consoleApp(t, { uri, admin: { console: false } })
