@@ -34,9 +34,9 @@ function checkOf (schema: SchemaObject): Check {
 
 function compile (schema: SchemaObject): Check {
   const text = JSON.stringify(schema)
-  const known = compiled.get(text) ?? compileNew(schema)
-  compiled.set(text, known)
-  return known
+  let check = compiled.get(text)
+  if (check === undefined) compiled.set(text, check = compileNew(schema))
+  return check
 }
 
 function compileNew (schema: SchemaObject): Check {

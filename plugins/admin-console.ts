@@ -3,14 +3,15 @@ import { stringifySetCookie } from 'cookie'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ConsolePage, ConsoleRoute, Visit } from '../lib/admin/console/console-route.js'
 import { readForm } from '../lib/admin/console/form-body.js'
-import type { OpenedConsole } from '../lib/admin/console/opened-console.js'
-import { failureOf } from '../lib/admin/problem.js'
+import type { OpenConsole } from '../lib/admin/console/open-console.js'
+import { consoleScript, scriptPath } from '../lib/admin/console/script.js'
+import { PathTable, type Found } from '../lib/admin/path-table.js'
+import { failureOf, problemOf, refusalOf } from '../lib/admin/problem.js'
 import type { Resource } from '../lib/admin/resource.js'
 import { errors, isAuthError } from '../lib/errors.js'
 import { BrowserBinding, formToken, isFormToken } from '../lib/http/browser-binding.js'
 import { isForeignForm } from '../lib/http/cookie-header.js'
 import { chooseLanguage } from '../lib/http/page-language.js'
-import { PathTable } from '../lib/http/path-table.js'
 import type { Caller } from '../lib/store/access.js'
 import { limitAddresses } from './address-limit.js'
 import { callerOf } from './authorization-routes.js'
@@ -31,7 +32,7 @@ export interface ConsoleOptions {
 
 interface ConsoleRequest { Querystring: Record<string, unknown> }
 
-interface LoadedConsole extends OpenedConsole { readonly table: PathTable<ConsoleRoute> }
+interface LoadedConsole extends OpenConsole { readonly table: PathTable<ConsoleRoute> }
 
 const formType = 'application/x-www-form-urlencoded'
 const formBytes = 256 * 1024
@@ -40,15 +41,23 @@ const purpose = 'console'
 /** Below the console's prefix: where the browser is led that has signed out. */
 const signedOutPath = '/signed-out'
 
-/** The pages of the console, below the prefix that the scope has. */
-export async function consoleRoutes (scope: FastifyInstance, resources: readonly Resource[], { signInUrl, requestsPerMinute }: ConsoleOptions): Promise<void> {
+/** The pages of the console, below the prefix that the scope has. @throws DWA_OPTIONS_INVALID */
+export async function consoleRoutes (scope: FastifyInstance, resources: readonly Resource[], { signInUrl, requestsPerMinute }: ConsoleOptions, load = loadConsole): Promise<void> {
   const { publicUrl } = scope.store
   const at = publicUrl === null ? null : new URL(publicUrl)
   const outside = at === null ? '' : at.pathname.replace(/\/$/, '')
   const browsers = new BrowserBinding('dwa_console', at?.protocol === 'https:', randomBytes)
   const trusted = ownOrigins(scope)
   let loading: Promise<LoadedConsole> | null = null
-  const loaded = async (): Promise<LoadedConsole> => await (loading ??= loadConsole(scope, resources))
+  const loaded = async (): Promise<LoadedConsole> => {
+    loading ??= load(scope, resources)
+    try {
+      return await loading
+    } catch (error) {
+      loading = null // the next request tries again
+      throw error
+    }
+  }
   const link = (path: string): string => outside + scope.prefix + path || '/'
   const { send, fail, signInFor } = sending(scope, loaded, { link, outside, signInUrl })
 
@@ -64,26 +73,32 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
   if (scope.prefix !== '') scope.setNotFoundHandler(async () => { throw new errors.DWA_ADMIN_UNKNOWN_ROUTE() })
   const ownAuth = { auth: false } as const // `protect: { every }` is for the app's routes
 
-  scope.get<{ Params: { readonly '*': string } }>('/console-*', { config: ownAuth, schema: { hide: true } }, async ({ params }, reply) => {
-    const { script, scriptPath } = await loaded()
-    if (`/console-${params['*']}` !== scriptPath) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
-    return await reply.type('text/javascript; charset=utf-8').header('cache-control', 'public, max-age=31536000, immutable').send(script)
-  })
+  const asked = new WeakMap<FastifyRequest, Found<ConsoleRoute>>() // once for each request: whoever changes its URL later changes nothing
+
+  scope.get(scriptPath, { config: ownAuth }, async (_request, reply) => await reply.type('text/javascript; charset=utf-8').header('cache-control', 'public, max-age=31536000, immutable').send(consoleScript))
   scope.get(signedOutPath, { config: ownAuth, schema: { hide: true }, exposeHeadRoute: false, onRequest: limited }, async (request, reply) => {
     if (await scope.callers.find(request) !== null) return await reply.redirect(link(''), 303)
     const { signedOutPage, texts } = await loaded()
     return await send(request, reply, signedOutPage(texts[chooseLanguage(request.headers['accept-language'])], signInFor(link(''))))
   })
-  for (const url of scope.prefix === '' ? ['/', ...resources.flatMap(({ name }) => [`/${name}`, `/${name}/*`])] : ['/', '/*']) { // at the root everything else is the app's
+  for (const name of ['connections', 'connectors']) {
+    if (scope.hasRoute({ method: 'POST', url: `${scope.prefix}/${name}/:id/authorize` })) throw new errors.DWA_OPTIONS_INVALID('admin.prefix', `another plugin has its routes at "${scope.prefix}/${name}"`) // they would hide the page's
+  }
+  for (const url of ['/', ...resources.flatMap(({ name }) => [`/${name}`, `/${name}/*`])]) {
     scope.route<ConsoleRequest>({
-      method: ['GET', 'POST'],
+      method: url === '/' ? 'GET' : ['GET', 'POST'],
       url,
       config: ownAuth,
       schema: { hide: true },
       exposeHeadRoute: false,
-      onRequest: [limited, async (request) => { await admit(request, (await pageOf(request)).entry.roles) }],
+      onRequest: [limited, async (request) => {
+        const found = (await loaded()).table.find(request.method, request.url)
+        if (found === null) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
+        asked.set(request, found)
+        await admit(request, found.entry.roles)
+      }],
       async handler (request, reply) {
-        const { entry: { method, run }, key } = await pageOf(request)
+        const { entry: { method, run }, key } = pageOf(request)
         const { browser, set } = browsers.ensure(request.headers.cookie)
         const person = personOf(request)
         const form = method === 'POST' ? readForm(String(request.body ?? '')) : new Map<string, string>()
@@ -95,9 +110,9 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
     })
   }
 
-  async function pageOf ({ method, url }: Pick<FastifyRequest, 'method' | 'url'>): Promise<NonNullable<ReturnType<PathTable<ConsoleRoute>['find']>>> {
-    const found = (await loaded()).table.find(method, url)
-    if (found === null) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
+  function pageOf (request: FastifyRequest): Found<ConsoleRoute> {
+    const found = asked.get(request)
+    if (found === undefined) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
     return found
   }
 
@@ -129,7 +144,7 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
 }
 
 async function loadConsole (scope: FastifyInstance, resources: readonly Resource[]): Promise<LoadedConsole> {
-  const { openConsole } = await import('../lib/admin/console/opened-console.js')
+  const { openConsole } = await import('../lib/admin/console/open-console.js')
   const opened = openConsole({
     resources,
     docuware: scope.hasDecorator('docuware') ? scope.docuware : undefined,
@@ -151,7 +166,7 @@ interface Addresses extends Pick<ConsoleOptions, 'signInUrl'> {
 }
 
 /** How pages and errors are sent. */
-function sending (scope: FastifyInstance, loaded: () => Promise<OpenedConsole>, { link, outside, signInUrl }: Addresses) {
+function sending (scope: FastifyInstance, loaded: () => Promise<OpenConsole>, { link, outside, signInUrl }: Addresses) {
   async function send (request: FastifyRequest, reply: FastifyReply, page: ConsolePage): Promise<FastifyReply> {
     const { menuOf, render, texts } = await loaded()
     const { caller } = request
@@ -171,6 +186,16 @@ function sending (scope: FastifyInstance, loaded: () => Promise<OpenedConsole>, 
    * sent a filter of ours, whose browser follows no redirect of a form to elsewhere (CSP `form-action`).
    */
   async function fail (error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    try {
+      return await sendFailure(error, request, reply)
+    } catch (failure) { // the page of the error failed itself: who asks learns no more than of any failure
+      request.log.error({ err: failure }, 'the console cannot be shown')
+      const { status, code } = refusalOf(error, request.id) ?? problemOf(error, request.id)
+      return await reply.code(status).type('text/plain').send(code)
+    }
+  }
+
+  async function sendFailure (error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const { errorPage, texts } = await loaded()
     const isNobody = isAuthError(error, 'DWA_ACCESS_UNAUTHENTICATED')
     const loginUrl = isNobody ? signInFor(request.method === 'GET' ? outside + request.url : link('')) : null

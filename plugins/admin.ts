@@ -7,6 +7,7 @@ import { entityTag } from '../lib/admin/entity-tag.js'
 import { LogReaders } from '../lib/admin/log-readers.js'
 import { routeSchema, secured } from '../lib/admin/openapi.js'
 import { writeCursor } from '../lib/admin/pages.js'
+import { PathTable } from '../lib/admin/path-table.js'
 import { keyIn, longKeyPaths, type KeyParams } from '../lib/admin/path-key.js'
 import { failureOf, problemOf, refusalOf } from '../lib/admin/problem.js'
 import { readQuery } from '../lib/admin/query.js'
@@ -16,7 +17,6 @@ import { resourcesOf } from '../lib/admin/resources.js'
 import type { NamedRecords } from '../lib/admin/resources/named-records.js'
 import { errors, isAuthError } from '../lib/errors.js'
 import { isCrossSite } from '../lib/http/cookie-header.js'
-import { PathTable } from '../lib/http/path-table.js'
 import { checkOptions } from '../lib/options.js'
 import { limitAddresses } from './address-limit.js'
 import { consoleRoutes } from './admin-console.js'
@@ -78,8 +78,7 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
   scope.setValidatorCompiler(() => () => true) // what is managed checks what it is given; the schemas document
   scope.setSerializerCompiler(() => (body) => JSON.stringify(body)) // a serializer made of a schema would drop what the schema does not name
   scope.setErrorHandler(sendProblem)
-  const unknownRoute = async (): Promise<never> => { throw new errors.DWA_ADMIN_UNKNOWN_ROUTE() }
-  scope.setNotFoundHandler(unknownRoute)
+  scope.setNotFoundHandler(async () => { throw new errors.DWA_ADMIN_UNKNOWN_ROUTE() })
   const limited = await limitAddresses(scope, requestsPerMinute)
   const trusted = ownOrigins(scope)
   scope.addHook('onRequest', async (request, reply) => {
@@ -95,14 +94,15 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
       for (const path of longKeyPaths(operation.path)) addRoute(scope, { ...operation, path }, { hide: true }, { openapi, sending })
     }
   }
-  scope.route({ method: ['GET', 'POST'], url: '/*', config: ownAuth, schema: { hide: true }, exposeHeadRoute: false, handler: unknownRoute }) // or the console's pages would answer
   let table: PathTable<Operation> | null = null // made when somebody asks, as few do
-  scope.options('/*', { config: ownAuth, schema: { hide: true } }, async ({ url }, reply) => { // or the app's CORS would answer a preflight
-    table ??= new PathTable(scope, resources.flatMap(({ operations }) => operations))
-    const methods = table.methodsOf(url)
-    if (methods.length === 0) return await unknownRoute()
-    return await reply.code(405).header('allow', methods.join(', ')).send()
-  })
+  for (const url of resources.flatMap(({ name }) => [`/${name}`, `/${name}/*`])) {
+    scope.options(url, { config: ownAuth, schema: { hide: true } }, async ({ url }, reply) => { // or the app's CORS would answer a preflight
+      table ??= new PathTable(scope, resources.flatMap(({ operations }) => operations))
+      const methods = table.methodsOf(url)
+      if (methods.length === 0) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
+      return await reply.code(405).header('allow', methods.join(', ')).send()
+    })
+  }
 }
 
 function addRoute (scope: FastifyInstance, operation: Operation, schema: object, { openapi, sending }: Pick<ApiOptions, 'openapi' | 'sending'>): void {

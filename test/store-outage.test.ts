@@ -312,6 +312,19 @@ t.test('when the connection comes back, the change feed is live only once its ow
   await eventually('the cursor has answered', () => app.store.changes.live)
 })
 
+t.test('the change feed is not live from the moment at which the connection says that it left', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const { app } = await storeApp(t, { uri, clock: new ManualClock() })
+  await app.ready()
+  for (const left of ['disconnected', 'disconnecting', 'connecting']) {
+    t.ok(app.store.changes.live)
+    app.store.connection.emit(left)
+    t.notOk(app.store.changes.live, left)
+    app.store.connection.emit('connected')
+    await eventually('the cursor has answered', () => app.store.changes.live)
+  }
+})
+
 t.test('closing while MongoDB is away ends at once, and counts what is lost', async (t) => {
   const { uri } = await startTestMongo(t)
   const proxy = await startProxy(t, uri)

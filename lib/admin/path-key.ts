@@ -1,4 +1,7 @@
-/** Of a path: what stands there is longer than a parameter may be in the router of an app that does not say otherwise (`maxParamLength`, 100). A name has 200 characters, of two UTF-16 units at most. */
+/** In UTF-16 units: a name has 200 characters. */
+export const maxKeyLength = 400
+
+/** Of a path: what stands there is longer than a parameter may be in the router of an app that does not say otherwise (`maxParamLength`, 100). */
 const longKey = ':id([\\s\\S]{100}):id2([\\s\\S]{1,100}):id3([\\s\\S]{0,100}):id4([\\s\\S]{0,100})'
 
 /** What `:id` and its continuations hold. */

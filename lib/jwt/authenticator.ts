@@ -68,7 +68,7 @@ export interface AuthenticatorOptions<Request> {
 }
 
 /** A verified token as it is kept: how it was accepted, where its claims alone decide that, beside how long it holds, so that a use looks at one object. */
-export class KnownToken implements Accepted {
+export class KnownToken {
   readonly partnerId = null
   readonly setCookie = null
   readonly before = none
@@ -77,8 +77,8 @@ export class KnownToken implements Accepted {
   readonly claims: JsonObject
   readonly expiresAt: number
   readonly snapshot: VerifiedToken['snapshot']
-  userId: string | null = null
-  isAccepted = false
+  /** Undefined until the claims alone have decided; then this is how the token was accepted. */
+  userId: string | null | undefined = undefined
 
   constructor (validator: CompiledValidator, token: VerifiedToken) {
     this.validator = validator
@@ -86,6 +86,10 @@ export class KnownToken implements Accepted {
     this.claims = token.claims
     this.expiresAt = token.expiresAt
     this.snapshot = token.snapshot
+  }
+
+  isAccepted (): this is Accepted {
+    return this.userId !== undefined
   }
 }
 
@@ -127,7 +131,7 @@ export class Authenticator<Request = unknown> {
   #begin (route: RouteValue, first: CompiledValidator, credentials: Credentials<Request>, now: number): Outcome | Promise<Outcome> {
     if (route.public && credentials.authorization === undefined && !this.#options.cookies.isPresent(first, credentials.cookie)) return 'anonymous'
     const known = this.#known(first, credentials, now)
-    if (known?.isAccepted === true && (credentials.scopes.length === 0 || hasScopes(known.token, credentials.scopes))) return known
+    if (known?.isAccepted() === true && (credentials.scopes.length === 0 || hasScopes(known.token, credentials.scopes))) return known
     return this.#ask(first, { credentials, refusals: none }, known)
   }
 
@@ -196,10 +200,7 @@ export class Authenticator<Request = unknown> {
       return then(partnerIdStrategy === undefined ? null : ask('partnerIdStrategies', partnerIdStrategy), (partnerId) => {
         if (partnerId === null && partnerIdRequired) return refuse('DWA_JWT_PARTNER_NOT_FOUND', 'no_partner')
         const renews = fields.cookieEnabled && (via === 'header' || fields.cookieRenew)
-        if (known !== null && before.length === 0 && builtIn && partnerIdStrategy === undefined && !renews) {
-          known.userId = userId
-          known.isAccepted = true
-        }
+        if (known !== null && before.length === 0 && builtIn && partnerIdStrategy === undefined && !renews) known.userId = userId
         return { validator, claims, userId, partnerId, setCookie: renews ? this.#options.cookies.renew(validator, claims) : null, before }
       })
     })

@@ -73,7 +73,8 @@ export class TailedChangeFeed implements ChangeFeed {
   }
 
   isLive (now: number): boolean {
-    return this.#stands && this.#heard === this.#connections && this.#options.database.connected && now - this.#lastAnswer < silence
+    const age = now - this.#lastAnswer // a negative one says that the clock was put back, and nothing else
+    return this.#stands && this.#heard === this.#connections && this.#options.database.connected && age >= 0 && age < silence
   }
 
   get epoch (): number {

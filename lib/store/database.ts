@@ -39,7 +39,7 @@ export class Database {
   readonly #listeners: Array<() => void> = []
   readonly #onConnected = (): void => {
     this.#connected = true
-    for (const listener of this.#listeners) listener()
+    this.#tell()
   }
 
   readonly #onLeft = (): void => { this.#connected = false }
@@ -90,7 +90,7 @@ export class Database {
     return this.connection.db
   }
 
-  /** Runs `listener` whenever a connection stands again, and the first time. */
+  /** Runs `listener` whenever a connection stands again, the first time, and when the server refuses the credentials. */
   onReachable (listener: () => void): void {
     this.#listeners.push(listener)
   }
@@ -152,7 +152,7 @@ export class Database {
       } catch (error) {
         if (isRefusal(error)) {
           this.#refusal = new errors.DWA_OPTIONS_INVALID(this.#option, 'the server refuses these credentials', { cause: error })
-          for (const listener of this.#listeners) listener()
+          this.#tell()
         }
         const reason = reasonOf(error)
         if (reason !== lastReason && !this.#closed) this.#logger.warn({ reason }, `${this.#option}: the database cannot be reached, trying on`)
@@ -169,6 +169,10 @@ export class Database {
   #reopenWhenStuck (): void {
     if (this.reachable || this.#opening !== null || this.#uri === null || Date.now() - this.#heard < monitorLimit) return
     this.#opening = this.#open(this.#uri)
+  }
+
+  #tell (): void {
+    for (const listener of this.#listeners) listener()
   }
 
   async #firstWord (limit: number): Promise<void> {

@@ -1,3 +1,4 @@
+import Fastify from 'fastify'
 import t from 'tap'
 import { consoleOf } from '../../lib/admin/console/console.js'
 import { recordResource } from '../../lib/admin/record-operations.js'
@@ -10,6 +11,12 @@ import { clientSchema } from '../../lib/provider/client-schema.js'
 import { scopeSchema } from '../../lib/provider/scope-schema.js'
 import { validatorSchema } from '../../lib/jwt/validator-schema.js'
 import { sourceSchema } from '../../lib/webhooks/source-schema.js'
+import { admin } from '../../plugins/admin.js'
+import { consoleRoutes } from '../../plugins/admin-console.js'
+import { jwt } from '../../plugins/jwt.js'
+import { store } from '../../plugins/store.js'
+import { masterKey } from '../app.js'
+import { rolesOf } from '../docuware/caller.js'
 import { startTestMongo } from '../mongo.js'
 import { allRoles, consoleApp, fill, look, openForm, send } from './console-app.js'
 import { samples } from './admin-app.js'
@@ -398,16 +405,58 @@ t.test('people whom an app signs in itself are shown where', async (t) => {
   }
 })
 
-t.test('at the root the console has its own pages, and the app all others', async (t) => {
+t.test('the console has its own pages, below any prefix, and the app all others', async (t) => {
   const { uri } = await startTestMongo(t)
-  const app = await consoleApp(t, { uri, admin: { prefix: '' }, beforeAdmin: async (app) => { app.get('/*', async () => 'the app') } })
-  const text = async (url: string): Promise<string> => (await app.inject({ url, headers: { 'x-roles': allRoles } })).body
-  for (const url of ['/', '/clients', '/clients/new', '/log']) t.match(await text(url), /<nav aria-label="Menu">/, url)
-  const [script = ''] = /\/console-\w+\.js/.exec(await text('/clients')) ?? []
-  t.match(await text(script), /^'use strict'/)
-  for (const url of ['/other', '/clientsx', '/admin']) t.equal(await text(url), 'the app', url)
-  for (const url of ['/clients/a/b', '/console-0.js']) t.match(await text(url), /DWA_ADMIN_UNKNOWN_ROUTE/, url)
-  t.match(await text('/api/nothing'), /DWA_ADMIN_UNKNOWN_ROUTE/)
+  for (const prefix of ['', '/admin']) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    app.get(`${prefix}/*`, async () => 'the app')
+    app.get(`${prefix}/:page/:part`, async () => 'the app')
+    app.post(`${prefix}/`, async () => 'the app')
+    app.options(`${prefix}/*`, async () => 'the app')
+    await app.register(store, { uri, secretKeys: [masterKey], access: rolesOf })
+    await app.register(jwt)
+    await app.register(admin, { prefix })
+    const ask = async (url: string, method: 'GET' | 'POST' | 'OPTIONS' = 'GET'): Promise<string> => (await app.inject({ method, url: prefix + url, headers: { 'x-roles': allRoles } })).body
+    for (const url of ['/', '/validators', '/validators/new', '/log', '/log/verify']) t.match(await ask(url), /<nav aria-label="Menu">/, prefix + url)
+    const [script = ''] = /\/console-\w+\.js/.exec(await ask('/validators')) ?? []
+    t.match(await ask(script), /^'use strict'/)
+    for (const url of ['/other', '/other/part', '/validatorsx', '/console-0.js', '/api/other']) t.equal(await ask(url), 'the app', prefix + url)
+    t.equal(await ask('/', 'POST'), 'the app')
+    for (const url of ['/validators/a', '/api/other']) t.equal(await ask(url, 'OPTIONS'), 'the app', prefix + url)
+    t.match(await ask('/validators/a/b'), /DWA_ADMIN_UNKNOWN_ROUTE/)
+  }
+  await t.rejects(consoleApp(t, { uri, admin: { prefix: '' } }), { code: 'DWA_OPTIONS_INVALID', message: 'admin.prefix: another plugin has its routes at "/connectors"' })
+})
+
+t.test('a URL that the app changes after the roles were checked opens no other page', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const app = await consoleApp(t, { uri, before: async (app) => { app.addHook('preValidation', async (request) => { request.raw.url = '/admin/validators' }) } })
+  const { status, text } = await look(app, '/connections', { as: 'docuware' })
+  t.match([status, text], [200, /<h1>DocuWare connections|<h1>Connections/])
+})
+
+t.test('a console that cannot be loaded says nothing of why, keeps every status, and is tried again', async (t) => {
+  const { uri } = await startTestMongo(t)
+  const lines: string[] = []
+  const app = Fastify({ logger: { level: 'error', stream: { write: (line) => { lines.push(line) } } } })
+  t.teardown(() => app.close())
+  await app.register(store, { uri, secretKeys: [masterKey], access: rolesOf })
+  let tries = 0
+  await app.register(async (scope) => {
+    await consoleRoutes(scope, [], { signInUrl: null, requestsPerMinute: 3 }, async () => { throw new Error(`no such file: /srv/${++tries}`) })
+  }, { prefix: '/admin' })
+  const ask = async (url: string): Promise<unknown[]> => {
+    const { statusCode, body } = await app.inject({ url })
+    return [statusCode, body]
+  }
+  t.strictSame(await ask('/admin'), [500, 'DWA_ADMIN_FAILED'])
+  t.strictSame(await ask('/admin/nothing'), [404, 'DWA_ADMIN_UNKNOWN_ROUTE'])
+  await ask('/admin')
+  await ask('/admin')
+  t.strictSame(await ask('/admin'), [429, 'DWA_RATE_LIMITED'])
+  t.ok(tries > 4)
+  t.match(lines.join(), '/srv/2')
 })
 
 t.test('a console can be left out; limits hold; a database that is away is said plainly', async (t) => {

@@ -161,6 +161,7 @@ for (const kind of kinds) {
       ['unknown, changed at one of several versions', await call(app, 'PATCH', `/${kind}/unknown`, { ...as, body: patch, headers: { 'if-match': `${etag}, "x-2"` } }), 404, 'DWA_STORE_NOT_FOUND'],
       ['unknown, removed', await call(app, 'DELETE', `/${kind}/unknown`, { ...as, headers: match }), 404, 'DWA_STORE_NOT_FOUND'],
       ['no such action', await call(app, 'POST', `${path}/explode`, { ...as, body: {} }), 404, 'DWA_ADMIN_UNKNOWN_ROUTE'],
+      ['the API itself', await call(app, 'GET', '', as), 404, 'DWA_ADMIN_UNKNOWN_ROUTE'],
       ['no such resource', await call(app, 'GET', '/nothing', as), 404, 'DWA_ADMIN_UNKNOWN_ROUTE'],
       ['no such parameter', await call(app, 'GET', `/${kind}?colour=red`, as), 400, 'DWA_ADMIN_INVALID_REQUEST'],
       ['a page too large', await call(app, 'GET', `/${kind}?limit=201`, as), 400, 'DWA_ADMIN_INVALID_REQUEST'],

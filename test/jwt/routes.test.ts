@@ -383,6 +383,10 @@ t.test('user ids: static, claim and registered strategies', async (t) => {
   expectRefusal(t, await get('/lazy', { email: 'ghost@x' }), 'DWA_JWT_USER_NOT_FOUND', invalid)
   for (const answer of [{}, [], true]) t.equal((await get('/given', { give: answer })).statusCode, 500, 'an answer that is no id never passes')
 
+  for (const [url, claims, userId] of [['/nobody', {}, null], ['/claimed', { uid: 'x' }, 'x']] as const) {
+    const headers = bearer(token(claims))
+    for (let use = 1; use <= 5; use++) t.match((await app.inject({ url, headers })).json(), { userId, jwtValidator: url.slice(1) }, `${url}, use ${use}`)
+  }
   const kept = bearer(token({ email: 'ann@x' }))
   for (let use = 1; use <= 5; use++) t.equal((await app.inject({ url: '/lazy', headers: kept })).json().userId, String(ann._id))
   await model.deleteMany({})

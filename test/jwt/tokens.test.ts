@@ -2,14 +2,14 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
 import { secretSignatureCheck, signInput } from '../../lib/jwt/algorithms.js'
-import { Authenticator } from '../../lib/jwt/authenticator.js'
+import { Authenticator, KnownToken } from '../../lib/jwt/authenticator.js'
 import { findClaimProblem, TokenClaims } from '../../lib/jwt/claims.js'
 import { encodeInput, splitToken } from '../../lib/jwt/compact-token.js'
 import { cookieBinding, readCookieToken, signCookieToken, verifyCookieToken } from '../../lib/jwt/cookie-token.js'
 import { cookieValues, isCrossSite } from '../../lib/http/cookie-header.js'
 import { readBearer } from '../../lib/jwt/bearer.js'
 import { parseRouteValue } from '../../lib/jwt/route-value.js'
-import { TokenVerifier, type TokenResult, type TokenRules } from '../../lib/jwt/token-verifier.js'
+import { TokenVerifier, VerifiedToken, type TokenResult, type TokenRules } from '../../lib/jwt/token-verifier.js'
 import { byName, sole } from '../../lib/jwt/validator-key.js'
 import { VerifiedTokens } from '../../lib/jwt/verified-tokens.js'
 import { tailHash } from '../../lib/tail-hash.js'
@@ -289,13 +289,14 @@ t.test('a kept token that expires while its validator is read is looked at anew'
     next: null,
     verifier: { holds: (_token: object, at: number) => at < 1500, verify: () => ({ refused: 'expired' }) }
   }
-  const known = { token: new TokenClaims({}), accepted: { validator } }
+  const known = new KnownToken(validator as never, new VerifiedToken({}, Infinity, null))
+  known.userId = 'u-1'
   const decide = async (takes: number): Promise<unknown> => {
     const registry = { async find () { time += takes; return validator } }
     const authenticator = new Authenticator({ registry, verified: { get: () => known }, now: () => time } as never)
     return await authenticator.decide({ validator: byName('one'), public: false }, { authorization: 'Bearer a.b.c', cookie: undefined, scopes: [], method: 'GET', origin: undefined, secFetchSite: undefined, request: {} })
   }
-  t.equal(await decide(100), known.accepted)
+  t.equal(await decide(100), known)
   t.match(await decide(1000), { refusals: [{ reason: 'expired' }] })
 })
 

@@ -270,9 +270,11 @@ t.test(`${rotations} rotations leave one family document of bounded size`, async
 })
 
 /** Access tokens over a database in which all are good but those that begin with `bad`, and which is away for those that begin with `down`. */
-function accessTokensOver (onRead: () => void): AccessTokens {
+function accessTokensOver (onRead: () => void, serverAhead = 0): AccessTokens {
   const now = Date.now()
   const clock = { now: () => now, after: () => () => {} }
+  const serverClock = new ServerClock(clock)
+  serverClock.set(serverAhead)
   return new AccessTokens({
     families: {
       async findAccessToken (text) {
@@ -288,9 +290,17 @@ function accessTokensOver (onRead: () => void): AccessTokens {
     subjects: new Subjects({ run: async () => { throw new Error('nobody is asked for') } } as never, randomBytes),
     cache: new ConfirmedCache({ changes: { isLive: () => true, epoch: 1, completeUntil: now }, clock, maxStaleMs: -1, recheckMs: 0 }),
     clock,
-    serverClock: new ServerClock(clock)
+    serverClock
   })
 }
+
+t.test('an access token ends by the time of the database, whatever this process thinks', async (t) => {
+  for (const [ahead, good] of [[-300_000, true], [300_000, false]] as const) {
+    const accessTokens = accessTokensOver(() => {}, ahead)
+    for (let use = 1; use <= 2; use++) t.equal(await accessTokens.find('good-the same end', 'Bearer good-the same end') !== null, good)
+    t.equal(accessTokens.known('Bearer good-the same end') !== null, good)
+  }
+})
 
 t.test('a header is known once its token was found in memory with it, and no other header is', async (t) => {
   const accessTokens = accessTokensOver(() => {})

@@ -3,14 +3,12 @@ import { Html, html, pageHeaders, type RenderedPage } from '../../http/page.js'
 import type { PageLanguage } from '../../http/page-language.js'
 import type { ConsolePage } from './console-route.js'
 import { titleOf } from './labels.js'
-import { consoleScript } from './script.js'
+import { scriptPath } from './script.js'
 import { consoleStyle } from './style.js'
 import type { ConsoleTexts } from './texts.js'
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('base64')
 const policy = `style-src 'sha256-${digest(consoleStyle)}'; script-src 'self'; connect-src 'self'`
-/** Below the console's prefix; another text has another address. */
-export const scriptPath = `/console-${createHash('sha256').update(consoleScript).digest('hex').slice(0, 16)}.js`
 
 /** What all pages have around them. */
 export interface Frame {

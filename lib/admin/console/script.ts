@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+
 /** What the pages get better by, where scripts run: copy buttons, what is new in the log, and a sync that is watched. Every page works without it. */
 export const consoleScript = `'use strict';
 (() => {
@@ -133,3 +135,6 @@ export const consoleScript = `'use strict';
   for (const element of document.querySelectorAll('[data-live]')) watch(element)
 })()
 `
+
+/** Below the console's prefix; another text has another address. */
+export const scriptPath = `/console-${createHash('sha256').update(consoleScript).digest('hex').slice(0, 16)}.js`
