@@ -34,11 +34,14 @@ function isBuilt (): boolean {
   return made.every((file) => existsSync(file) && statSync(file).mtimeMs >= newest) && filesBelow(join(root, 'dist')).filter((file) => file.endsWith('.d.ts')).length === modules.length
 }
 
+const anyImport = /(?:from |^import |import\()"(\.[^"]*)"/gm
+const importAtOnce = /(?:from |^import )"(\.[^"]*)"/gm
+
 /** The scripts of dist/ that the entries lead to. */
-function reachable (dist: string): string[] {
-  const found = new Set(entries)
+function reachable (dist: string, from: readonly string[] = entries, by = anyImport): string[] {
+  const found = new Set(from)
   for (const name of found) { // grows as it goes
-    for (const [, path = ''] of readFileSync(join(dist, name), 'utf8').matchAll(/(?:from |^import |import\()"(\.[^"]*)"/gm)) found.add(join(dirname(name), path).replaceAll('\\', '/'))
+    for (const [, path = ''] of readFileSync(join(dist, name), 'utf8').matchAll(by)) found.add(join(dirname(name), path).replaceAll('\\', '/'))
   }
   return [...found]
 }
@@ -82,6 +85,13 @@ t.test('the tarball holds what users need and nothing else', async (t) => {
   t.strictSame(files.sort(), expected.sort())
   t.ok(size < 600_000, `${size} bytes`)
   t.notOk(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).private, 'it may be published')
+})
+
+t.test('the console is not loaded until somebody looks at it', async (t) => {
+  const dist = join(app, 'node_modules', 'fastify-docuware-auth', 'dist')
+  const withPages = (scripts: readonly string[]): string[] => scripts.filter((name) => readFileSync(join(dist, name), 'utf8').includes('"There is nothing here yet."'))
+  t.equal(withPages(reachable(dist)).length, 1)
+  t.strictSame(withPages(reachable(dist, ['index.js'], importAtOnce)), [])
 })
 
 t.test('what is published imports nothing but its declared dependencies', async (t) => {
