@@ -191,16 +191,17 @@ function sending (scope: FastifyInstance, loaded: () => Promise<OpenConsole>, { 
     } catch (failure) { // the page of the error failed itself: who asks learns no more than of any failure
       request.log.error({ err: failure }, 'the console cannot be shown')
       const { status, code } = refusalOf(error, request.id) ?? problemOf(error, request.id)
+      if (status === 401) reply.header('www-authenticate', 'Session') // RFC 9110 §15.5.2
       return await reply.code(status).type('text/plain').send(code)
     }
   }
 
   async function sendFailure (error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    if (isAuthError(error) && 'headers' in error && typeof error.headers === 'object') reply.headers({ ...error.headers })
     const { errorPage, texts } = await loaded()
     const isNobody = isAuthError(error, 'DWA_ACCESS_UNAUTHENTICATED')
     const loginUrl = isNobody ? signInFor(request.method === 'GET' ? outside + request.url : link('')) : null
     if (loginUrl !== null && signInUrl === null && isOpened(request)) return await reply.redirect(loginUrl, 303)
-    if (isAuthError(error) && 'headers' in error && typeof error.headers === 'object') reply.headers({ ...error.headers })
     const page = errorPage(error, request.id, texts[chooseLanguage(request.headers['accept-language'])], { back: request.caller === null ? null : link(''), loginUrl })
     if (page.status >= 500) {
       request.log.error({ err: error }, 'a page of the console failed')

@@ -314,8 +314,10 @@ t.test('when the connection comes back, the change feed is live only once its ow
 
 t.test('the change feed is not live from the moment at which the connection says that it left', async (t) => {
   const { uri } = await startTestMongo(t)
-  const { app } = await storeApp(t, { uri, clock: new ManualClock() })
+  const clock = new ManualClock()
+  const { app } = await storeApp(t, { uri, clock })
   await app.ready()
+  t.notOk(app.store.changes.isLive(clock.now() - 60_000), 'a clock that was put back says nothing of silence')
   for (const left of ['disconnected', 'disconnecting', 'connecting']) {
     t.ok(app.store.changes.live)
     app.store.connection.emit(left)

@@ -3,6 +3,7 @@ import t from 'tap'
 import { consoleOf } from '../../lib/admin/console/console.js'
 import { recordResource } from '../../lib/admin/record-operations.js'
 import { consoleTexts } from '../../lib/admin/console/texts.js'
+import { errors } from '../../lib/errors.js'
 import { germanHelp } from '../../lib/admin/console/help-de.js'
 import { fieldsOf } from '../../lib/admin/console/fields.js'
 import { strategyNames, strategyTypes } from '../../lib/connectors/strategy-types.js'
@@ -445,6 +446,7 @@ t.test('a console that cannot be loaded says nothing of why, keeps every status,
   let tries = 0
   await app.register(async (scope) => {
     await consoleRoutes(scope, [], { signInUrl: null, requestsPerMinute: 3 }, async () => { throw new Error(`no such file: /srv/${++tries}`) })
+    scope.get('/closed', async () => { throw new errors.DWA_ACCESS_UNAUTHENTICATED() })
   }, { prefix: '/admin' })
   const ask = async (url: string): Promise<unknown[]> => {
     const { statusCode, body } = await app.inject({ url })
@@ -452,9 +454,12 @@ t.test('a console that cannot be loaded says nothing of why, keeps every status,
   }
   t.strictSame(await ask('/admin'), [500, 'DWA_ADMIN_FAILED'])
   t.strictSame(await ask('/admin/nothing'), [404, 'DWA_ADMIN_UNKNOWN_ROUTE'])
+  const closed = await app.inject({ url: '/admin/closed' })
+  t.strictSame([closed.statusCode, closed.body, closed.headers['www-authenticate']], [401, 'DWA_ACCESS_UNAUTHENTICATED', 'Session'])
   await ask('/admin')
   await ask('/admin')
   t.strictSame(await ask('/admin'), [429, 'DWA_RATE_LIMITED'])
+  t.ok(Number((await app.inject({ url: '/admin' })).headers['retry-after']) > 0)
   t.ok(tries > 4)
   t.match(lines.join(), '/srv/2')
 })
