@@ -4,7 +4,7 @@ import { send, type LoadResult } from './load.js'
 import { figure, Program } from './program.js'
 import type { ServerConfig } from './servers.js'
 import { median, spread, type Spread } from './spread.js'
-import { processesOf, thereAndBack, turned, turnsOf, warmUp } from './turns.js'
+import { processesOf, thereAndBack, turned, turnsOf, warmUp, type Turns } from './turns.js'
 
 /** Medians of one contestant over all rounds. */
 export interface Row {
@@ -43,8 +43,8 @@ interface Measurement { readonly requestsPerSecond: number, readonly cpuMicrosec
 /** Of a server with a process of its own, in a round. */
 const turnsApart = 6
 
-/** Tokens that one server could at most verify in a second here, so many are signed for `new`. */
-const newPerSecond = { HS256: 24_000, RS256: 8000, ES256: 5000 }
+/** Tokens that one server verifies in a second here, about: so many are signed for each second of `new`. */
+const newPerSecond = { HS256: 40_000, RS256: 20_000, ES256: 10_000 }
 
 /**
  * Measures the contestants of one comparison in many short turns. Each round starts every server anew and warms it up with other tokens,
@@ -53,7 +53,7 @@ const newPerSecond = { HS256: 24_000, RS256: 8000, ES256: 5000 }
 export async function compare (comparison: Comparison, options: ThroughputOptions): Promise<Row[]> {
   const { contestants } = comparison
   const turns = turnsOf(comparison, options.seconds, turnsApart)
-  const { warm, measured } = tokensFor(comparison, options)
+  const { warm, measured } = tokensFor(comparison, turns, options)
   const rounds: Array<Map<string, Measurement>> = []
   for (let round = 0; round < options.rounds; round++) {
     const starting = processesOf(comparison).map(async (servers) => await startServers(servers, comparison, options))
@@ -63,7 +63,8 @@ export async function compare (comparison: Comparison, options: ThroughputOption
         if (comparison.traffic === 'distinct') { // twice: a token is kept from its second use on
           for (let use = 1; use <= 2; use++) await send({ port, tokens: warm, until: 'each-once' })
         }
-        await send({ port, tokens: warm, until: warmUp(options.seconds) })
+        // Tokens that come again would warm up what knows them, and not what verifies new ones.
+        await send({ port, tokens: warm, until: comparison.traffic === 'new' ? 'each-once' : warmUp(options.seconds) })
       }
       const parts = new Map<string, Part[]>(contestants.map(({ name }) => [name, []]))
       for (let turn = 0; turn < turns.count; turn++) {
@@ -86,16 +87,16 @@ export async function compare (comparison: Comparison, options: ThroughputOption
   return contestants.map((contestant) => toRow(comparison, contestant, rounds))
 }
 
-function tokensFor ({ traffic, algorithm }: Comparison, { credentials, seconds, distinct }: ThroughputOptions): { warm: readonly string[], measured: readonly string[] } {
-  const warm = traffic === 'no-token' ? [] : credentials.tokens(algorithm, traffic === 'hot' ? 1 : 2000, 'warm')
+function tokensFor ({ traffic, algorithm }: Comparison, turns: Turns, { credentials, seconds, distinct }: ThroughputOptions): { warm: readonly string[], measured: readonly string[] } {
+  const newFor = (time: number, series: string): string[] => credentials.tokens(algorithm, Math.ceil(newPerSecond[algorithm] * time), series)
   switch (traffic) {
-    case 'no-token': return { warm, measured: [] }
-    case 'hot': return { warm, measured: credentials.tokens(algorithm, 1, 'hot') }
+    case 'no-token': return { warm: [], measured: [] }
+    case 'hot': return { warm: credentials.tokens(algorithm, 1, 'warm'), measured: credentials.tokens(algorithm, 1, 'hot') }
     case 'distinct': {
       const tokens = credentials.tokens(algorithm, distinct, 'distinct')
       return { warm: tokens, measured: tokens }
     }
-    case 'new': return { warm, measured: credentials.tokens(algorithm, Math.ceil(newPerSecond[algorithm] * seconds), 'new') }
+    case 'new': return { warm: newFor(warmUp(seconds), 'warm'), measured: newFor(turns.count * turns.seconds, 'new') }
   }
 }
 

@@ -13,7 +13,7 @@ const maxAlike = 8
 
 /**
  * What is known of verified tokens by their whole text and the compiled validator that accepted them (one object for each id and revision,
- * so a changed validator finds nothing). A token is kept from the second time it is verified: one that comes once costs no memory and evicts nothing.
+ * so a changed validator finds nothing). A token is kept from the second time it is verified: one that comes once costs no memory and evicts nothing (but for the mistakes of SeenHashes).
  * Two generations of at most `max` entries each: when the young one is full the old one goes, and a hit in the old one moves back to the young one.
  * So the `max` last used are always there, and never more than twice as many. Only successes are kept: bad tokens cannot evict good ones.
  */
@@ -59,26 +59,45 @@ export class VerifiedTokens<Owner extends object, Value extends object> {
   }
 }
 
-/** Which hashes were there lately: the last `max`, never more than twice as many. A mistake only keeps a token from its first use. */
+/** Bits for each hash that is noted: of so many tokens that come once, one or two are taken for a second time. */
+const bitsEach = 32
+
+/**
+ * Which hashes were there lately: the last `max`, never more than twice as many. A mistake only keeps a token from its first use.
+ * Bits in place of a Set: what each new token looks up and leaves there stays small enough for the CPU's cache.
+ */
 class SeenHashes {
   readonly #max: number
-  #young = new Set<number>()
-  #old = new Set<number>()
+  readonly #mask: number
+  #young: Uint8Array
+  #old: Uint8Array
+  #noted = 0
 
   constructor (max: number) {
     this.#max = max
+    const bits = 2 ** Math.ceil(Math.log2(max * bitsEach))
+    this.#mask = bits - 1
+    this.#young = new Uint8Array(bits / 8)
+    this.#old = new Uint8Array(bits / 8)
   }
 
   has (hash: number): boolean {
-    return this.#young.has(hash) || this.#old.has(hash)
+    const bit = hash & this.#mask
+    return ((this.#byte(this.#young, bit) | this.#byte(this.#old, bit)) & (1 << (bit & 7))) !== 0
   }
 
   add (hash: number): void {
-    if (this.#young.size >= this.#max) {
-      this.#old = this.#young
-      this.#young = new Set()
+    if (this.#noted >= this.#max) {
+      [this.#young, this.#old] = [this.#old.fill(0), this.#young]
+      this.#noted = 0
     }
-    this.#young.add(hash)
+    this.#noted++
+    const bit = hash & this.#mask
+    this.#young[bit >> 3] = this.#byte(this.#young, bit) | (1 << (bit & 7))
+  }
+
+  #byte (of: Uint8Array, bit: number): number {
+    return of[bit >> 3] ?? 0
   }
 }
 
