@@ -1,4 +1,4 @@
-import type { Connection, mongo } from 'mongoose'
+import type { Connection, Model, mongo } from 'mongoose'
 import { every, type Clock } from '../clock.js'
 import { errors, isAuthError } from '../errors.js'
 import { CappedAuditLog } from '../log/capped-audit-log.js'
@@ -58,7 +58,8 @@ export class OpenedStore implements Store {
   readonly #database: Database
   readonly #logDatabase: Database
   readonly #kinds: Array<StoredRecords<object>> = []
-  readonly #documents: Array<{ ensure (): Promise<void> }> = []
+  /** By name: of those who share a collection one makes the indexes at the start, and the others look once more when they use it. */
+  readonly #documents = new Map<string, { ensure (): Promise<void> }>()
   readonly #audited: Array<{ sweep (): Promise<void>, close (): Promise<void> }> = []
   readonly #timers: Array<() => void> = []
   /** The last operation under each name. */
@@ -142,7 +143,7 @@ export class OpenedStore implements Store {
 
   documents<Document extends mongo.Document> (name: string, indexes: readonly DocumentIndex[]): DocumentCollection<Document> {
     const documents = new DocumentCollection<Document>(() => this.#collection<Document>(name), indexes, async (operation) => await this.run(operation))
-    this.#documents.push(documents)
+    this.#documents.set(name, documents)
     return documents
   }
 
@@ -160,18 +161,15 @@ export class OpenedStore implements Store {
       clock,
       logger
     })
-    this.#documents.push(documents)
+    this.#documents.set(name, documents)
     this.#audited.push(documents)
     return documents
   }
 
   records<Fields extends object> (kind: RecordKind): RecordCollection<Fields> {
-    const name = this.collectionName(kind.collection)
-    if (this.connection.models[name] !== undefined) this.connection.deleteModel(name)
-    const model = this.connection.model<RecordDocument>(name, recordSchema(this.connection, kind, name), name)
     const records = new StoredRecords<Fields>({
       kind,
-      model,
+      model: () => this.#model(kind),
       documents: () => this.#collection<RecordDocument>(kind.collection),
       keyRing: this.keyRing,
       clock: this.#settings.clock,
@@ -181,6 +179,13 @@ export class OpenedStore implements Store {
     })
     this.#kinds.push(records)
     return records
+  }
+
+  #model (kind: RecordKind): Model<RecordDocument> {
+    const { connection } = this
+    const name = this.collectionName(kind.collection)
+    if (connection.models[name] !== undefined) connection.deleteModel(name) // another store's, on the same connection of the app
+    return connection.model<RecordDocument>(name, recordSchema(connection, kind, name), name)
   }
 
   /**
@@ -213,7 +218,7 @@ export class OpenedStore implements Store {
   async ensureKinds (): Promise<void> {
     if (!this.available) return
     await this.#unlessAway(async () => {
-      for (const collection of [...this.#kinds, ...this.#documents]) await this.run(async () => { await collection.ensure() })
+      for (const collection of [...this.#kinds, ...this.#documents.values()]) await this.run(async () => { await collection.ensure() })
     })
   }
 

@@ -7,12 +7,17 @@ import { outboxIndex } from './outbox.js'
 /** What the store itself keeps beside a record's fields. */
 export const reservedNames: readonly string[] = ['_id', 'id', 'version', 'createdAt', 'updatedAt', 'outbox']
 
+/** @throws TypeError when a field has a name that the store uses itself */
+export function refuseReservedNames ({ collection, schema }: RecordKind): void {
+  const reserved = Object.keys(propertiesOf(schema)).find((name) => reservedNames.includes(name))
+  if (reserved !== undefined) throw new TypeError(`${collection}: a field cannot be named ${reserved}`)
+}
+
 /** The mongoose schema of a kind of record: what its JSON schema does not name is refused, and its secrets are not selected by default. */
 export function recordSchema (connection: Connection, kind: RecordKind, collection: string): Schema {
   const { Schema } = connection.base
   const fields: Record<string, unknown> = {}
   for (const [name, schema] of Object.entries(propertiesOf(kind.schema))) {
-    if (reservedNames.includes(name)) throw new TypeError(`${kind.collection}: a field cannot be named ${name}`)
     fields[name] = kind.secrets.includes(name) ? { type: String, select: false } : pathOf(connection, schema)
   }
   const definition: SchemaDefinition = { ...fields, version: Number, createdAt: Date, updatedAt: Date, outbox: { type: [Schema.Types.Mixed], default: undefined } }

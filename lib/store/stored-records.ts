@@ -10,12 +10,13 @@ import type { KeyRing } from './key-ring.js'
 import { isDuplicateKey } from './key-ring-document.js'
 import { Outbox, type ChangeEntry, type RecordDocument } from './outbox.js'
 import { isRecordId, type Change, type OpenedRecord, type RecordCollection, type RecordKind, type StoredRecord } from './record-collection.js'
-import { indexesOf, propertiesOf } from './record-schema.js'
+import { indexesOf, propertiesOf, refuseReservedNames } from './record-schema.js'
 
 /** What a stored collection of records needs of the store. */
 export interface StoredRecordsOptions {
   readonly kind: RecordKind
-  readonly model: Model<RecordDocument>
+  /** Made with the first use: mongoose takes longer for a model than for all else of a kind, and most are not used at once. */
+  readonly model: () => Model<RecordDocument>
   /** The model's collection, written with majority. */
   readonly documents: () => mongo.Collection<RecordDocument>
   readonly keyRing: KeyRing
@@ -34,8 +35,10 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   readonly #outbox: Outbox
   readonly #patchSchema: SchemaObject
   readonly #documents: DocumentCollection<RecordDocument>
+  #made: Model<RecordDocument> | null = null
 
   constructor (options: StoredRecordsOptions) {
+    refuseReservedNames(options.kind)
     this.kind = options.kind
     this.#options = options
     this.#documents = new DocumentCollection(options.documents, indexesOf(options.kind), options.run)
@@ -68,7 +71,7 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
     const now = new Date(this.#options.clock.now())
     const entry = this.#entry('created', id, given[this.kind.nameField], Object.keys(given), change)
     const document = { ...await this.#encrypted(id, given), _id: id, version: 1, createdAt: now, updatedAt: now, outbox: [entry.stored] }
-    await this.#write(given, async () => await this.#options.model.insertOne(document))
+    await this.#write(given, async () => await this.#model.insertOne(document))
     await this.#deliver(entry)
     return this.#record(document)
   }
@@ -92,7 +95,7 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   }
 
   async count (limit: number): Promise<number> {
-    return await this.#run(async () => await this.#options.model.countDocuments({ version: { $exists: true } }, { limit }))
+    return await this.#run(async () => await this.#model.countDocuments({ version: { $exists: true } }, { limit }))
   }
 
   async update (id: string, version: number, patch: { readonly [Name in keyof Fields]?: Fields[Name] | undefined }, change: Change = {}): Promise<StoredRecord<Fields>> {
@@ -103,7 +106,7 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
     const before = await this.#at(id, version)
     const entry = this.#entry('updated', before._id, set[this.kind.nameField] ?? before[this.kind.nameField], Object.keys(patch), change)
     const sealed = await this.#encrypted(before._id, set)
-    const after = await this.#write(set, async () => await this.#options.model.findOneAndUpdate({ _id: before._id, version }, {
+    const after = await this.#write(set, async () => await this.#model.findOneAndUpdate({ _id: before._id, version }, {
       $set: { ...sealed, updatedAt: new Date(this.#options.clock.now()) },
       ...(unset.length === 0 ? {} : { $unset: Object.fromEntries(unset.map((name) => [name, 1])) }),
       $inc: { version: 1 },
@@ -118,7 +121,7 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
     const before = await this.#at(id, version)
     const entry = this.#entry('deleted', before._id, before[this.kind.nameField], [], change)
     const waiting = before.outbox ?? []
-    const removed = await this.#run(async () => await this.#options.model.findOneAndReplace({ _id: before._id, version }, { outbox: [...waiting, entry.stored] }).lean())
+    const removed = await this.#run(async () => await this.#model.findOneAndReplace({ _id: before._id, version }, { outbox: [...waiting, entry.stored] }).lean())
     if (removed === null) throw await this.#lost(id)
     await this.#deliver(entry)
   }
@@ -138,6 +141,11 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
     return { ...this.#record(document), secrets }
   }
 
+  get #model (): Model<RecordDocument> {
+    this.#made ??= this.#options.model()
+    return this.#made
+  }
+
   get #projection (): Record<string, 1> {
     return Object.fromEntries([...Object.keys(propertiesOf(this.kind.schema)), 'version', 'createdAt', 'updatedAt', 'outbox'].map((name) => [name, 1 as const]))
   }
@@ -147,7 +155,7 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   }
 
   async #sorted (filter: Record<string, unknown>, limit = 0): Promise<Array<StoredRecord<Fields>>> {
-    const found = await this.#run(async () => await this.#options.model.find({ ...filter, version: { $exists: true } }, this.#projection).sort({ [this.kind.nameField]: 1 }).limit(limit).lean())
+    const found = await this.#run(async () => await this.#model.find({ ...filter, version: { $exists: true } }, this.#projection).sort({ [this.kind.nameField]: 1 }).limit(limit).lean())
     return found.map((document) => this.#record(document))
   }
 
@@ -157,13 +165,13 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   }
 
   async #findDocument (filter: Record<string, unknown>): Promise<RecordDocument | null> {
-    return await this.#run(async () => await this.#options.model.findOne({ ...filter, version: { $exists: true } }, this.#projection).lean())
+    return await this.#run(async () => await this.#model.findOne({ ...filter, version: { $exists: true } }, this.#projection).lean())
   }
 
   /** The living record, if it is at that version. */
   async #at (id: string, version: number): Promise<RecordDocument> {
     const filter = { _id: isRecordId(id) ? new mongoose.mongo.ObjectId(id) : null, version: { $exists: true } }
-    const document = filter._id === null ? null : await this.#run(async () => await this.#options.model.findOne(filter, this.#projection).lean())
+    const document = filter._id === null ? null : await this.#run(async () => await this.#model.findOne(filter, this.#projection).lean())
     if (document === null) throw new errors.DWA_STORE_NOT_FOUND(`The ${this.kind.area}`)
     if (document.version !== version) throw new errors.DWA_STORE_CONFLICT(`The ${this.kind.area}`)
     return document
