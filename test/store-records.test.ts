@@ -265,6 +265,20 @@ t.test('a sweep that fails is reported', async (t) => {
   })
 })
 
+t.test('a collection that cannot be swept keeps no other one waiting', async (t) => {
+  const context = await thingApp(t)
+  const { app, store, things } = context
+  const others = store.records<Thing>({ ...thingKind, collection: 'others', area: 'other' })
+  const at = new Date(0)
+  for (const [records, name] of [[things, 'things'], [others, 'others']] as const) {
+    await records.create({ name: 'a' })
+    await store.connection.collection(`dwa_${name}`).updateOne({ name: 'a' }, { $set: { outbox: [{ at }] } })
+  }
+  await raw(context).dropIndex('outbox.at_1')
+  await t.rejects(store.sweep(), /hint/)
+  t.match(await app.auditLog.find({ event: 'log.forged' }), [{ target: { type: 'other' } }])
+})
+
 t.test('a change whose entry cannot be logged is not reported as done', async (t) => {
   const context = await thingApp(t)
   const { app, store, things } = context

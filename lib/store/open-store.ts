@@ -222,9 +222,16 @@ export class OpenedStore implements Store {
     })
   }
 
-  /** Delivers audit entries that dead processes left in their records. */
+  /** Delivers audit entries that dead processes left in their records. A collection that cannot be swept keeps no other one waiting. @throws what the first of them reports */
   async sweep (): Promise<void> {
-    for (const collection of [...this.#kinds, ...this.#audited]) await collection.sweep()
+    const failures: unknown[] = []
+    for (const collection of [...this.#kinds, ...this.#audited]) {
+      await collection.sweep().catch((error: unknown) => {
+        if (isAuthError(error, 'DWA_STORE_UNAVAILABLE')) throw error // to none of them
+        failures.push(error)
+      })
+    }
+    if (failures.length > 0) throw failures[0]
   }
 
   async close (): Promise<void> {
