@@ -266,7 +266,7 @@ t.test('a sweep that fails is reported', async (t) => {
 })
 
 t.test('a collection that cannot be swept keeps no other one waiting', async (t) => {
-  const context = await thingApp(t)
+  const context = await thingApp(t, { clock: new ManualClock() })
   const { app, store, things } = context
   const others = store.records<Thing>({ ...thingKind, collection: 'others', area: 'other' })
   const at = new Date(0)
@@ -276,7 +276,7 @@ t.test('a collection that cannot be swept keeps no other one waiting', async (t)
   }
   await raw(context).dropIndex('outbox.at_1')
   await t.rejects(store.sweep(), /hint/)
-  t.match(await app.auditLog.find({ event: 'log.forged' }), [{ target: { type: 'other' } }])
+  t.strictSame((await app.auditLog.find({ event: 'log.forged' })).map(({ target }) => target?.type), ['other'])
 })
 
 t.test('a change whose entry cannot be logged is not reported as done', async (t) => {
@@ -292,7 +292,7 @@ t.test('a change whose entry cannot be logged is not reported as done', async (t
 
 t.test('a kind that cannot be kept is refused', async (t) => {
   const { store } = await thingApp(t)
-  t.throws(() => store.records({ ...thingKind, schema: { type: 'object', properties: { outbox: {} } } }), TypeError)
+  t.throws(() => store.records({ ...thingKind, schema: { type: 'object', properties: { outbox: {} } } }), { name: 'TypeError', message: 'things: a field cannot be named outbox' })
   const mixed = store.records<{ name: string, any?: unknown, numbers?: number[], things?: unknown[], level?: string, choice?: string | null }>({
     ...thingKind,
     collection: 'mixed',

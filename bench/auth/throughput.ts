@@ -1,6 +1,6 @@
 import type { Comparison, Contestant, Goal } from './comparisons.js'
 import type { Credentials } from './credentials.js'
-import { send, type LoadResult } from './load.js'
+import { send, type Load, type LoadResult } from './load.js'
 import { figure, Program } from './program.js'
 import type { ServerConfig } from './servers.js'
 import { median, spread, type Spread } from './spread.js'
@@ -43,37 +43,36 @@ interface Measurement { readonly requestsPerSecond: number, readonly cpuMicrosec
 /** Of a server with a process of its own, in a round. */
 const turnsApart = 6
 
-/** Tokens that one server verifies in a second here, about: so many are signed for each second of `new`. */
+/** Tokens that a server verifies in a second here, about: so many are signed for each second of `new`. */
 const newPerSecond = { HS256: 40_000, RS256: 20_000, ES256: 10_000 }
 
 /**
- * Measures the contestants of one comparison in many short turns. Each round starts every server anew and warms it up with other tokens,
- * so that a token is new where it should be, and one process's luck does not decide.
+ * Measures the contestants of one comparison in many short turns. Each round starts every server anew and warms it up, with other tokens where they
+ * should be new, so that one process's luck does not decide.
  */
 export async function compare (comparison: Comparison, options: ThroughputOptions): Promise<Row[]> {
   const { contestants } = comparison
   const turns = turnsOf(comparison, options.seconds, turnsApart)
   const { warm, measured } = tokensFor(comparison, turns, options)
   const rounds: Array<Map<string, Measurement>> = []
+  // Only a server that remembers can tell a new token from an old one: the reference may see one twice.
+  const untilFor = ({ kind }: Contestant, duration: number): Load['until'] => comparison.traffic === 'new' && kind !== 'bare' ? 'each-once' : duration
   for (let round = 0; round < options.rounds; round++) {
     const starting = processesOf(comparison).map(async (servers) => await startServers(servers, comparison, options))
     try {
       const running = (await Promise.all(starting)).flat()
-      for (const { port } of running) {
+      for (const { contestant, port } of running) {
         if (comparison.traffic === 'distinct') { // twice: a token is kept from its second use on
           for (let use = 1; use <= 2; use++) await send({ port, tokens: warm, until: 'each-once' })
         }
-        // Tokens that come again would warm up what knows them, and not what verifies new ones.
-        await send({ port, tokens: warm, until: comparison.traffic === 'new' ? 'each-once' : warmUp(options.seconds) })
+        await send({ port, tokens: warm, until: untilFor(contestant, warmUp(options.seconds)) })
       }
       const parts = new Map<string, Part[]>(contestants.map(({ name }) => [name, []]))
       for (let turn = 0; turn < turns.count; turn++) {
         const tokens = comparison.traffic === 'new' ? measured.filter((_, position) => position % turns.count === turn) : measured
         for (const { contestant, program, port } of thereAndBack(turned(running, round), turn)) {
-          // Only a server that remembers can tell a new token from an old one: the reference may see one twice.
-          const until = comparison.traffic === 'new' && contestant.kind !== 'bare' ? 'each-once' : turns.seconds
           const before = await program.ask()
-          const result = await send({ port, tokens, until })
+          const result = await send({ port, tokens, until: untilFor(contestant, turns.seconds) })
           parts.get(contestant.name)?.push({ ...result, cpu: figure(await program.ask(), 'cpuMicroseconds') - figure(before, 'cpuMicroseconds') })
         }
       }
@@ -88,7 +87,7 @@ export async function compare (comparison: Comparison, options: ThroughputOption
 }
 
 function tokensFor ({ traffic, algorithm }: Comparison, turns: Turns, { credentials, seconds, distinct }: ThroughputOptions): { warm: readonly string[], measured: readonly string[] } {
-  const newFor = (time: number, series: string): string[] => credentials.tokens(algorithm, Math.ceil(newPerSecond[algorithm] * time), series)
+  const newTokens = (duration: number, series: string): string[] => credentials.tokens(algorithm, Math.ceil(newPerSecond[algorithm] * duration), series)
   switch (traffic) {
     case 'no-token': return { warm: [], measured: [] }
     case 'hot': return { warm: credentials.tokens(algorithm, 1, 'warm'), measured: credentials.tokens(algorithm, 1, 'hot') }
@@ -96,7 +95,8 @@ function tokensFor ({ traffic, algorithm }: Comparison, turns: Turns, { credenti
       const tokens = credentials.tokens(algorithm, distinct, 'distinct')
       return { warm: tokens, measured: tokens }
     }
-    case 'new': return { warm: newFor(warmUp(seconds), 'warm'), measured: newFor(turns.count * turns.seconds, 'new') }
+    // Tokens that come again would warm up what knows them, and leave what verifies cold.
+    case 'new': return { warm: newTokens(warmUp(seconds), 'warm'), measured: newTokens(turns.count * turns.seconds, 'new') }
   }
 }
 

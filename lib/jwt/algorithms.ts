@@ -77,10 +77,10 @@ export function findMisfit (algorithm: PublicKeyAlgorithmName, key: KeyObject): 
 /** The check for one public key that fits its algorithm (see findMisfit). */
 export function publicKeySignatureCheck (algorithm: PublicKeyAlgorithmName, key: KeyObject): SignatureCheck {
   const rule: PublicKeyAlgorithm = algorithms[algorithm]
-  const options = keyOptions(rule, key)
+  const ready = keyInput(rule, key)
   return (input, signature) =>
     (rule.signatureBytes === undefined || signature.length === rule.signatureBytes) &&
-    verify(rule.hash, Buffer.from(input, 'latin1'), options, signature)
+    verify(rule.hash, Buffer.from(input, 'latin1'), ready, signature)
 }
 
 /** Signs the two first segments of a compact token. `key`: the secret's bytes, or a private key that fits the algorithm. */
@@ -88,7 +88,7 @@ export function signInput (algorithm: AlgorithmName, key: Buffer | KeyObject, in
   const rule: HmacAlgorithm | PublicKeyAlgorithm = algorithms[algorithm]
   if (rule.kind === 'secret') return createHmac(rule.hash, key).update(input, 'latin1').digest()
   if (Buffer.isBuffer(key)) throw new TypeError(`${algorithm} signs with a private key, not a secret`)
-  return sign(rule.hash, Buffer.from(input, 'latin1'), keyOptions(rule, key))
+  return sign(rule.hash, Buffer.from(input, 'latin1'), keyInput(rule, key))
 }
 
 const signAside = promisify(sign)
@@ -98,11 +98,11 @@ export async function signInputAside (algorithm: AlgorithmName, key: Buffer | Ke
   if (Buffer.isBuffer(key) || key.asymmetricKeyType !== 'rsa') return signInput(algorithm, key, input)
   const rule: HmacAlgorithm | PublicKeyAlgorithm = algorithms[algorithm]
   if (rule.kind === 'secret') throw new TypeError(`${algorithm} signs with a secret, not a private key`)
-  return await signAside(rule.hash, Buffer.from(input, 'latin1'), keyOptions(rule, key))
+  return await signAside(rule.hash, Buffer.from(input, 'latin1'), keyInput(rule, key))
 }
 
-function keyOptions (rule: PublicKeyAlgorithm, key: KeyObject) {
+function keyInput (rule: PublicKeyAlgorithm, key: KeyObject) {
   if (rule.curve !== undefined) return { key, dsaEncoding: 'ieee-p1363' as const }
   if (rule.pss === true) return { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
-  return key // in an object of its own it costs Node some 2 % more for each signature
+  return key // in an object of its own it costs Node 2 % more a signature
 }

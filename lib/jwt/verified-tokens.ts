@@ -13,7 +13,7 @@ const maxAlike = 8
 
 /**
  * What is known of verified tokens by their whole text and the compiled validator that accepted them (one object for each id and revision,
- * so a changed validator finds nothing). A token is kept from the second time it is verified: one that comes once costs no memory and evicts nothing (but for the mistakes of SeenHashes).
+ * so a changed validator finds nothing). A token is kept from the second time it is verified: one that comes once costs no memory and evicts nothing (of 100, one at most is taken for known).
  * Two generations of at most `max` entries each: when the young one is full the old one goes, and a hit in the old one moves back to the young one.
  * So the `max` last used are always there, and never more than twice as many. Only successes are kept: bad tokens cannot evict good ones.
  */
@@ -59,45 +59,77 @@ export class VerifiedTokens<Owner extends object, Value extends object> {
   }
 }
 
-/** Bits for each hash that is noted: of so many tokens that come once, one or two are taken for a second time. */
+/** Bits for each hash that is noted. It sets two of them: when both generations are full, less than one hash in 100 finds two that others have set. */
 const bitsEach = 32
 
 /**
  * Which hashes were there lately: the last `max`, never more than twice as many. A mistake only keeps a token from its first use.
- * Bits in place of a Set: what each new token looks up and leaves there stays small enough for the CPU's cache.
+ * Bits, not a Set (a Bloom filter): they stay in the CPU's cache, however many new tokens come.
  */
 class SeenHashes {
   readonly #max: number
-  readonly #mask: number
-  #young: Uint8Array
-  #old: Uint8Array
+  #young: HashBits
+  #old: HashBits
   #noted = 0
 
   constructor (max: number) {
     this.#max = max
-    const bits = 2 ** Math.ceil(Math.log2(max * bitsEach))
-    this.#mask = bits - 1
-    this.#young = new Uint8Array(bits / 8)
-    this.#old = new Uint8Array(bits / 8)
+    this.#young = new HashBits(max)
+    this.#old = new HashBits(max)
   }
 
   has (hash: number): boolean {
-    const bit = hash & this.#mask
-    return ((this.#byte(this.#young, bit) | this.#byte(this.#old, bit)) & (1 << (bit & 7))) !== 0
+    return this.#young.has(hash) || this.#old.has(hash)
   }
 
   add (hash: number): void {
     if (this.#noted >= this.#max) {
-      [this.#young, this.#old] = [this.#old.fill(0), this.#young]
+      [this.#young, this.#old] = [this.#old, this.#young]
+      this.#young.clear()
       this.#noted = 0
     }
     this.#noted++
-    const bit = hash & this.#mask
-    this.#young[bit >> 3] = this.#byte(this.#young, bit) | (1 << (bit & 7))
+    this.#young.add(hash)
+  }
+}
+
+/** One generation of them. */
+class HashBits {
+  readonly #bytes: Uint8Array
+  readonly #lastBit: number
+  readonly #shift: number
+
+  constructor (hashes: number) {
+    const digits = Math.ceil(Math.log2(hashes * bitsEach))
+    this.#bytes = new Uint8Array(2 ** digits / 8)
+    this.#lastBit = 2 ** digits - 1
+    this.#shift = 32 - digits
   }
 
-  #byte (of: Uint8Array, bit: number): number {
-    return of[bit >> 3] ?? 0
+  has (hash: number): boolean {
+    return this.#isSet(hash & this.#lastBit) && this.#isSet(this.#second(hash))
+  }
+
+  add (hash: number): void {
+    this.#set(hash & this.#lastBit)
+    this.#set(this.#second(hash))
+  }
+
+  clear (): void {
+    this.#bytes.fill(0)
+  }
+
+  /** The highest digits of a product, in which every digit of the hash has its part. */
+  #second (hash: number): number {
+    return Math.imul(hash, 0x9e3779b1) >>> this.#shift
+  }
+
+  #isSet (bit: number): boolean {
+    return ((this.#bytes[bit >> 3] ?? 0) & (1 << (bit & 7))) !== 0
+  }
+
+  #set (bit: number): void {
+    this.#bytes[bit >> 3] = (this.#bytes[bit >> 3] ?? 0) | (1 << (bit & 7))
   }
 }
 

@@ -58,7 +58,7 @@ export class OpenedStore implements Store {
   readonly #database: Database
   readonly #logDatabase: Database
   readonly #kinds: Array<StoredRecords<object>> = []
-  /** By name: of those who share a collection one makes the indexes at the start, and the others look once more when they use it. */
+  /** By collection. Several may share one, with the same indexes: the last declared makes them at the start, the others look once more at their first use. */
   readonly #documents = new Map<string, { ensure (): Promise<void> }>()
   readonly #audited: Array<{ sweep (): Promise<void>, close (): Promise<void> }> = []
   readonly #timers: Array<() => void> = []
@@ -169,7 +169,7 @@ export class OpenedStore implements Store {
   records<Fields extends object> (kind: RecordKind): RecordCollection<Fields> {
     const records = new StoredRecords<Fields>({
       kind,
-      model: () => this.#model(kind),
+      makeModel: () => this.#makeModel(kind),
       documents: () => this.#collection<RecordDocument>(kind.collection),
       keyRing: this.keyRing,
       clock: this.#settings.clock,
@@ -181,10 +181,10 @@ export class OpenedStore implements Store {
     return records
   }
 
-  #model (kind: RecordKind): Model<RecordDocument> {
+  #makeModel (kind: RecordKind): Model<RecordDocument> {
     const { connection } = this
     const name = this.collectionName(kind.collection)
-    if (connection.models[name] !== undefined) connection.deleteModel(name) // another store's, on the same connection of the app
+    if (connection.models[name] !== undefined) connection.deleteModel(name) // the same kind, declared once more
     return connection.model<RecordDocument>(name, recordSchema(connection, kind, name), name)
   }
 
@@ -222,16 +222,14 @@ export class OpenedStore implements Store {
     })
   }
 
-  /** Delivers audit entries that dead processes left in their records. A collection that cannot be swept keeps no other one waiting. @throws what the first of them reports */
+  /**
+   * Delivers audit entries that dead processes left in their records. A collection that cannot be swept keeps no other one waiting.
+   * @throws AggregateError of what such collections report
+   */
   async sweep (): Promise<void> {
     const failures: unknown[] = []
-    for (const collection of [...this.#kinds, ...this.#audited]) {
-      await collection.sweep().catch((error: unknown) => {
-        if (isAuthError(error, 'DWA_STORE_UNAVAILABLE')) throw error // to none of them
-        failures.push(error)
-      })
-    }
-    if (failures.length > 0) throw failures[0]
+    for (const collection of [...this.#kinds, ...this.#audited]) await collection.sweep().catch((error: unknown) => { failures.push(error) })
+    if (failures.length > 0) throw new AggregateError(failures, [...new Set(failures.map(reasonOf))].join('; '))
   }
 
   async close (): Promise<void> {

@@ -5,11 +5,11 @@ import type { RecordKind } from './record-collection.js'
 import { outboxIndex } from './outbox.js'
 
 /** What the store itself keeps beside a record's fields. */
-export const reservedNames: readonly string[] = ['_id', 'id', 'version', 'createdAt', 'updatedAt', 'outbox']
+const reservedNames: readonly string[] = ['_id', 'id', 'version', 'createdAt', 'updatedAt', 'outbox']
 
 /** @throws TypeError when a field has a name that the store uses itself */
-export function refuseReservedNames ({ collection, schema }: RecordKind): void {
-  const reserved = Object.keys(propertiesOf(schema)).find((name) => reservedNames.includes(name))
+export function refuseReservedFields ({ collection, schema }: RecordKind): void {
+  const reserved = reservedNames.find((name) => Object.hasOwn(propertiesOf(schema), name))
   if (reserved !== undefined) throw new TypeError(`${collection}: a field cannot be named ${reserved}`)
 }
 

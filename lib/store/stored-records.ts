@@ -10,13 +10,13 @@ import type { KeyRing } from './key-ring.js'
 import { isDuplicateKey } from './key-ring-document.js'
 import { Outbox, type ChangeEntry, type RecordDocument } from './outbox.js'
 import { isRecordId, type Change, type OpenedRecord, type RecordCollection, type RecordKind, type StoredRecord } from './record-collection.js'
-import { indexesOf, propertiesOf, refuseReservedNames } from './record-schema.js'
+import { indexesOf, propertiesOf, refuseReservedFields } from './record-schema.js'
 
 /** What a stored collection of records needs of the store. */
 export interface StoredRecordsOptions {
   readonly kind: RecordKind
-  /** Made with the first use: mongoose takes longer for a model than for all else of a kind, and most are not used at once. */
-  readonly model: () => Model<RecordDocument>
+  /** Called with the first use: a model takes mongoose longer than all the rest of a kind, and most kinds are not used during the start. */
+  readonly makeModel: () => Model<RecordDocument>
   /** The model's collection, written with majority. */
   readonly documents: () => mongo.Collection<RecordDocument>
   readonly keyRing: KeyRing
@@ -35,10 +35,10 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   readonly #outbox: Outbox
   readonly #patchSchema: SchemaObject
   readonly #documents: DocumentCollection<RecordDocument>
-  #made: Model<RecordDocument> | null = null
+  #madeModel: Model<RecordDocument> | null = null
 
   constructor (options: StoredRecordsOptions) {
-    refuseReservedNames(options.kind)
+    refuseReservedFields(options.kind)
     this.kind = options.kind
     this.#options = options
     this.#documents = new DocumentCollection(options.documents, indexesOf(options.kind), options.run)
@@ -142,8 +142,8 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   }
 
   get #model (): Model<RecordDocument> {
-    this.#made ??= this.#options.model()
-    return this.#made
+    this.#madeModel ??= this.#options.makeModel()
+    return this.#madeModel
   }
 
   get #projection (): Record<string, 1> {
