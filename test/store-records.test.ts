@@ -56,6 +56,15 @@ t.test('a record is created, read, changed and removed, and each change is one e
   t.notOk(JSON.stringify(entries).match(/1234|secret note/), 'no secret in the log')
 })
 
+t.test('the mongoose model of a kind is made with its first use', async (t) => {
+  const { store, things } = await thingApp(t)
+  await store.ensureKinds()
+  const made = (): boolean => store.connection.modelNames().includes('dwa_things')
+  t.equal(made(), false)
+  await things.list()
+  t.equal(made(), true)
+})
+
 t.test('35, 55. secrets are ciphertext at rest, bound to their record', async (t) => {
   const context = await thingApp(t)
   const { id } = await context.things.create({ name: 'safe', pin: 'a secret of its own', note: 'another secret' })
