@@ -3,6 +3,7 @@ import { drawChart } from '../bench/auth/chart.js'
 import { comparisons } from '../bench/auth/comparisons.js'
 import { toMarkdown, withReport } from '../bench/auth/report.js'
 import { measureAuth } from '../bench/auth/run.js'
+import { takeTurns } from '../bench/auth/turns.js'
 import { runConnectors } from '../bench/connectors/run.js'
 import { runDocuware } from '../bench/docuware/run.js'
 import { runWebhooks } from '../bench/webhooks/run.js'
@@ -38,6 +39,20 @@ t.test('the auth benchmark starts each kind of server and yields figures', async
   t.equal(withReport('a <!-- auth: begin -->old<!-- auth: end --> z', report), `a <!-- auth: begin -->\n\n${report}\n<!-- auth: end --> z`)
   t.throws(() => withReport('no markers', report), RangeError)
   t.match(drawChart(results), /^<svg [\s\S]*@fastify\/jwt[\s\S]*<\/svg>\n$/)
+})
+
+t.test('a server that answered nothing in its turns takes more of them, alone, and not for ever', async (t) => {
+  const taken: string[] = []
+  const answersIn = (answering: (server: string, nth: number) => boolean) => async (server: string, turn: number) => {
+    taken.push(`${server}${turn}`)
+    return { requests: answering(server, taken.filter((one) => one.startsWith(server)).length) ? 5 : 0 }
+  }
+  const parts = await takeTurns(['a', 'b', 'c'], 2, answersIn((server, nth) => server === 'b' ? nth === 4 : nth === 1))
+  t.strictSame(taken, ['a0', 'b0', 'c0', 'c1', 'b1', 'a1', 'b0', 'b1'])
+  t.strictSame([...parts].map(([server, of]) => [server, of.map(({ requests }) => requests)]), [['a', [5, 0]], ['b', [0, 0, 0, 5]], ['c', [5, 0]]])
+  taken.length = 0
+  await t.rejects(takeTurns(['a', 'b'], 2, answersIn((server) => server === 'a')), new Error('a server answered nothing in 20 turns'))
+  t.equal(taken.length, 22)
 })
 
 t.test('the docuware benchmark runs, and its figures that are no times are right', async (t) => {

@@ -26,9 +26,23 @@ export function turned<Item> (items: readonly Item[], by: number): Item[] {
   return [...items.slice(first), ...items.slice(0, first)]
 }
 
-/** A B C, then C B A. */
-export function thereAndBack<Item> (items: readonly Item[], turn: number): Item[] {
-  return turn % 2 === 0 ? [...items] : [...items].reverse()
+/** Whoever answered nothing in all of its turns takes so many times as many before that is an error. */
+const patience = 10
+
+/**
+ * Servers answer in turns: A B C, then C B A. On a busy machine a short turn may bring no answer; more of them are taken by whoever has none at all.
+ * @param take the `turn`th of a server; those beyond the count begin with the first again
+ * @throws when a server has still answered nothing in ten times as many turns
+ */
+export async function takeTurns<Server, Part extends { readonly requests: number }> (servers: readonly Server[], count: number, take: (server: Server, turn: number) => Promise<Part>): Promise<Map<Server, Part[]>> {
+  const parts = new Map<Server, Part[]>(servers.map((server) => [server, []]))
+  const waiting = (): Server[] => servers.filter((server) => parts.get(server)?.every(({ requests }) => requests === 0))
+  for (let turn = 0; turn < count || waiting().length > 0; turn++) {
+    if (turn === count * patience) throw new Error(`a server answered nothing in ${turn} turns`)
+    const taking = turn < count ? servers : waiting()
+    for (const server of turn % 2 === 0 ? taking : taking.toReversed()) parts.get(server)?.push(await take(server, turn % count))
+  }
+  return parts
 }
 
 /** Seconds: a server that has answered for a second only is slower than it will be, and the more so the more code it has. */

@@ -3,7 +3,7 @@ import type { LoadResult } from '../auth/load.js'
 import { figure, Program } from '../auth/program.js'
 import { median, spread, type Spread } from '../auth/spread.js'
 import type { GoalResult } from '../auth/throughput.js'
-import { processesOf, thereAndBack, turned, turnsOf, warmUp } from '../auth/turns.js'
+import { processesOf, takeTurns, turned, turnsOf, warmUp } from '../auth/turns.js'
 import { traffic, type Comparison, type Contestant } from './comparisons.js'
 import { send, type Load } from './load.js'
 import type { Issued, IssuedKind } from './servers.js'
@@ -52,30 +52,27 @@ export async function compare (comparison: Comparison, { rounds, seconds, mongo 
     const starting = processesOf(comparison).map(startServers)
     try {
       const running = (await Promise.all(starting)).flat()
-      const parts = new Map<string, Part[]>(contestants.map(({ name }) => [name, []]))
       const prepare = async (server: Running, duration: number): Promise<Load> => {
         const { contestant: { kind: serverKind }, port } = server
         const issued = serverKind === 'bare' ? bareIssued : await issue(server, kind, count(duration))
         return { port, kind: serverKind, endpoint, issued, until: eachOnce ? 'each-once' : duration }
       }
       for (const server of running) await send(await prepare(server, warmUp(seconds)))
-      const loads = new Map<string, Load>()
-      for (let turn = 0; turn < turns.count; turn++) {
-        for (const server of thereAndBack(turned(running, round), turn)) {
-          const { contestant: { name }, program } = server
-          const load = (usesUp ? undefined : loads.get(name)) ?? await prepare(server, turns.seconds)
-          loads.set(name, load)
-          const [before, databaseBefore] = [await program.ask(), await mongo.ask()]
-          const result = await send(load)
-          const [after, databaseAfter] = [await program.ask(), await mongo.ask()]
-          parts.get(name)?.push({
-            ...result,
-            cpu: figure(after, 'cpuMicroseconds') - figure(before, 'cpuMicroseconds'),
-            database: figure(databaseAfter, 'cpuMicroseconds') - figure(databaseBefore, 'cpuMicroseconds')
-          })
+      const loads = new Map<Running, Load>()
+      const parts = await takeTurns(turned(running, round), turns.count, async (server): Promise<Part> => {
+        const { program } = server
+        const load = (usesUp ? undefined : loads.get(server)) ?? await prepare(server, turns.seconds)
+        loads.set(server, load)
+        const [before, databaseBefore] = [await program.ask(), await mongo.ask()]
+        const result = await send(load)
+        const [after, databaseAfter] = [await program.ask(), await mongo.ask()]
+        return {
+          ...result,
+          cpu: figure(after, 'cpuMicroseconds') - figure(before, 'cpuMicroseconds'),
+          database: figure(databaseAfter, 'cpuMicroseconds') - figure(databaseBefore, 'cpuMicroseconds')
         }
-      }
-      measured.push(new Map([...parts].map(([name, ofTurns]) => [name, measurementOf(ofTurns)])))
+      })
+      measured.push(new Map([...parts].map(([{ contestant }, ofTurns]) => [contestant.name, measurementOf(ofTurns)])))
     } finally {
       for (const started of await Promise.allSettled(starting)) {
         if (started.status === 'fulfilled') await started.value[0]?.program.stop()
@@ -103,7 +100,6 @@ async function issue ({ desk, index }: Running, kind: IssuedKind, count: number)
 function measurementOf (parts: readonly Part[]): Measurement {
   const sum = (of: (part: Part) => number): number => parts.reduce((total, part) => total + of(part), 0)
   const [requests, time] = [sum((part) => part.requests), sum((part) => part.seconds)]
-  if (requests === 0) throw new Error('a server answered nothing in all of its turns')
   return {
     requestsPerSecond: requests / time,
     cpuMicroseconds: sum(({ cpu }) => cpu) / requests,

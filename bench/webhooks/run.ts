@@ -4,7 +4,7 @@ import autocannon from 'autocannon'
 import { figure, Program } from '../auth/program.js'
 import { median, spread } from '../auth/spread.js'
 import { staysAwake } from '../auth/stay-awake.js'
-import { thereAndBack, turned } from '../auth/turns.js'
+import { takeTurns, turned } from '../auth/turns.js'
 import { contestants, secret, type Kind, type ServersConfig } from './contestants.js'
 
 const goal = 0.9
@@ -17,7 +17,8 @@ const sizes = [
 
 type Print = (line: string) => void
 
-interface Sum { readonly requests: number, readonly seconds: number, readonly cpu: number }
+/** What one turn yields. */
+interface Part { readonly requests: number, readonly seconds: number, readonly cpu: number }
 
 interface Sample { readonly perSecond: number, readonly cpuMicroseconds: number }
 
@@ -44,17 +45,12 @@ async function compare ({ name, bytes, connections }: (typeof sizes)[number], { 
     const { program, figures } = await Program.start('../webhooks/server', { uri } satisfies ServersConfig)
     try {
       for (const { kind } of contestants) await send(figure(figures, kind), body, connections, Math.min(1, seconds))
-      const sums = new Map<Kind, Sum>()
-      for (let turn = 0; turn < turns; turn++) {
-        for (const { kind } of thereAndBack(turned(contestants, round), turn)) {
-          const before = figure(await program.ask(), 'cpuMicroseconds')
-          const { requests, duration } = await send(figure(figures, kind), body, connections, seconds / turns)
-          const cpu = figure(await program.ask(), 'cpuMicroseconds') - before
-          const sum = sums.get(kind) ?? { requests: 0, seconds: 0, cpu: 0 }
-          sums.set(kind, { requests: sum.requests + requests, seconds: sum.seconds + duration, cpu: sum.cpu + cpu })
-        }
-      }
-      measured.push(new Map([...sums].map(([kind, sum]) => [kind, sampleOf(sum)])))
+      const parts = await takeTurns(turned(contestants, round), turns, async ({ kind }): Promise<Part> => {
+        const before = figure(await program.ask(), 'cpuMicroseconds')
+        const { requests, duration } = await send(figure(figures, kind), body, connections, seconds / turns)
+        return { requests, seconds: duration, cpu: figure(await program.ask(), 'cpuMicroseconds') - before }
+      })
+      measured.push(new Map([...parts].map(([{ kind }, ofTurns]) => [kind, sampleOf(ofTurns)])))
     } finally {
       await program.stop()
     }
@@ -68,9 +64,9 @@ async function compare ({ name, bytes, connections }: (typeof sizes)[number], { 
   }
 }
 
-function sampleOf ({ requests, seconds, cpu }: Sum): Sample {
-  if (requests === 0) throw new Error('a server answered nothing in all of its turns')
-  return { perSecond: requests / seconds, cpuMicroseconds: cpu / requests }
+function sampleOf (parts: readonly Part[]): Sample {
+  const sum = (member: keyof Part): number => parts.reduce((total, part) => total + part[member], 0)
+  return { perSecond: sum('requests') / sum('seconds'), cpuMicroseconds: sum('cpu') / sum('requests') }
 }
 
 /** @throws unless every answer is a 2xx */
