@@ -58,14 +58,17 @@ export async function compare (comparison: Comparison, options: ThroughputOption
   // Only a server that remembers can tell a new token from an old one: the reference may see one twice.
   const untilFor = ({ kind }: Contestant, duration: number): Load['until'] => comparison.traffic === 'new' && kind !== 'bare' ? 'each-once' : duration
   for (let round = 0; round < options.rounds; round++) {
-    const starting = processesOf(comparison).map(async (servers) => await startServers(servers, comparison, options))
+    const running: Running[] = []
     try {
-      const running = (await Promise.all(starting)).flat()
-      for (const { contestant, port } of running) {
-        if (comparison.traffic === 'distinct') { // twice: a token is kept from its second use on
-          for (let use = 1; use <= 2; use++) await send({ port, tokens: warm, until: 'each-once' })
+      for (const servers of processesOf(comparison)) {
+        const started = await startServers(servers, comparison, options)
+        running.push(...started)
+        for (const { contestant, port } of started) {
+          if (comparison.traffic === 'distinct') { // twice: a token is kept from its second use on
+            for (let use = 1; use <= 2; use++) await send({ port, tokens: measured, until: 'each-once' })
+          }
+          for (const { tokens, duration } of warm) await send({ port, tokens, until: untilFor(contestant, duration) })
         }
-        await send({ port, tokens: warm, until: untilFor(contestant, warmUp(options.seconds)) })
       }
       const parts = await takeTurns(turned(running, round), turns.count, async ({ contestant, program, port }, turn): Promise<Part> => {
         const tokens = comparison.traffic === 'new' ? measured.filter((_, position) => position % turns.count === turn) : measured
@@ -75,25 +78,32 @@ export async function compare (comparison: Comparison, options: ThroughputOption
       })
       rounds.push(new Map([...parts].map(([{ contestant }, ofTurns]) => [contestant.name, measurementOf(ofTurns)])))
     } finally {
-      for (const started of await Promise.allSettled(starting)) {
-        if (started.status === 'fulfilled') await started.value[0]?.program.stop()
-      }
+      for (const { program } of running) await program.stop()
     }
   }
   return contestants.map((contestant) => toRow(comparison, contestant, rounds))
 }
 
-function tokensFor ({ traffic, algorithm }: Comparison, turns: Turns, { credentials, seconds, distinct }: ThroughputOptions): { warm: readonly string[], measured: readonly string[] } {
+interface Tokens {
+  readonly warm: ReadonlyArray<{ readonly tokens: readonly string[], readonly duration: number }>
+  readonly measured: readonly string[]
+}
+
+function tokensFor ({ traffic, algorithm }: Comparison, turns: Turns, { credentials, seconds, distinct }: ThroughputOptions): Tokens {
   const newTokens = (duration: number, series: string): string[] => credentials.tokens(algorithm, Math.ceil(newPerSecond[algorithm] * duration), series)
+  const warmedBy = (tokens: readonly string[]): Tokens['warm'] => warmUp(seconds).map((duration) => ({ tokens, duration }))
   switch (traffic) {
-    case 'no-token': return { warm: [], measured: [] }
-    case 'hot': return { warm: credentials.tokens(algorithm, 1, 'warm'), measured: credentials.tokens(algorithm, 1, 'hot') }
+    case 'no-token': return { warm: warmedBy([]), measured: [] }
+    case 'hot': return { warm: warmedBy(credentials.tokens(algorithm, 1, 'warm')), measured: credentials.tokens(algorithm, 1, 'hot') }
     case 'distinct': {
       const tokens = credentials.tokens(algorithm, distinct, 'distinct')
-      return { warm: tokens, measured: tokens }
+      return { warm: warmedBy(tokens), measured: tokens }
     }
     // Tokens that come again would warm up what knows them, and leave what verifies cold.
-    case 'new': return { warm: newTokens(warmUp(seconds), 'warm'), measured: newTokens(turns.count * turns.seconds, 'new') }
+    case 'new': return {
+      warm: warmUp(seconds).map((duration, part) => ({ tokens: newTokens(duration, `warm ${part}`), duration })),
+      measured: newTokens(turns.count * turns.seconds, 'new')
+    }
   }
 }
 

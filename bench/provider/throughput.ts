@@ -49,15 +49,20 @@ export async function compare (comparison: Comparison, { rounds, seconds, mongo 
   const { kind, count, eachOnce, usesUp } = traffic[endpoint]
   const measured: Array<Map<string, Measurement>> = []
   for (let round = 0; round < rounds; round++) {
-    const starting = processesOf(comparison).map(startServers)
+    const running: Running[] = []
+    const prepare = async (server: Running, duration: number): Promise<Load> => {
+      const { contestant: { kind: serverKind }, port } = server
+      const issued = serverKind === 'bare' ? bareIssued : await issue(server, kind, count(duration))
+      return { port, kind: serverKind, endpoint, issued, until: eachOnce ? 'each-once' : duration }
+    }
     try {
-      const running = (await Promise.all(starting)).flat()
-      const prepare = async (server: Running, duration: number): Promise<Load> => {
-        const { contestant: { kind: serverKind }, port } = server
-        const issued = serverKind === 'bare' ? bareIssued : await issue(server, kind, count(duration))
-        return { port, kind: serverKind, endpoint, issued, until: eachOnce ? 'each-once' : duration }
+      for (const servers of processesOf(comparison)) {
+        const started = await startServers(servers)
+        running.push(...started)
+        for (const server of started) {
+          for (const duration of warmUp(seconds)) await send(await prepare(server, duration))
+        }
       }
-      for (const server of running) await send(await prepare(server, warmUp(seconds)))
       const loads = new Map<Running, Load>()
       const parts = await takeTurns(turned(running, round), turns.count, async (server): Promise<Part> => {
         const { program } = server
@@ -74,9 +79,7 @@ export async function compare (comparison: Comparison, { rounds, seconds, mongo 
       })
       measured.push(new Map([...parts].map(([{ contestant }, ofTurns]) => [contestant.name, measurementOf(ofTurns)])))
     } finally {
-      for (const started of await Promise.allSettled(starting)) {
-        if (started.status === 'fulfilled') await started.value[0]?.program.stop()
-      }
+      for (const { program } of running) await program.stop()
     }
   }
   return contestants.map((contestant) => toRow(comparison, contestant, measured))
