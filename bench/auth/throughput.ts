@@ -60,17 +60,19 @@ export async function compare (comparison: Comparison, options: ThroughputOption
   for (let round = 0; round < options.rounds; round++) {
     const running: Running[] = []
     try {
-      for (const servers of processesOf(comparison)) {
+      for (const servers of processesOf({ ...comparison, contestants: turned(contestants, round) })) {
         const started = await startServers(servers, comparison, options)
         running.push(...started)
-        for (const { contestant, port } of started) {
-          if (comparison.traffic === 'distinct') { // twice: a token is kept from its second use on
-            for (let use = 1; use <= 2; use++) await send({ port, tokens: measured, until: 'each-once' })
-          }
-          for (const { tokens, duration } of warm) await send({ port, tokens, until: untilFor(contestant, duration) })
+        // At once: a server that idles for some ten seconds before its first requests stays slower by about a fifth.
+        for (const { tokens, duration } of warm) {
+          for (const { contestant, port } of started) await send({ port, tokens, until: untilFor(contestant, duration) })
+        }
+        if (comparison.traffic !== 'distinct') continue
+        for (const { port } of started) {
+          for (let use = 1; use <= 2; use++) await send({ port, tokens: measured, until: 'each-once' }) // a token is kept from its second use on
         }
       }
-      const parts = await takeTurns(turned(running, round), turns.count, async ({ contestant, program, port }, turn): Promise<Part> => {
+      const parts = await takeTurns(running, turns.count, async ({ contestant, program, port }, turn): Promise<Part> => {
         const tokens = comparison.traffic === 'new' ? measured.filter((_, position) => position % turns.count === turn) : measured
         const before = await program.ask()
         const result = await send({ port, tokens, until: untilFor(contestant, turns.seconds) })
@@ -84,6 +86,7 @@ export async function compare (comparison: Comparison, options: ThroughputOption
   return contestants.map((contestant) => toRow(comparison, contestant, rounds))
 }
 
+/** What is sent in the parts of the warm-up, and then. */
 interface Tokens {
   readonly warm: ReadonlyArray<{ readonly tokens: readonly string[], readonly duration: number }>
   readonly measured: readonly string[]

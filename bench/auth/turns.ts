@@ -26,7 +26,7 @@ export function turned<Item> (items: readonly Item[], by: number): Item[] {
   return [...items.slice(first), ...items.slice(0, first)]
 }
 
-/** Whoever answered nothing in all of its turns takes so many times as many before that is an error. */
+/** Times its turns: a server that has no answer in so many is an error. */
 const patience = 10
 
 /**
@@ -37,18 +37,17 @@ const patience = 10
 export async function takeTurns<Server, Part extends { readonly requests: number }> (servers: readonly Server[], count: number, take: (server: Server, turn: number) => Promise<Part>): Promise<Map<Server, Part[]>> {
   const parts = new Map<Server, Part[]>(servers.map((server) => [server, []]))
   const waiting = (): Server[] => servers.filter((server) => parts.get(server)?.every(({ requests }) => requests === 0))
-  for (let turn = 0; turn < count || waiting().length > 0; turn++) {
-    if (turn === count * patience) throw new Error(`a server answered nothing in ${turn} turns`)
+  for (let turn = 0; ; turn++) {
     const taking = turn < count ? servers : waiting()
+    if (taking.length === 0) return parts
+    if (turn === count * patience) throw new Error(`a server answered nothing in ${turn} turns`)
     for (const server of turn % 2 === 0 ? taking : taking.toReversed()) parts.get(server)?.push(await take(server, turn % count))
   }
-  return parts
 }
 
 /**
- * Seconds of the parts of a server's warm-up: one that has answered for a second only is slower than it will be, and the more so the more code it has. After the
- * first part connections close and new ones open, which V8 has to learn as well. Each server is warmed up as soon as it has started: one that waits for some ten
- * seconds before its first requests stays slower by a fifth, if it has as much as a hook.
+ * Seconds of the parts of a server's warm-up: one that has answered for a second only is slower than it will be, and the more so the more code it has. The
+ * connections of the first part are closed before the second: without that, the first turn after a warm-up was slower by half.
  */
 export function warmUp (seconds: number): readonly number[] {
   const whole = Math.min(3, 2 * seconds)

@@ -56,15 +56,15 @@ export async function compare (comparison: Comparison, { rounds, seconds, mongo 
       return { port, kind: serverKind, endpoint, issued, until: eachOnce ? 'each-once' : duration }
     }
     try {
-      for (const servers of processesOf(comparison)) {
+      for (const servers of processesOf({ ...comparison, contestants: turned(contestants, round) })) {
         const started = await startServers(servers)
         running.push(...started)
-        for (const server of started) {
-          for (const duration of warmUp(seconds)) await send(await prepare(server, duration))
+        for (const duration of warmUp(seconds)) {
+          for (const server of started) await send(await prepare(server, duration))
         }
       }
       const loads = new Map<Running, Load>()
-      const parts = await takeTurns(turned(running, round), turns.count, async (server): Promise<Part> => {
+      const parts = await takeTurns(running, turns.count, async (server): Promise<Part> => {
         const { program } = server
         const load = (usesUp ? undefined : loads.get(server)) ?? await prepare(server, turns.seconds)
         loads.set(server, load)
