@@ -16,13 +16,18 @@ export class Program {
 
   /**
    * Starts `<name>-process`, a path from this module, and waits for the first figures it sends.
-   * @throws when it ends instead
+   * @throws when it ends instead, or sends something else
    */
   static async start (name: string, config: object, execArgv: readonly string[] = []): Promise<{ program: Program, figures: Figures }> {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js' // tests run the sources
     const child = fork(new URL(`./${name}-process.${extension}`, import.meta.url), [JSON.stringify(config)], { execArgv: [...process.execArgv, ...execArgv] })
     const program = new Program(name, child)
-    return { program, figures: await program.#next() }
+    try {
+      return { program, figures: await program.#next() }
+    } catch (error) {
+      await program.stop()
+      throw error
+    }
   }
 
   /** Asks for its figures. */

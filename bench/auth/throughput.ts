@@ -3,7 +3,7 @@ import type { Credentials } from './credentials.js'
 import { send, type Load, type LoadResult } from './load.js'
 import { figure, Program } from './program.js'
 import type { ServerConfig } from './servers.js'
-import { median, spread, type Spread } from './spread.js'
+import { median, spread, sum, type Spread } from './spread.js'
 import { processesOf, takeTurns, turned, turnsOf, warmUp, type Turns } from './turns.js'
 
 /** Medians of one contestant over all rounds. */
@@ -118,9 +118,8 @@ async function startServers (contestants: readonly Contestant[], { algorithm }: 
 }
 
 function measurementOf (parts: readonly Part[]): Measurement {
-  const sum = (of: (part: Part) => number): number => parts.reduce((total, part) => total + of(part), 0)
-  const [requests, seconds] = [sum((part) => part.requests), sum((part) => part.seconds)]
-  return { requestsPerSecond: requests / seconds, cpuMicroseconds: sum(({ cpu }) => cpu) / requests, clientCpu: sum((part) => part.clientCpu * part.seconds) / seconds }
+  const [requests, seconds] = [sum(parts, (part) => part.requests), sum(parts, (part) => part.seconds)]
+  return { requestsPerSecond: requests / seconds, cpuMicroseconds: sum(parts, ({ cpu }) => cpu) / requests, clientCpu: sum(parts, (part) => part.clientCpu * part.seconds) / seconds }
 }
 
 function toRow ({ name, title, contestants: [reference] }: Comparison, contestant: Contestant, rounds: ReadonlyArray<ReadonlyMap<string, Measurement>>): Row {

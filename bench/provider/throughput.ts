@@ -1,7 +1,7 @@
 import type { Goal } from '../auth/comparisons.js'
 import type { LoadResult } from '../auth/load.js'
 import { figure, Program } from '../auth/program.js'
-import { median, spread, type Spread } from '../auth/spread.js'
+import { median, spread, sum, type Spread } from '../auth/spread.js'
 import type { GoalResult } from '../auth/throughput.js'
 import { processesOf, takeTurns, turned, turnsOf, warmUp } from '../auth/turns.js'
 import { traffic, type Comparison, type Contestant } from './comparisons.js'
@@ -101,13 +101,12 @@ async function issue ({ desk, index }: Running, kind: IssuedKind, count: number)
 }
 
 function measurementOf (parts: readonly Part[]): Measurement {
-  const sum = (of: (part: Part) => number): number => parts.reduce((total, part) => total + of(part), 0)
-  const [requests, time] = [sum((part) => part.requests), sum((part) => part.seconds)]
+  const [requests, time] = [sum(parts, (part) => part.requests), sum(parts, (part) => part.seconds)]
   return {
     requestsPerSecond: requests / time,
-    cpuMicroseconds: sum(({ cpu }) => cpu) / requests,
-    databaseMicroseconds: sum(({ database }) => database) / requests,
-    clientCpu: sum((part) => part.clientCpu * part.seconds) / time
+    cpuMicroseconds: sum(parts, ({ cpu }) => cpu) / requests,
+    databaseMicroseconds: sum(parts, ({ database }) => database) / requests,
+    clientCpu: sum(parts, (part) => part.clientCpu * part.seconds) / time
   }
 }
 

@@ -2,9 +2,9 @@ import { createHmac } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import autocannon from 'autocannon'
 import { figure, Program } from '../auth/program.js'
-import { median, spread } from '../auth/spread.js'
+import { median, spread, sum } from '../auth/spread.js'
 import { staysAwake } from '../auth/stay-awake.js'
-import { takeTurns, turned } from '../auth/turns.js'
+import { takeTurns, turned, warmUp } from '../auth/turns.js'
 import { contestants, secret, type Kind, type ServersConfig } from './contestants.js'
 
 const goal = 0.9
@@ -44,7 +44,9 @@ async function compare ({ name, bytes, connections }: (typeof sizes)[number], { 
   for (let round = 0; round < rounds; round++) {
     const { program, figures } = await Program.start('../webhooks/server', { uri } satisfies ServersConfig)
     try {
-      for (const { kind } of contestants) await send(figure(figures, kind), body, connections, Math.min(1, seconds))
+      for (const duration of warmUp(seconds)) {
+        for (const { kind } of contestants) await send(figure(figures, kind), body, connections, duration)
+      }
       const parts = await takeTurns(turned(contestants, round), turns, async ({ kind }): Promise<Part> => {
         const before = figure(await program.ask(), 'cpuMicroseconds')
         const { requests, duration } = await send(figure(figures, kind), body, connections, seconds / turns)
@@ -65,8 +67,8 @@ async function compare ({ name, bytes, connections }: (typeof sizes)[number], { 
 }
 
 function sampleOf (parts: readonly Part[]): Sample {
-  const sum = (member: keyof Part): number => parts.reduce((total, part) => total + part[member], 0)
-  return { perSecond: sum('requests') / sum('seconds'), cpuMicroseconds: sum('cpu') / sum('requests') }
+  const requests = sum(parts, (part) => part.requests)
+  return { perSecond: requests / sum(parts, ({ seconds }) => seconds), cpuMicroseconds: sum(parts, ({ cpu }) => cpu) / requests }
 }
 
 /** @throws unless every answer is a 2xx */
