@@ -63,7 +63,6 @@ export async function compare (comparison: Comparison, options: ThroughputOption
       for (const servers of processesOf({ ...comparison, contestants: turned(contestants, round) })) {
         const started = await startServers(servers, comparison, options)
         running.push(...started)
-        // At once: a server that idles for some ten seconds before its first requests stays slower by about a fifth.
         for (const { tokens, duration } of warm) {
           for (const { contestant, port } of started) await send({ port, tokens, until: untilFor(contestant, duration) })
         }

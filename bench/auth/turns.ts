@@ -47,7 +47,8 @@ export async function takeTurns<Server, Part extends { readonly requests: number
 
 /**
  * Seconds of the parts of a server's warm-up: one that has answered for a second only is slower than it will be, and the more so the more code it has. The
- * connections of the first part are closed before the second: without that, the first turn after a warm-up was slower by half.
+ * connections of the first part are closed before the second: without that, the first turn after a warm-up was slower by half. It should begin as soon as
+ * the server has started: one that idles for some ten seconds before its first requests stays slower by about a fifth.
  */
 export function warmUp (seconds: number): readonly number[] {
   const whole = Math.min(3, 2 * seconds)
