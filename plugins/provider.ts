@@ -47,8 +47,9 @@ async function machineRoutes (scope: FastifyInstance, { tokenEndpoint, revocatio
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit }, (_request, body, done) => { done(null, body) })
   scope.setErrorHandler(sendOAuthError)
-  scope.addHook('onRequest', async (_request, reply) => {
+  scope.addHook('onRequest', (_request, reply, done) => {
     reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
+    done()
   })
   const quiet = { config: ownAuth, logSerializers: { req: bareRequest } } // tokens may be in the query, and where clients err, secrets
 

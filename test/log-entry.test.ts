@@ -5,6 +5,7 @@ import { canonicalJson } from '../lib/log/canonical-json.js'
 import { Heads, readHeads } from '../lib/log/heads.js'
 import { draftEntry, ownDraft } from '../lib/log/log-draft.js'
 import { redact, redactText } from '../lib/log/redact.js'
+import { rememberFirst } from '../lib/log/remember-first.js'
 import { Sampler } from '../lib/log/sampler.js'
 import { isIntact, seal, toLogEntry, type LogDocument } from '../lib/log/seal.js'
 import { ManualClock } from './manual-clock.js'
@@ -24,6 +25,21 @@ t.test('canonical JSON sorts members by code units and writes numbers as ECMAScr
   fc.assert(fc.property(fc.jsonValue(), (value) => {
     t.same(JSON.parse(canonicalJson(JSON.parse(JSON.stringify(value)))), JSON.parse(JSON.stringify(value)))
   }), { numRuns: 200, seed: 7 })
+  fc.assert(fc.property(fc.uniqueArray(fc.string({ unit: 'binary', maxLength: 3 }), { maxLength: 100, size: 'max' }), (names) => {
+    const value = Object.fromEntries(names.map((name) => [name, 0]))
+    t.equal(canonicalJson(value), `{${[...names].sort().map((name) => `${JSON.stringify(name)}:0`).join(',')}}`)
+  }), { numRuns: 200, seed: 7 })
+})
+
+t.test('what was made of the first names is remembered, and of no long one', async (t) => {
+  const made: string[] = []
+  const twice = rememberFirst(2, (text) => {
+    made.push(text)
+    return text + text
+  })
+  const long = 'x'.repeat(101)
+  for (const text of ['', long, 'a', 'b', '', 'a', 'b', long]) t.equal(twice(text), text + text)
+  t.strictSame(made, ['', long, 'a', 'b', 'b', long])
 })
 
 t.test('52. an entry never holds a token, code, secret, password, DSN or a URL with a query', async (t) => {

@@ -1,6 +1,8 @@
 import { jsonBytes, type Json } from './canonical-json.js'
 import type { Actor, LogFields, LogLevel, Target } from './log-entry.js'
+import type { Writable } from '../writable.js'
 import { redact, redactIdentifier, redactText } from './redact.js'
+import { rememberFirst } from './remember-first.js'
 
 /** What an entry says, ready to be stored: plain JSON, redacted and bounded. Its place in a chain comes later. */
 export interface LogDraft {
@@ -24,12 +26,13 @@ const eventName = /^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+$/
 
 /**
  * Takes what an event says as it is now: later changes to `fields` do not reach the entry.
+ * @param source the outbox entry that it will be delivered from
  * @throws TypeError when `event` is not of the form `area.verb`
  */
-export function draftEntry (at: number, event: string, fields: LogFields, personalData: boolean): LogDraft {
+export function draftEntry (at: number, event: string, fields: LogFields, personalData: boolean, source?: string): LogDraft {
   if (!eventName.test(event)) throw new TypeError(`"${event}" is not an event name of the form area.verb`)
   const personal = personalData ? personalFields(fields) : null
-  return {
+  const draft: Writable<LogDraft> = {
     at: new Date(at),
     event,
     level: fields.level ?? 'info',
@@ -37,9 +40,11 @@ export function draftEntry (at: number, event: string, fields: LogFields, person
     target: fields.target === undefined ? null : targetFields(fields.target),
     requestId: identifier(fields.requestId),
     message: fields.message === undefined ? null : cut(redactText(cut(wellFormed(fields.message), 4 * messageLength)), messageLength),
-    details: boundDetails(fields.details),
-    ...(personal === null ? {} : { personal })
+    details: boundDetails(fields.details)
   }
+  if (personal !== null) draft.personal = personal
+  if (source !== undefined) draft.source = source
+  return draft
 }
 
 /** What the log says about itself and the keys, nobody else can say. @throws TypeError */
@@ -113,10 +118,10 @@ function toJson (value: unknown, depth: number): Json | undefined {
 }
 
 /** A name that MongoDB stores and gives back as it was. */
-function memberName (name: string): string {
+const memberName = rememberFirst(500, (name) => {
   const safe = cut(wellFormed(name), 100).replaceAll('\0', '').replaceAll('.', '_').replace(/^\$/, '_')
   return safe === '__proto__' ? '_proto_' : safe
-}
+})
 
 /** BSON is UTF-8, which has no lone surrogates: they become U+FFFD here, before the hash is taken, and not on the way. */
 function wellFormed (text: string): string {

@@ -10,7 +10,7 @@ import { unavailable } from '../store/unavailable.js'
 import { ownDraft, type LogDraft } from './log-draft.js'
 import { logKeyLabel, seal, type LogDocument } from './seal.js'
 
-/** An entry on its way. */
+/** An entry that waits for its place. */
 interface Pending {
   readonly draft: LogDraft
   readonly spooled: boolean
@@ -18,7 +18,11 @@ interface Pending {
   readonly reject: (reason: unknown) => void
 }
 
-interface Sealed extends Pending { readonly document: LogDocument }
+/** One that has it. */
+interface Sealed {
+  readonly pending: Pending
+  readonly document: LogDocument
+}
 
 const batchSize = 500
 const retryDelay = 1000
@@ -94,7 +98,14 @@ export class LogWriter {
   /** The same for several entries, in their order. Rejects with the first refusal; the others are stored all the same. */
   async appendAll (drafts: readonly LogDraft[]): Promise<void> {
     if (this.#closing) throw new errors.DWA_LOG_CLOSED()
-    await Promise.all(drafts.map(async (draft) => await this.#enqueue(draft)))
+    if (drafts.length === 0) return
+    this.#requireOpen()
+    await new Promise<void>((resolve, reject) => {
+      let missing = drafts.length
+      const countDown = (): void => { if (--missing === 0) resolve() }
+      for (const draft of drafts) this.#queue.push({ draft, spooled: false, resolve: countDown, reject })
+      this.#startDraining()
+    })
   }
 
   /** Takes the entry along when the database takes entries. Beyond the spool's size it is only counted. */
@@ -129,12 +140,15 @@ export class LogWriter {
   }
 
   async #enqueue (draft: LogDraft): Promise<LogDocument> {
-    if (!this.#opened || !this.#options.database.reachable) throw unavailable()
-    const stored = new Promise<LogDocument>((resolve, reject) => {
+    this.#requireOpen()
+    return await new Promise<LogDocument>((resolve, reject) => {
       this.#queue.push({ draft, spooled: false, resolve, reject })
+      this.#startDraining()
     })
-    this.#startDraining()
-    return await stored
+  }
+
+  #requireOpen (): void {
+    if (!this.#opened || !this.#options.database.reachable) throw unavailable()
   }
 
   #push (draft: LogDraft): void {
@@ -188,7 +202,7 @@ export class LogWriter {
       const document = seal(id, pending.draft, { chain: this.chain, seq: this.#seq + 1, prev: this.#prev }, keyId, key)
       this.#seq = document.seq
       this.#prev = document.hash
-      return { ...pending, document }
+      return { pending, document }
     })
   }
 
@@ -210,18 +224,19 @@ export class LogWriter {
   #dropFirst (error: unknown): void {
     const [first] = this.#sealed
     if (first === undefined) return
-    this.#options.logger.error({ event: first.draft.event, reason: reasonOf(error) }, 'an entry of the audit log was refused for good')
-    if (first.draft.event !== 'log.gap') {
+    const { draft: { event, at }, reject } = first.pending
+    this.#options.logger.error({ event, reason: reasonOf(error) }, 'an entry of the audit log was refused for good')
+    if (event !== 'log.gap') {
       this.#lost++
-      this.#lostSince ??= first.draft.at
+      this.#lostSince ??= at
     }
     this.#resealBehind(first)
-    first.reject(new errors.DWA_LOG_ENTRY_REFUSED(reasonOf(error)))
+    reject(new errors.DWA_LOG_ENTRY_REFUSED(reasonOf(error)))
   }
 
   /** The first one takes no place in the chain after all. */
   #resealBehind ({ document }: Sealed): void {
-    const behind = this.#sealed.slice(1)
+    const behind = this.#sealed.slice(1).map(({ pending }) => pending)
     this.#seq = document.seq - 1
     this.#prev = document.prev
     this.#sealed = this.#sealAll(behind)
@@ -242,7 +257,7 @@ export class LogWriter {
     const delivered = source === undefined ? null : await database.run(async () => await collection().findOne({ source }))
     if (delivered === null) throw collision
     this.#resealBehind(first)
-    first.resolve(delivered)
+    first.pending.resolve(delivered)
   }
 
   #markStored (count: number): void {
@@ -252,7 +267,7 @@ export class LogWriter {
     if (last === undefined) return
     this.#stored = { seq: last.seq, hash: last.hash, at: last._id.getTimestamp().getTime() }
     this.#options.onStored(stored.map(({ document }) => document))
-    for (const { document, resolve } of stored) resolve(document)
+    for (const { pending, document } of stored) pending.resolve(document)
   }
 
   /** Refuses whoever waits; keeps what was under way and the spool for the next attempt. */
@@ -260,8 +275,8 @@ export class LogWriter {
     const { clock, logger } = this.#options
     const reason = unavailable(new Error(reasonOf(error)))
     logger.warn({ reason: reasonOf(error) }, 'the audit log cannot be written, trying on')
-    for (const { reject } of [...this.#sealed, ...this.#queue]) reject(reason)
-    this.#sealed = this.#sealed.map((sealed) => ({ ...sealed, resolve: ignore, reject: ignore }))
+    for (const { reject } of [...this.#sealed.map(({ pending }) => pending), ...this.#queue]) reject(reason)
+    this.#sealed = this.#sealed.map(({ pending, document }) => ({ pending: { ...pending, resolve: ignore, reject: ignore }, document }))
     this.#queue = this.#queue.filter((pending) => pending.spooled)
     this.#cancelRetry = clock.after(retryDelay, () => { this.#startDraining() })
   }

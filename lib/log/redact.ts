@@ -1,4 +1,5 @@
 import type { Json } from './canonical-json.js'
+import { rememberFirst } from './remember-first.js'
 
 const redacted = '[redacted]'
 
@@ -66,21 +67,7 @@ function looksRandom (run: string): boolean {
   return /[0-9]/.test(run) && /[A-Z]/.test(run) && /[a-z]/.test(run)
 }
 
-/** The words of the first names seen; those beyond are split each time. */
-const knownWords = new Map<string, readonly string[]>()
-const maxKnown = 500
-
-function words (name: string): readonly string[] {
-  const known = knownWords.get(name)
-  if (known !== undefined) return known
-  const found = wordsOf(name)
-  if (knownWords.size < maxKnown) knownWords.set(name, found)
-  return found
-}
-
-function wordsOf (name: string): string[] {
-  return name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').toLowerCase().split(/[^a-z0-9]+/).filter((word) => word !== '')
-}
+const words = rememberFirst(500, (name) => name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').toLowerCase().split(/[^a-z0-9]+/).filter((word) => word !== ''))
 
 function isSecretName (name: string): boolean {
   const parts = words(name)

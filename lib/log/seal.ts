@@ -3,6 +3,7 @@ import mongoose, { type mongo } from 'mongoose'
 import { canonicalJson } from './canonical-json.js'
 import type { LogDraft } from './log-draft.js'
 import type { LogEntry } from './log-entry.js'
+import type { Writable } from '../writable.js'
 
 /** HKDF label of the key that entries are sealed with. */
 export const logKeyLabel = 'audit-log'
@@ -24,9 +25,11 @@ export interface LogDocument extends LogDraft, Link {
   readonly hash: string
 }
 
-/** Puts a draft into its place in the chain and signs the whole. */
-export function seal (id: mongo.ObjectId, draft: LogDraft, link: Link, keyId: string, key: Buffer): LogDocument {
-  const document = { _id: id, ...draft, ...link, key: keyId, hash: '' }
+/** Puts a draft into its place in the chain and signs the whole. Its members are named one by one: rest and spread take ten times as long. */
+export function seal (id: mongo.ObjectId, { at, event, level, actor, target, requestId, message, details, personal, source }: LogDraft, { chain, seq, prev }: Link, keyId: string, key: Buffer): LogDocument {
+  const document: Writable<LogDocument> = { _id: id, at, event, level, actor, target, requestId, message, details, chain, seq, prev, key: keyId, hash: '' }
+  if (personal !== undefined) document.personal = personal
+  if (source !== undefined) document.source = source
   document.hash = sealOf(document, key)
   return document
 }
@@ -62,24 +65,10 @@ function sealOf (document: LogDocument, key: Buffer): string {
   return createHmac('sha256', key).update(domain + canonicalJson(signed)).digest('base64url')
 }
 
-/** The entry as callers see it. Named one by one: rest and spread would copy it twice. */
+/** The entry as callers see it. */
 export function toLogEntry ({ _id, chain, seq, at, event, level, actor, target, requestId, message, details, personal, source, key, prev, hash }: LogDocument): LogEntry {
-  return {
-    id: _id.toHexString(),
-    chain,
-    seq,
-    at,
-    event,
-    level,
-    actor,
-    target,
-    requestId,
-    message,
-    details,
-    ...(personal === undefined ? {} : { personal }),
-    ...(source === undefined ? {} : { source }),
-    key,
-    prev,
-    hash
-  }
+  const entry: Writable<LogEntry> = { id: _id.toHexString(), chain, seq, at, event, level, actor, target, requestId, message, details, key, prev, hash }
+  if (personal !== undefined) entry.personal = personal
+  if (source !== undefined) entry.source = source
+  return entry
 }

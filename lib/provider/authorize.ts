@@ -39,7 +39,7 @@ export interface Asking {
   readonly user: string | null
   /** What the browser's cookie says. */
   readonly browser: string
-  readonly requestId?: string
+  readonly requestId?: string | undefined
 }
 
 /** What a person is asked. */
@@ -99,7 +99,7 @@ export class Authorize {
     const destination = await readDestination(asked.query, clients)
     const request = this.#readAgain(asked, destination)
     const { id, fields: { name } } = destination.client
-    const decided = { user, client: { id, name }, offered: asked.scopes, ...(requestId === undefined ? {} : { requestId }) }
+    const decided = { user, client: { id, name }, offered: asked.scopes, requestId }
     const granted = asked.scopes.filter((scope) => checked.includes(scope))
     if (decision === 'deny' || (granted.length === 0 && asked.scopes.length > 0)) {
       await consents.deny(decided)
@@ -161,7 +161,7 @@ export class Authorize {
       scopes,
       lifetimes: lifetimesOf(client.fields, lifetimes),
       ...(resource === null ? {} : { resource }),
-      ...(requestId === undefined ? {} : { requestId })
+      requestId
     }
     if (responseType === 'code') {
       const code = await families.begin(granted, { redirectUri, challenge })

@@ -17,7 +17,7 @@ export interface ClientRequest {
   readonly authorization: string | undefined
   readonly parameters: Parameters
   readonly address: string
-  readonly requestId?: string
+  readonly requestId?: string | undefined
 }
 
 export interface ClientAuthenticationOptions {
@@ -89,7 +89,7 @@ export class ClientAuthentication {
       level: 'warning',
       target: { type: 'client', id: client?.id ?? null, name: credentials[0]?.clientId ?? null },
       personal: { ip: address },
-      ...(requestId === undefined ? {} : { requestId })
+      requestId
     })
     return null
   }

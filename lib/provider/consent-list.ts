@@ -41,10 +41,10 @@ export class ConsentList {
    * @param form as it was sent, form-encoded
    * @throws DWA_OAUTH_INVALID_INTERACTION when the form is not this person's in this browser, DWA_OAUTH_INVALID_REQUEST, DWA_STORE_UNAVAILABLE
    */
-  async revoke (name: string, form: string, { user, browser, requestId }: { readonly user: string, readonly browser: string, readonly requestId?: string }): Promise<void> {
+  async revoke (name: string, form: string, { user, browser, requestId }: { readonly user: string, readonly browser: string, readonly requestId?: string | undefined }): Promise<void> {
     const csrf = required(readParameters(pairsOf(form, ['csrf'])), 'csrf')
     if (!isFormToken(csrf, purpose, browser, user)) throw new errors.DWA_OAUTH_INVALID_INTERACTION()
     const client = isClientId(name) ? await this.#clients.byClientId(name) : null
-    await this.#consents.revoke(user, client?.id ?? name, { actor: { type: 'user', id: user }, ...(requestId === undefined ? {} : { requestId }) })
+    await this.#consents.revoke(user, client?.id ?? name, { actor: { type: 'user', id: user }, requestId })
   }
 }

@@ -14,7 +14,7 @@ export interface Decision {
   readonly client: { readonly id: string, readonly name: string }
   /** The scopes that the page showed. */
   readonly offered: readonly string[]
-  readonly requestId?: string
+  readonly requestId?: string | undefined
 }
 
 export interface ConsentsOptions {
@@ -133,5 +133,5 @@ function isLostRace (error: unknown): boolean {
 }
 
 function noteOf ({ user, requestId }: Decision): Change {
-  return { actor: { type: 'user', id: user }, ...(requestId === undefined ? {} : { requestId }) }
+  return { actor: { type: 'user', id: user }, requestId }
 }

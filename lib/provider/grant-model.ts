@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { AuthorizationCode, AuthorizationCodeModel, Client, ClientCredentialsModel, PasswordModel, RefreshToken, RefreshTokenModel, Token, User } from '@node-oauth/oauth2-server'
 import { errors } from '../errors.js'
 import type { Lifetimes } from './client-schema.js'
-import { readScope, type Parameters } from './form-parameters.js'
+import type { Parameters } from './form-parameters.js'
 import { grantsOf, lifetimesOf } from './grants.js'
 import { isVoid, type OpenClient } from './open-clients.js'
 import { userIdOf, type OwnerUser } from './owner.js'
@@ -25,8 +25,10 @@ export interface GrantModelParts {
 export interface TokenRequest {
   readonly client: OpenClient
   readonly parameters: Parameters
+  /** Those asked for, read; undefined when none were. */
+  readonly scopes: string[] | undefined
   readonly address: string
-  readonly requestId?: string
+  readonly requestId?: string | undefined
 }
 
 /** The library wants a user that is there, a client's own too, and looks no further into it. */
@@ -82,7 +84,7 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
       const { challenge, redirectUri } = family.code
       const verified = fitsChallenge(challenge, parameters.get('code_verifier'))
       if (!families.isRedeemable(family)) {
-        await families.presentedAgain(text, { rightful: mine && verified, ...(requestId === undefined ? {} : { requestId }) })
+        await families.presentedAgain(text, { rightful: mine && verified, requestId })
         throw new errors.DWA_OAUTH_INVALID_GRANT('The code is invalid')
       }
       if (!mine) throw this.#guess('The code is invalid')
@@ -118,25 +120,23 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
   }
 
   async getUserFromClient (): Promise<User> {
-    return await this.#noting(async () => this.#user(this.#request.client.fields.userId ?? null))
+    return this.#user(this.#request.client.fields.userId ?? null)
   }
 
   async getUser (): Promise<User> {
     return await this.#noting(async () => {
       const { address, requestId } = this.#request
-      const user = await this.#parts.passwords.check(this.#parameter('username'), this.#parameter('password'), { address, client: this.#request.client, ...(requestId === undefined ? {} : { requestId }) })
+      const user = await this.#parts.passwords.check(this.#parameter('username'), this.#parameter('password'), { address, client: this.#request.client, requestId })
       return this.#user(userIdOf(user))
     })
   }
 
-  async validateScope (_user: User, _client: Client, asked?: string[]): Promise<string[]> {
-    return await this.#noting(async () => {
-      const { scopes } = this.#request.client.fields
-      const granted = this.#family === null ? scopes : this.#stillAllowed(this.#family.scopes)
-      const wanted = readScope(this.#request.parameters) ?? (this.#family === null ? asked ?? scopes : granted)
-      if (!wanted.every((scope) => granted.includes(scope))) throw new errors.DWA_OAUTH_INVALID_SCOPE('The scope is unknown, or wider than what was granted')
-      return wanted
-    })
+  async validateScope (): Promise<string[]> {
+    const { scopes, client } = this.#request
+    const granted = this.#family === null ? client.fields.scopes : this.#stillAllowed(this.#family.scopes)
+    const wanted = scopes ?? granted
+    if (!wanted.every((scope) => granted.includes(scope))) throw this.#noted(new errors.DWA_OAUTH_INVALID_SCOPE('The scope is unknown, or wider than what was granted'))
+    return wanted
   }
 
   async generateAccessToken (): Promise<string> {
@@ -154,15 +154,14 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
       const grantType = parameters.get('grant_type') ?? ''
       const { userId } = user as GrantUser
       if (userId !== null) await this.#requireUser(userId)
-      const resource = this.#resource()
       const granted: Granted = {
         client: { id: this.#request.client.id, name: this.#request.client.fields.name },
         user: userId,
         grant: this.#family?.grant ?? grantType as GrantName,
-        scopes: [...new Set(token.scope)],
+        scopes: [...new Set(token.scope)], // a refreshed one: as the library reads what was asked for
         lifetimes: lifetimesOf(this.#request.client.fields, this.#parts.lifetimes),
-        ...(resource === null ? {} : { resource }),
-        ...(requestId === undefined ? {} : { requestId })
+        resource: this.#resource(),
+        requestId
       }
       this.#answer = await this.#save(grantType, granted)
       return { accessToken: '-', scope: [...granted.scopes], client, user }
@@ -177,7 +176,7 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
     if (grantType === 'authorization_code') {
       const answer = await families.redeem(this.#family, granted, { refresh: true, mint })
       if (answer !== null) return answer
-      await families.presentedAgain(this.#parameter('code'), { rightful: true, ...(requestId === undefined ? {} : { requestId }) })
+      await families.presentedAgain(this.#parameter('code'), { rightful: true, requestId })
       throw new errors.DWA_OAUTH_INVALID_GRANT('The code is invalid')
     }
     const answer = await families.refresh(this.#parameter('refresh_token'), this.#family, granted, mint)
@@ -188,7 +187,7 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
   /** Whatever else the request asks for: that a token was used before comes first. */
   async #afterUse (text: string): Promise<TokenAnswer> {
     const { client: { id, fields: { name } }, requestId } = this.#request
-    const answer = await this.#parts.families.presentedAfterUse(text, { client: { id, name }, ...(requestId === undefined ? {} : { requestId }) })
+    const answer = await this.#parts.families.presentedAfterUse(text, { client: { id, name }, requestId })
     if (answer === null) throw new errors.DWA_OAUTH_INVALID_GRANT('The refresh token is invalid')
     return answer
   }
@@ -206,9 +205,9 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
   }
 
   /** @throws DWA_OAUTH_INVALID_TARGET (RFC 8707 §2) */
-  #resource (): string | null {
+  #resource (): string | undefined {
     const asked = this.#request.parameters.get('resource')
-    const granted = this.#family?.resource ?? null
+    const granted = this.#family?.resource
     if (asked === undefined) return granted
     if (this.#family === null ? !this.#parts.audiences.includes(asked) : asked !== granted) throw new errors.DWA_OAUTH_INVALID_TARGET()
     return asked
@@ -237,9 +236,13 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
     try {
       return await step()
     } catch (error) {
-      this.#failure = error
-      throw error
+      throw this.#noted(error)
     }
+  }
+
+  #noted (failure: unknown): unknown {
+    this.#failure = failure
+    return failure
   }
 }
 

@@ -14,6 +14,6 @@ export function grantsOf ({ applicationType, allowPassword }: Pick<StoredClient,
 }
 
 /** A client's lifetimes, the provider's where it has none of its own. Seconds. */
-export function lifetimesOf ({ lifetimes = {} }: Pick<StoredClient, 'lifetimes'>, provider: Required<Lifetimes>): Required<Lifetimes> {
-  return { ...provider, ...lifetimes }
+export function lifetimesOf ({ lifetimes }: Pick<StoredClient, 'lifetimes'>, provider: Required<Lifetimes>): Required<Lifetimes> {
+  return lifetimes === undefined ? provider : { ...provider, ...lifetimes }
 }

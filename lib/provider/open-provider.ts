@@ -170,7 +170,7 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
       async revokeUser (user, { actor, requestId, message } = {}) {
         const id = userIdOf(typeof user === 'string' ? { id: user } : user)
         users.forget(id)
-        return await families.revokeAll({ user: id }, 'token.revoked', { ...(actor === undefined ? {} : { actor }), ...(requestId === undefined ? {} : { requestId }), ...(message === undefined ? {} : { message }) })
+        return await families.revokeAll({ user: id }, 'token.revoked', { actor, requestId, message })
       }
     },
     guard: new AccessGuard({ accessTokens, users }),
@@ -184,7 +184,7 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
       users,
       rate,
       issuer,
-      log: ({ id, fields: { name } }, requestId) => { auditLog.sample(id, 'token.introspected', { actor: { type: 'client', id }, target: { type: 'client', id, name }, ...(requestId === undefined ? {} : { requestId }) }) }
+      log: ({ id, fields: { name } }, requestId) => { auditLog.sample(id, 'token.introspected', { actor: { type: 'client', id }, target: { type: 'client', id, name }, requestId }) }
     }),
     info: new InfoEndpoints({ requests: new InfoRequests({ accessTokens, clients, users }), data, clock }),
     publishedKeys,

@@ -19,7 +19,7 @@ export interface PasswordCheckOptions {
 export interface PasswordAttempt {
   readonly address: string
   readonly client: OpenClient
-  readonly requestId?: string
+  readonly requestId?: string | undefined
 }
 
 /** The app's check of a password, one at a time for a user and address: who guesses in parallel is locked like one who guesses in turn (security.md 28, 31). */
@@ -52,7 +52,7 @@ export class PasswordCheck {
       actor: { type: 'client', id: client.id },
       target: { type: 'user', id: null },
       personal: { ip: address, userName: username },
-      ...(requestId === undefined ? {} : { requestId })
+      requestId
     })
     throw new errors.DWA_OAUTH_INVALID_GRANT('The user name or password is wrong')
   }

@@ -23,7 +23,7 @@ export class Revocation {
     const client = await authentication.authenticate(request, { anonymous: true })
     rate.count(callerOf(client, request.address))
     const text = required(request.parameters, 'token')
-    const fields = { actor: { type: 'client', id: client.id }, details: { client: client.fields.name }, ...(request.requestId === undefined ? {} : { requestId: request.requestId }) }
+    const fields = { actor: { type: 'client', id: client.id }, details: { client: client.fields.name }, requestId: request.requestId }
     const family = await families.findRefreshToken(text)
     if (family !== null) {
       if (family.client === client.id) await families.revoke(family._id.toHexString(), 'token.revoked', fields)

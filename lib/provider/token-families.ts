@@ -5,6 +5,7 @@ import type { AuditedDocuments } from '../store/audited-documents.js'
 import type { DocumentIndex } from '../store/document-collection.js'
 import type { KeyRing } from '../store/key-ring.js'
 import type { ChangeEntry } from '../store/outbox.js'
+import type { Writable } from '../writable.js'
 import type { Lifetimes } from './client-schema.js'
 import { FamilyDocuments } from './family-documents.js'
 import { familyOf, familyOfAccessToken, hashOf, issueRefreshToken, issueText, readRefreshToken } from './issued-text.js'
@@ -19,9 +20,9 @@ export interface Granted {
   readonly user: string | null
   readonly grant: GrantName
   readonly scopes: readonly string[]
-  readonly resource?: string
+  readonly resource?: string | undefined
   readonly lifetimes: Required<Lifetimes>
-  readonly requestId?: string
+  readonly requestId?: string | undefined
 }
 
 /** An access token to be made; `family` is in it. Times are milliseconds since 1970. */
@@ -112,13 +113,11 @@ export class TokenFamilies {
     const text = issueText('code', id.toHexString(), this.#options.randomBytes)
     const { lifetimes } = granted
     const entry = this.#entry(id, 'code.issued', granted)
-    await this.#insert({
-      ...this.#newFamily(id, granted, now),
+    await this.#insert(Object.assign(this.#newFamily(id, granted, now), {
       code: { ...code, hash: hashOf(text), expiresAt: new Date(now + lifetimes.code * 1000), refused: 0 },
       expiresAt: new Date(now + lifetimes.refreshToken * 1000),
-      purgeAt: new Date(now + lifetimes.code * 1000 + afterlife),
-      outbox: [entry.stored]
-    }, entry)
+      purgeAt: new Date(now + lifetimes.code * 1000 + afterlife)
+    }), entry)
     return text
   }
 
@@ -129,7 +128,7 @@ export class TokenFamilies {
     const family = this.#newFamily(id, granted, now)
     const entry = this.#entry(id, 'token.issued', granted, { grant: granted.grant, scope: granted.scopes.join(' ') })
     const { answer, set, purgeAt } = await this.#firstTokens(family, granted, refresh, mint, now)
-    await this.#insert({ ...family, ...set, purgeAt, outbox: [entry.stored] }, entry)
+    await this.#insert(Object.assign(family, set, { purgeAt }), entry)
     return answer
   }
 
@@ -175,12 +174,12 @@ export class TokenFamilies {
   }
 
   /** What a code that cannot be redeemed means: its tokens are revoked when it was used, unless its own client merely asked twice. */
-  async presentedAgain (text: string, { rightful, requestId }: { readonly rightful: boolean, readonly requestId?: string }): Promise<void> {
+  async presentedAgain (text: string, { rightful, requestId }: { readonly rightful: boolean, readonly requestId?: string | undefined }): Promise<void> {
     const family = await this.findCode(text)
     const usedAt = family?.code?.usedAt
     if (family === null || usedAt === undefined) return
     if (rightful && this.#now() - usedAt.getTime() <= doubledRequest) return
-    await this.revoke(family._id.toHexString(), 'code.reused', { level: 'warning', message: 'a used code was presented again: its tokens were revoked', ...(requestId === undefined ? {} : { requestId }) })
+    await this.revoke(family._id.toHexString(), 'code.reused', { level: 'warning', message: 'a used code was presented again: its tokens were revoked', requestId })
   }
 
   /** The family of a refresh token that was issued, of whatever generation; null for any other text, and when all of it is over. */
@@ -236,7 +235,9 @@ export class TokenFamilies {
     const { access, text: accessToken } = await this.#accessToken(this.#order(family, granted, now), mint)
     const answer = answerOf(accessToken, access, refreshToken)
     const displaces = (family.access[0]?.expiresAt.getTime() ?? 0) > now && family.access.length >= maxAccessTokens
-    const entry = this.#entry(_id, 'token.refreshed', granted, { generation, scope: granted.scopes.join(' '), ...(displaces ? { [displaced]: true } : {}) })
+    const details: Record<string, unknown> = { generation, scope: granted.scopes.join(' ') }
+    if (displaces) details[displaced] = true
+    const entry = this.#entry(_id, 'token.refreshed', granted, details)
     const rotated = await this.#families.update({
       filter: { _id, client: granted.client.id, revokedAt: { $exists: false }, expiresAt: { $gt: new Date(now) }, 'refresh.hash': hash },
       update: {
@@ -281,7 +282,7 @@ export class TokenFamilies {
       message: 'a used refresh token was presented again: its family was revoked',
       actor: { type: 'client', id: client.id },
       details: { generation: refresh?.generation ?? 0 },
-      ...(requestId === undefined ? {} : { requestId })
+      requestId
     })
   }
 
@@ -361,14 +362,17 @@ export class TokenFamilies {
     return await this.#families.find(id)
   }
 
-  async #insert (document: TokenFamilyDocument, entry: ChangeEntry): Promise<void> {
-    await this.#families.insert(document)
+  async #insert (family: TokenFamilyDocument, entry: ChangeEntry): Promise<void> {
+    family.outbox = [entry.stored]
+    await this.#families.insert(family)
     this.#options.documents.deliverSoon(entry)
   }
 
   #newFamily (id: mongo.ObjectId, { client, user, grant, scopes, resource, lifetimes }: Granted, now: number): TokenFamilyDocument {
     const until = new Date(now + (grant === 'client_credentials' || grant === 'implicit' ? lifetimes.accessToken : lifetimes.refreshToken) * 1000)
-    return { _id: id, version: 1, client: client.id, user, grant, scopes: [...scopes], ...(resource === undefined ? {} : { resource }), createdAt: new Date(now), expiresAt: until, purgeAt: until, access: [] }
+    const family: TokenFamilyDocument = { _id: id, version: 1, client: client.id, user, grant, scopes: [...scopes], createdAt: new Date(now), expiresAt: until, purgeAt: until, access: [] }
+    if (resource !== undefined) family.resource = resource
+    return family
   }
 
   /** The fields that the first tokens of a family set. */
@@ -397,13 +401,11 @@ export class TokenFamilies {
     return { text, access: { hash: hashOf(text), issuedAt: new Date(order.issuedAt), expiresAt: new Date(order.expiresAt), scopes: [...order.scopes] } }
   }
 
+  /** @param details is taken over */
   #entry (id: mongo.ObjectId, event: string, { client, user, requestId }: Granted, details: Record<string, unknown> = {}): ChangeEntry {
-    return this.#options.documents.entry(id, event, {
-      actor: { type: 'client', id: client.id },
-      target: { type: 'token', id: id.toHexString() },
-      details: { ...details, client: client.name, ...(user === null ? {} : { user }) },
-      ...(requestId === undefined ? {} : { requestId })
-    })
+    details['client'] = client.name
+    if (user !== null) details['user'] = user
+    return this.#options.documents.entry(id, event, { actor: { type: 'client', id: client.id }, target: { type: 'token', id: id.toHexString() }, details, requestId })
   }
 
   #now (): number {
@@ -413,5 +415,7 @@ export class TokenFamilies {
 
 function answerOf (accessToken: string, { issuedAt, expiresAt, scopes }: FamilyAccess, refreshToken?: string): TokenAnswer {
   const expiresIn = Math.floor((expiresAt.getTime() - issuedAt.getTime()) / 1000)
-  return { access_token: accessToken, token_type: 'Bearer', expires_in: expiresIn, ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }), scope: scopes.join(' ') }
+  const answer: Writable<TokenAnswer> = { access_token: accessToken, token_type: 'Bearer', expires_in: expiresIn, scope: scopes.join(' ') }
+  if (refreshToken !== undefined) answer.refresh_token = refreshToken
+  return answer
 }

@@ -1,4 +1,4 @@
-import mongoose, { type mongo } from 'mongoose'
+import type { mongo } from 'mongoose'
 import type { Clock } from '../clock.js'
 import type { LogDraft } from '../log/log-draft.js'
 import type { LogFields } from '../log/log-entry.js'
@@ -23,7 +23,7 @@ export interface AuditedDocumentsOptions<Document extends AuditedDocument> {
   readonly indexes: readonly DocumentIndex[]
   readonly run: <T>(operation: () => Promise<T>) => Promise<T>
   readonly keyRing: KeyRing
-  readonly draft: (event: string, fields: LogFields) => LogDraft
+  readonly draft: (event: string, fields: LogFields, source?: string) => LogDraft
   readonly log: (...entries: readonly LogDraft[]) => Promise<void>
   readonly clock: Clock
   readonly logger: Logger
@@ -50,6 +50,7 @@ export class AuditedDocuments<Document extends AuditedDocument> extends Document
       collection: options.name,
       documents: options.waiting,
       keyRing: options.keyRing,
+      draft: options.draft,
       log: options.log,
       onForged: async (id) => {
         await options.log(options.draft('log.forged', { level: 'error', target: { type: options.name, id }, message: 'an audit entry in the document was not made by this package and was thrown away' }))
@@ -59,7 +60,7 @@ export class AuditedDocuments<Document extends AuditedDocument> extends Document
 
   /** An audit entry, whose `stored` is to be written into the document with that id, in the same operation as the change it tells of. */
   entry (id: mongo.ObjectId, event: string, fields: LogFields): ChangeEntry {
-    return this.#outbox.entry(id, { ...this.#options.draft(event, fields), source: new mongoose.mongo.ObjectId().toHexString() })
+    return this.#outbox.entry(id, event, fields)
   }
 
   /** Resolves when the entry is in the log. @throws DWA_STORE_UNAVAILABLE: it is in the document then, and will be delivered */

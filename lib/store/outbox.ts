@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import type { mongo } from 'mongoose'
+import mongoose, { type mongo } from 'mongoose'
 import type { LogDraft } from '../log/log-draft.js'
+import type { LogFields } from '../log/log-entry.js'
 import type { KeyRing } from './key-ring.js'
 
 /** A record as MongoDB keeps it. A tombstone has nothing but `_id` and `outbox`. */
@@ -25,13 +26,11 @@ export interface OutboxEntry {
   readonly key: string
 }
 
-/** What an entry says. Its `source` is its id, and keeps it from being logged twice. */
-type SourcedDraft = LogDraft & { readonly source: string }
-
 /** An audit entry of a change: `stored` is written into the record with that id, in the same operation. */
 export interface ChangeEntry {
   readonly id: mongo.ObjectId
-  readonly draft: SourcedDraft
+  /** What it says. Its `source` is the entry's own id, and keeps it from being logged twice. */
+  readonly draft: LogDraft
   readonly stored: OutboxEntry
 }
 
@@ -40,6 +39,7 @@ export interface OutboxOptions {
   readonly collection: string
   readonly documents: () => mongo.Collection<RecordDocument>
   readonly keyRing: KeyRing
+  readonly draft: (event: string, fields: LogFields, source: string) => LogDraft
   /** Stores entries in the log, once. */
   readonly log: (...drafts: readonly LogDraft[]) => Promise<void>
   /** Told of an entry that this package did not put there; it is removed and not logged. */
@@ -63,8 +63,9 @@ export class Outbox {
   }
 
   /** Makes an entry that waits in the record with that id. @throws DWA_STORE_UNAVAILABLE before the key ring was read */
-  entry (id: mongo.ObjectId, draft: SourcedDraft): ChangeEntry {
+  entry (id: mongo.ObjectId, event: string, fields: LogFields): ChangeEntry {
     const { keyId, key } = this.#options.keyRing.current(keyLabel)
+    const draft = this.#options.draft(event, fields, new mongoose.mongo.ObjectId().toHexString())
     const text = JSON.stringify(draft)
     return { id, draft, stored: { at: draft.at, draft: text, mac: this.#mac(id, text, key), key: keyId } }
   }
@@ -154,7 +155,7 @@ function isOutboxEntry (value: unknown): value is OutboxEntry {
 }
 
 /** A draft that `entry` has written. */
-function readDraft (text: string): SourcedDraft {
-  const draft = JSON.parse(text) as Omit<SourcedDraft, 'at'> & { readonly at: string }
+function readDraft (text: string): LogDraft {
+  const draft = JSON.parse(text) as Omit<LogDraft, 'at'> & { readonly at: string }
   return { ...draft, at: new Date(draft.at) }
 }

@@ -22,8 +22,8 @@ export interface StoredRecordsOptions {
   readonly keyRing: KeyRing
   readonly clock: Clock
   readonly run: <T>(operation: () => Promise<T>) => Promise<T>
-  /** Makes an audit entry for an outbox. */
-  readonly draft: (event: string, fields: LogFields) => LogDraft
+  /** Makes an audit entry, for an outbox with its id there. */
+  readonly draft: (event: string, fields: LogFields, source?: string) => LogDraft
   /** Stores it in the log, once. */
   readonly log: (...entries: readonly LogDraft[]) => Promise<void>
 }
@@ -46,6 +46,7 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
       collection: options.kind.collection,
       documents: options.documents,
       keyRing: options.keyRing,
+      draft: options.draft,
       log: options.log,
       onForged: async (id) => {
         await options.log(options.draft('log.forged', { level: 'error', target: { type: this.kind.area, id }, message: 'an audit entry in the record was not made by this package and was thrown away' }))
@@ -199,7 +200,7 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
   #entry (verb: 'created' | 'updated' | 'deleted', id: mongo.ObjectId, name: unknown, changed: readonly string[], change: Change): ChangeEntry {
     const { event, level, actor, requestId, message, details, personal } = change
     if (event !== undefined) refuseReserved(event)
-    const draft = this.#options.draft(event ?? `${this.kind.area}.${verb}`, {
+    return this.#outbox.entry(id, event ?? `${this.kind.area}.${verb}`, {
       level,
       actor,
       requestId,
@@ -208,7 +209,6 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
       target: { type: this.kind.area, id: id.toHexString(), name: typeof name === 'string' ? name : null },
       details: { ...details, ...(changed.length === 0 ? {} : { changed }) }
     })
-    return this.#outbox.entry(id, { ...draft, source: new mongoose.mongo.ObjectId().toHexString() })
   }
 
   async #encrypted (id: mongo.ObjectId, fields: Record<string, unknown>): Promise<Record<string, unknown>> {
