@@ -8,6 +8,7 @@ import { consoleScript, scriptPath } from '../lib/admin/console/script.js'
 import { PathTable, type Found } from '../lib/admin/path-table.js'
 import { failureOf, problemOf, refusalOf } from '../lib/admin/problem.js'
 import type { Resource } from '../lib/admin/resource.js'
+import { anyOf } from '../lib/admin/resources.js'
 import { errors, isAuthError } from '../lib/errors.js'
 import { BrowserBinding, formToken, isFormToken } from '../lib/http/browser-binding.js'
 import { isForeignForm } from '../lib/http/cookie-header.js'
@@ -84,7 +85,12 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
   for (const name of ['connections', 'connectors']) {
     if (scope.hasRoute({ method: 'POST', url: `${scope.prefix}/${name}/:id/authorize` })) throw new errors.DWA_OPTIONS_INVALID('admin.prefix', `another plugin has its routes at "${scope.prefix}/${name}"`) // they would hide the page's
   }
-  for (const url of ['/', ...resources.flatMap(({ name }) => [`/${name}`, `/${name}/*`])]) {
+  const each = anyOf(resources)
+  scope.addHook('onReady', async () => {
+    const taken = resources.find(({ name }) => ['GET', 'POST'].some((method) => scope.hasRoute({ method, url: `${scope.prefix}/${name}` }))) // it would hide the page
+    if (taken !== undefined) throw new errors.DWA_OPTIONS_INVALID('admin.prefix', `the app has a route of its own at "${scope.prefix}/${taken.name}"`)
+  })
+  for (const url of ['/', each, `${each}/*`]) {
     scope.route<ConsoleRequest>({
       method: url === '/' ? 'GET' : ['GET', 'POST'],
       url,

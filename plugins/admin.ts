@@ -1,19 +1,18 @@
 import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { adminOptionsSchema, checkSignInUrl, type AdminOptions } from '../lib/admin/admin-options.js'
 import { entityTag } from '../lib/admin/entity-tag.js'
 import { LogReaders } from '../lib/admin/log-readers.js'
 import { routeSchema, secured } from '../lib/admin/openapi.js'
 import { writeCursor } from '../lib/admin/pages.js'
-import { PathTable } from '../lib/admin/path-table.js'
-import { keyIn, longKeyPaths, type KeyParams } from '../lib/admin/path-key.js'
+import { PathTable, type Found } from '../lib/admin/path-table.js'
 import { failureOf, problemOf, refusalOf } from '../lib/admin/problem.js'
 import { readQuery } from '../lib/admin/query.js'
 import { readObject } from '../lib/admin/read-body.js'
 import type { Answer, Call, Operation, Resource, Role } from '../lib/admin/resource.js'
-import { resourcesOf } from '../lib/admin/resources.js'
+import { anyOf, resourcesOf } from '../lib/admin/resources.js'
 import type { NamedRecords } from '../lib/admin/resources/named-records.js'
 import { errors, isAuthError } from '../lib/errors.js'
 import { isCrossSite } from '../lib/http/cookie-header.js'
@@ -90,55 +89,67 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
   scope.addHook('onSend', withoutCors)
   for (const { name, operations } of resources) {
     for (const operation of operations) {
-      addRoute(scope, operation, routeSchema(operation, name), { openapi, sending })
-      for (const path of longKeyPaths(operation.path)) addRoute(scope, { ...operation, path }, { hide: true }, { openapi, sending })
+      scope.route<{ Params: { readonly id?: string } }>({
+        method: operation.method,
+        url: operation.path,
+        schema: routeSchema(operation, name),
+        config: { ...ownAuth, swaggerTransform: secured(openapi) },
+        exposeHeadRoute: false, // it would run the whole operation, streams and audit entries included
+        onRequest: async (request, reply) => { await admit(scope, operation, request, reply) },
+        handler: async (request, reply) => await answer(scope, { entry: operation, key: request.params.id ?? '' }, request, reply, sending)
+      })
     }
   }
-  let table: PathTable<Operation> | null = null // made when somebody asks, as few do
-  for (const url of resources.flatMap(({ name }) => [`/${name}`, `/${name}/*`])) {
-    scope.options(url, { config: ownAuth, schema: { hide: true } }, async ({ url }, reply) => { // or the app's CORS would answer a preflight
-      table ??= new PathTable(scope, resources.flatMap(({ operations }) => operations))
-      const methods = table.methodsOf(url)
+  let made: PathTable<Operation> | null = null // when somebody needs it, as few do
+  const table = (): PathTable<Operation> => {
+    made ??= new PathTable(scope, resources.flatMap(({ operations }) => operations))
+    return made
+  }
+  const each = anyOf(resources)
+  const hidden = { config: ownAuth, schema: { hide: true }, exposeHeadRoute: false } as const
+  const asked = new WeakMap<FastifyRequest, Found<Operation>>() // once for each request, as the console does
+  scope.route({ // the router comes here with a key that is longer than its parameters may be (`maxParamLength`)
+    ...hidden,
+    method: ['GET', 'POST', 'PATCH', 'DELETE'],
+    url: `${each}/*`,
+    async onRequest (request, reply) {
+      const found = table().find(request.method, request.url)
+      if (found === null) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
+      await admit(scope, found.entry, request, reply)
+      asked.set(request, found)
+    },
+    async handler (request, reply) {
+      const found = asked.get(request)
+      if (found === undefined) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
+      return await answer(scope, found, request, reply, sending)
+    }
+  })
+  for (const url of [each, `${each}/*`]) {
+    scope.options(url, hidden, async ({ url }, reply) => { // or the app's CORS would answer a preflight
+      const methods = table().methodsOf(url)
       if (methods.length === 0) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
       return await reply.code(405).header('allow', methods.join(', ')).send()
     })
   }
 }
 
-function addRoute (scope: FastifyInstance, operation: Operation, schema: object, { openapi, sending }: Pick<ApiOptions, 'openapi' | 'sending'>): void {
-  const { method, path, roles, query = {}, answer: { type = 'application/json' }, run } = operation
-  const config = { ...ownAuth, swaggerTransform: secured(openapi) }
-  scope.route<{ Params: KeyParams }>({
-    method,
-    url: path,
-    schema,
-    config,
-    exposeHeadRoute: false, // it would run the whole operation, streams and audit entries included
-    onRequest: [requireOneOf(scope, roles), requireJson],
-    async handler (request, reply) {
-      const answer = await run({ ...callOf(request), mayStill: askAgain(scope, request, roles), query: readQuery(query, request.query) }).catch((error: unknown) => { throw failureOf(error) })
-      return answer.stream === undefined ? send(request, reply, answer) : sendStream(reply.type(type), answer.stream, sending)
-    }
-  })
-}
-
-/** Who calls, if they hold one of the roles. */
-function requireOneOf (scope: FastifyInstance, roles: readonly Role[]): onRequestAsyncHookHandler {
-  return async (request, reply) => {
-    const caller = await scope.callers.find(request)
-    if (caller === null) {
-      reply.header('www-authenticate', 'Session') // as `requireRole` does
-      throw new errors.DWA_ACCESS_UNAUTHENTICATED()
-    }
-    if (!roles.some((role) => caller.roles.includes(role))) throw new errors.DWA_ACCESS_FORBIDDEN(roles.join('" or "'))
-    request.caller = caller
+/** Who calls, if they hold one of the roles; and no page of another site, which can send a form without asking first, and no JSON. */
+async function admit ({ callers }: FastifyInstance, { roles }: Operation, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const caller = await callers.find(request)
+  if (caller === null) {
+    reply.header('www-authenticate', 'Session') // as `requireRole` does
+    throw new errors.DWA_ACCESS_UNAUTHENTICATED()
   }
-}
-
-/** A page of another site can send a form without asking first, and no JSON. */
-const requireJson: onRequestAsyncHookHandler = async ({ method, headers }) => {
+  if (!roles.some((role) => caller.roles.includes(role))) throw new errors.DWA_ACCESS_FORBIDDEN(roles.join('" or "'))
+  request.caller = caller
+  const { method, headers } = request
   const isJson = /^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '')
   if ((method === 'POST' || method === 'PATCH') && !isJson) throw new errors.DWA_ADMIN_NOT_JSON()
+}
+
+async function answer (scope: FastifyInstance, { entry: { roles, query = {}, answer: { type = 'application/json' }, run }, key }: Found<Operation>, request: FastifyRequest, reply: FastifyReply, sending: Set<ServerResponse>): Promise<FastifyReply> {
+  const answered = await run({ ...callOf(request), key, mayStill: askAgain(scope, request, roles), query: readQuery(query, request.query) }).catch((error: unknown) => { throw failureOf(error) })
+  return answered.stream === undefined ? send(request, reply, answered) : sendStream(reply.type(type), answered.stream, sending)
 }
 
 /** Finds out whether a request's caller is still who they were, and holds every one of those roles that they held. */
@@ -151,10 +162,9 @@ function askAgain (scope: FastifyInstance, request: FastifyRequest, roles: reado
   }
 }
 
-function callOf (request: FastifyRequest<{ Params: KeyParams }>): Omit<Call, 'query' | 'mayStill'> {
-  const { headers, params, method, body, caller } = request
+function callOf (request: FastifyRequest): Omit<Call, 'key' | 'query' | 'mayStill'> {
+  const { headers, method, body, caller } = request
   return {
-    key: keyIn(params),
     body: method === 'POST' || method === 'PATCH' ? readObject(body) : {},
     ifMatch: headers['if-match'],
     ifNoneMatch: headers['if-none-match'],

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import findMyWay from 'find-my-way'
-import { maxKeyLength } from './path-key.js'
+
+/** In UTF-16 units: a name has 200 characters. */
+const maxKeyLength = 400
 
 const methods = ['GET', 'POST', 'PATCH', 'DELETE'] as const
 

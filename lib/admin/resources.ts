@@ -64,3 +64,8 @@ const table: readonly Entry[] = [
 export function resourcesOf (parts: ManagedParts): Resource[] {
   return table.flatMap((entry) => entry(parts) ?? [])
 }
+
+/** The URL of a route for the pages of every entry, or, with `/*` behind it, for all that is below them: one for each takes longer at the start. */
+export function anyOf (resources: readonly Resource[]): string {
+  return `/:resource(${resources.map(({ name }) => name).join('|')})`
+}

@@ -428,6 +428,13 @@ t.test('the console has its own pages, below any prefix, and the app all others'
     t.match(await ask('/validators/a/b'), /DWA_ADMIN_UNKNOWN_ROUTE/)
   }
   await t.rejects(consoleApp(t, { uri, admin: { prefix: '' } }), { code: 'DWA_OPTIONS_INVALID', message: 'admin.prefix: another plugin has its routes at "/connectors"' })
+  for (const [prefix, method] of [['', 'POST'], ['/admin', 'GET']] as const) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    app.register(store, { uri, secretKeys: [masterKey] }).register(jwt).register(admin, { prefix })
+    app.route({ method, url: `${prefix}/validators`, handler: async () => 'the app' })
+    await t.rejects(async () => await app.ready(), { code: 'DWA_OPTIONS_INVALID', message: `admin.prefix: the app has a route of its own at "${prefix}/validators"` })
+  }
 })
 
 t.test('a URL that the app changes after the roles were checked opens no other page', async (t) => {
