@@ -89,11 +89,12 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
   scope.addHook('onSend', withoutCors)
   for (const { name, operations } of resources) {
     for (const operation of operations) {
+      const config = { ...ownAuth, swaggerTransform: secured(openapi) }
       scope.route<{ Params: { readonly id?: string } }>({
         method: operation.method,
         url: operation.path,
         schema: routeSchema(operation, name),
-        config: { ...ownAuth, swaggerTransform: secured(openapi) },
+        config,
         exposeHeadRoute: false, // it would run the whole operation, streams and audit entries included
         onRequest: async (request, reply) => { await admit(scope, operation, request, reply) },
         handler: async (request, reply) => await answer(scope, { entry: operation, key: request.params.id ?? '' }, request, reply, sending)
