@@ -5,10 +5,10 @@ import type { ConsolePage, ConsoleRoute, Visit } from '../lib/admin/console/cons
 import { readForm } from '../lib/admin/console/form-body.js'
 import type { OpenConsole } from '../lib/admin/console/open-console.js'
 import { consoleScript, scriptPath } from '../lib/admin/console/script.js'
-import { PathTable, type Found } from '../lib/admin/path-table.js'
+import { PathTable } from '../lib/admin/path-table.js'
 import { failureOf, problemOf, refusalOf } from '../lib/admin/problem.js'
 import type { Resource } from '../lib/admin/resource.js'
-import { anyOf } from '../lib/admin/resources.js'
+import { urlOfAny } from '../lib/admin/resources.js'
 import { errors, isAuthError } from '../lib/errors.js'
 import { BrowserBinding, formToken, isFormToken } from '../lib/http/browser-binding.js'
 import { isForeignForm } from '../lib/http/cookie-header.js'
@@ -74,23 +74,19 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
   if (scope.prefix !== '') scope.setNotFoundHandler(async () => { throw new errors.DWA_ADMIN_UNKNOWN_ROUTE() })
   const ownAuth = { auth: false } as const // `protect: { every }` is for the app's routes
 
-  const asked = new WeakMap<FastifyRequest, Found<ConsoleRoute>>() // once for each request: whoever changes its URL later changes nothing
-
   scope.get(scriptPath, { config: ownAuth }, async (_request, reply) => await reply.type('text/javascript; charset=utf-8').header('cache-control', 'public, max-age=31536000, immutable').send(consoleScript))
   scope.get(signedOutPath, { config: ownAuth, schema: { hide: true }, exposeHeadRoute: false, onRequest: limited }, async (request, reply) => {
     if (await scope.callers.find(request) !== null) return await reply.redirect(link(''), 303)
     const { signedOutPage, texts } = await loaded()
     return await send(request, reply, signedOutPage(texts[chooseLanguage(request.headers['accept-language'])], signInFor(link(''))))
   })
-  for (const name of ['connections', 'connectors']) {
-    if (scope.hasRoute({ method: 'POST', url: `${scope.prefix}/${name}/:id/authorize` })) throw new errors.DWA_OPTIONS_INVALID('admin.prefix', `another plugin has its routes at "${scope.prefix}/${name}"`) // they would hide the page's
-  }
-  const each = anyOf(resources)
+  const any = urlOfAny(resources)
   scope.addHook('onReady', async () => {
-    const taken = resources.find(({ name }) => ['GET', 'POST'].some((method) => scope.hasRoute({ method, url: `${scope.prefix}/${name}` }))) // it would hide the page
-    if (taken !== undefined) throw new errors.DWA_OPTIONS_INVALID('admin.prefix', `the app has a route of its own at "${scope.prefix}/${taken.name}"`)
+    const pages = resources.flatMap(({ name }) => [`/${name}`, `/${name}/*`])
+    const hiding = ['/connections/:id/authorize', '/connectors/:id/authorize', ...pages].find((url) => ['GET', 'POST'].some((method) => scope.hasRoute({ method, url: scope.prefix + url })))
+    if (hiding !== undefined) throw new errors.DWA_OPTIONS_INVALID('admin.prefix', `there is another route at "${scope.prefix}${hiding}", where the console has a page`)
   })
-  for (const url of ['/', each, `${each}/*`]) {
+  for (const url of ['/', any, `${any}/*`]) {
     scope.route<ConsoleRequest>({
       method: url === '/' ? 'GET' : ['GET', 'POST'],
       url,
@@ -98,13 +94,11 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
       schema: { hide: true },
       exposeHeadRoute: false,
       onRequest: [limited, async (request) => {
-        const found = (await loaded()).table.find(request.method, request.url)
-        if (found === null) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
-        asked.set(request, found)
-        await admit(request, found.entry.roles)
+        const { entry } = (await loaded()).table.askedFor(request)
+        await admit(request, entry.roles)
       }],
       async handler (request, reply) {
-        const { entry: { method, run }, key } = pageOf(request)
+        const { entry: { method, run }, key } = (await loaded()).table.askedFor(request)
         const { browser, set } = browsers.ensure(request.headers.cookie)
         const person = personOf(request)
         const form = method === 'POST' ? readForm(String(request.body ?? '')) : new Map<string, string>()
@@ -114,12 +108,6 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
         return 'location' in answer ? await reply.redirect(answer.location, 303) : await send(request, reply, answer)
       }
     })
-  }
-
-  function pageOf (request: FastifyRequest): Found<ConsoleRoute> {
-    const found = asked.get(request)
-    if (found === undefined) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
-    return found
   }
 
   async function admit (request: FastifyRequest, roles: ConsoleRoute['roles']): Promise<void> {

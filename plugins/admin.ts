@@ -12,7 +12,7 @@ import { failureOf, problemOf, refusalOf } from '../lib/admin/problem.js'
 import { readQuery } from '../lib/admin/query.js'
 import { readObject } from '../lib/admin/read-body.js'
 import type { Answer, Call, Operation, Resource, Role } from '../lib/admin/resource.js'
-import { anyOf, resourcesOf } from '../lib/admin/resources.js'
+import { resourcesOf, urlOfAny } from '../lib/admin/resources.js'
 import type { NamedRecords } from '../lib/admin/resources/named-records.js'
 import { errors, isAuthError } from '../lib/errors.js'
 import { isCrossSite } from '../lib/http/cookie-header.js'
@@ -66,7 +66,7 @@ interface ApiOptions {
   readonly sending: Set<ServerResponse>
 }
 
-/** The REST API: a route for each operation of the table. */
+/** The REST API: a route for each operation of the table, and one for long keys. */
 async function api (scope: FastifyInstance, resources: readonly Resource[], { requestsPerMinute, openapi, sending }: ApiOptions): Promise<void> {
   scope.removeAllContentTypeParsers()
   const parseJson = scope.getDefaultJsonParser('error', 'error')
@@ -87,18 +87,15 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
   })
   scope.addHook('onRequest', limited)
   scope.addHook('onSend', withoutCors)
+  const serve = (find: (request: FastifyRequest) => Found<Operation>) => ({
+    async onRequest (request: FastifyRequest, reply: FastifyReply) { await admit(scope, find(request).entry, request, reply) },
+    handler: async (request: FastifyRequest, reply: FastifyReply) => await runOperation(scope, find(request), request, reply, sending),
+    exposeHeadRoute: false // it would run the whole operation, streams and audit entries included
+  })
+  const config = { ...ownAuth, swaggerTransform: secured(openapi) } // by itself: without swagger its types do not know this
   for (const { name, operations } of resources) {
-    for (const operation of operations) {
-      const config = { ...ownAuth, swaggerTransform: secured(openapi) }
-      scope.route<{ Params: { readonly id?: string } }>({
-        method: operation.method,
-        url: operation.path,
-        schema: routeSchema(operation, name),
-        config,
-        exposeHeadRoute: false, // it would run the whole operation, streams and audit entries included
-        onRequest: async (request, reply) => { await admit(scope, operation, request, reply) },
-        handler: async (request, reply) => await answer(scope, { entry: operation, key: request.params.id ?? '' }, request, reply, sending)
-      })
+    for (const entry of operations) {
+      scope.route({ ...serve(({ params }) => ({ entry, key: keyIn(params) })), method: entry.method, url: entry.path, schema: routeSchema(entry, name), config })
     }
   }
   let made: PathTable<Operation> | null = null // when somebody needs it, as few do
@@ -106,27 +103,11 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
     made ??= new PathTable(scope, resources.flatMap(({ operations }) => operations))
     return made
   }
-  const each = anyOf(resources)
-  const hidden = { config: ownAuth, schema: { hide: true }, exposeHeadRoute: false } as const
-  const asked = new WeakMap<FastifyRequest, Found<Operation>>() // once for each request, as the console does
-  scope.route({ // the router comes here with a key that is longer than its parameters may be (`maxParamLength`)
-    ...hidden,
-    method: ['GET', 'POST', 'PATCH', 'DELETE'],
-    url: `${each}/*`,
-    async onRequest (request, reply) {
-      const found = table().find(request.method, request.url)
-      if (found === null) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
-      await admit(scope, found.entry, request, reply)
-      asked.set(request, found)
-    },
-    async handler (request, reply) {
-      const found = asked.get(request)
-      if (found === undefined) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
-      return await answer(scope, found, request, reply, sending)
-    }
-  })
-  for (const url of [each, `${each}/*`]) {
-    scope.options(url, hidden, async ({ url }, reply) => { // or the app's CORS would answer a preflight
+  const hidden = { schema: { hide: true }, config: ownAuth } as const
+  const url = urlOfAny(resources)
+  scope.route({ ...serve((request) => table().askedFor(request)), ...hidden, method: ['GET', 'POST', 'PATCH', 'DELETE'], url: `${url}/*` }) // for keys that are longer than the router's parameters may be (`maxParamLength`)
+  for (const path of [url, `${url}/*`]) {
+    scope.options(path, hidden, async ({ url }, reply) => { // or the app's CORS would answer a preflight
       const methods = table().methodsOf(url)
       if (methods.length === 0) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
       return await reply.code(405).header('allow', methods.join(', ')).send()
@@ -148,9 +129,9 @@ async function admit ({ callers }: FastifyInstance, { roles }: Operation, reques
   if ((method === 'POST' || method === 'PATCH') && !isJson) throw new errors.DWA_ADMIN_NOT_JSON()
 }
 
-async function answer (scope: FastifyInstance, { entry: { roles, query = {}, answer: { type = 'application/json' }, run }, key }: Found<Operation>, request: FastifyRequest, reply: FastifyReply, sending: Set<ServerResponse>): Promise<FastifyReply> {
-  const answered = await run({ ...callOf(request), key, mayStill: askAgain(scope, request, roles), query: readQuery(query, request.query) }).catch((error: unknown) => { throw failureOf(error) })
-  return answered.stream === undefined ? send(request, reply, answered) : sendStream(reply.type(type), answered.stream, sending)
+async function runOperation (scope: FastifyInstance, { entry: { roles, query = {}, answer: { type = 'application/json' }, run }, key }: Found<Operation>, request: FastifyRequest, reply: FastifyReply, sending: Set<ServerResponse>): Promise<FastifyReply> {
+  const answer = await run({ ...callOf(request), key, mayStill: askAgain(scope, request, roles), query: readQuery(query, request.query) }).catch((error: unknown) => { throw failureOf(error) })
+  return answer.stream === undefined ? send(request, reply, answer) : sendStream(reply.type(type), answer.stream, sending)
 }
 
 /** Finds out whether a request's caller is still who they were, and holds every one of those roles that they held. */
@@ -161,6 +142,11 @@ function askAgain (scope: FastifyInstance, request: FastifyRequest, roles: reado
     const now = await scope.callers.find(request, { passive: true })
     return now !== null && now.id === id && counted.every((role) => now.roles.includes(role))
   }
+}
+
+/** `:id` of a route's URL. */
+function keyIn (params: unknown): string {
+  return typeof params === 'object' && params !== null && 'id' in params && typeof params.id === 'string' ? params.id : ''
 }
 
 function callOf (request: FastifyRequest): Omit<Call, 'key' | 'query' | 'mayStill'> {

@@ -47,7 +47,7 @@ async function machineRoutes (scope: FastifyInstance, { tokenEndpoint, revocatio
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit }, (_request, body, done) => { done(null, body) })
   scope.setErrorHandler(sendOAuthError)
-  scope.addHook('onRequest', (_request, reply, done) => {
+  scope.addHook('onRequest', (_request, reply, done) => { // no promise: every token request comes by here
     reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
     done()
   })

@@ -33,10 +33,10 @@ t.test('canonical JSON sorts members by code units and writes numbers as ECMAScr
 
 t.test('what was made of the first names is remembered, and of no long one', async (t) => {
   const made: string[] = []
-  const twice = rememberFirst(2, (text) => {
+  const twice = rememberFirst((text) => {
     made.push(text)
     return text + text
-  })
+  }, 2)
   const long = 'x'.repeat(101)
   for (const text of ['', long, 'a', 'b', '', 'a', 'b', long]) t.equal(twice(text), text + text)
   t.strictSame(made, ['', long, 'a', 'b', 'b', long])

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import findMyWay from 'find-my-way'
+import { errors } from '../errors.js'
 
 /** In UTF-16 units: a name has 200 characters. */
 const maxKeyLength = 400
@@ -21,6 +22,7 @@ export interface Found<Entry> {
 /** Finds entries by the URL of a request behind a wildcard route, as Fastify's router would with a route for each; but keys may be longer than its parameters. */
 export class PathTable<Entry extends TablePath> {
   readonly #router: ReturnType<typeof findMyWay>
+  readonly #asked = new WeakMap<object, Found<Entry>>()
 
   /** @param app whose prefix the paths are below, and as whose router URLs are read */
   constructor (app: Pick<FastifyInstance, 'prefix' | 'initialConfig'>, entries: readonly Entry[]) {
@@ -41,6 +43,17 @@ export class PathTable<Entry extends TablePath> {
     if (found === null) return null
     const entry: Entry = found.store
     return { entry, key: found.params['id'] ?? '' }
+  }
+
+  /**
+   * What a request asks for, found once: whoever changes its URL after its roles were checked changes nothing.
+   * @throws DWA_ADMIN_UNKNOWN_ROUTE
+   */
+  askedFor (request: { readonly method: string, readonly url: string }): Found<Entry> {
+    const found = this.#asked.get(request) ?? this.find(request.method, request.url)
+    if (found === null) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
+    this.#asked.set(request, found)
+    return found
   }
 
   /** The methods that there are for a URL's path. */

@@ -65,7 +65,7 @@ export function resourcesOf (parts: ManagedParts): Resource[] {
   return table.flatMap((entry) => entry(parts) ?? [])
 }
 
-/** The URL of a route for the pages of every entry, or, with `/*` behind it, for all that is below them: one for each takes longer at the start. */
-export function anyOf (resources: readonly Resource[]): string {
+/** The URL of a route for every entry, or, with `/*` behind it, for all that is below them: a route for each would take longer at the start. */
+export function urlOfAny (resources: readonly Resource[]): string {
   return `/:resource(${resources.map(({ name }) => name).join('|')})`
 }

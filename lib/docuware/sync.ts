@@ -13,7 +13,7 @@ import type { OpenQueue } from './queue/open-queue.js'
 import type { DocuWareClient } from './rest/docuware-client.js'
 
 /** Who asks for a sync. */
-export interface SyncRequest { readonly actor?: Actor, readonly requestId?: string | undefined }
+export interface SyncRequest { readonly actor?: Actor | undefined, readonly requestId?: string | undefined }
 
 /** What a sync found. A failure is a result too: `ok` is false, and `message` says why. */
 export interface SyncResult {

@@ -13,20 +13,22 @@ export function canonicalJson (value: Json): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value)
   if (isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
   let members = ''
-  for (const name of sorted(Object.keys(value))) members += `${members === '' ? '' : ','}${beginning(name)}${canonicalJson(value[name] ?? null)}`
+  for (const name of sorted(Object.keys(value))) members += `${members === '' ? '' : ','}${memberStart(name)}${canonicalJson(value[name] ?? null)}`
   return `{${members}}`
 }
 
-/** So many are few. */
-const few = 50
+/** Names, up to which an insertion sort is quicker than `sort`, which makes copies. */
+const insertionSorted = 50
 
-/** In place, by UTF-16 code units. What is sealed has few members, and of few `sort` takes longer. */
+/** In place, by UTF-16 code units. */
 function sorted (names: string[]): string[] {
-  if (names.length > few) return names.sort()
-  for (let at = 1; at < names.length; at++) {
-    const name = names[at] ?? ''
+  if (names.length > insertionSorted) return names.sort()
+  for (const [at, name] of names.entries()) {
     let place = at
-    for (let before = names[place - 1]; before !== undefined && before > name; before = names[--place - 1]) names[place] = before
+    while (place > 0 && (names[place - 1] ?? '') > name) {
+      names[place] = names[place - 1] ?? ''
+      place--
+    }
     names[place] = name
   }
   return names
@@ -40,8 +42,8 @@ function quoted (text: string): string {
   return plain.test(text) ? `"${text}"` : JSON.stringify(text)
 }
 
-/** Of a member. */
-const beginning = rememberFirst(500, (name) => `${quoted(name)}:`)
+/** `"name":` */
+const memberStart = rememberFirst((name) => `${quoted(name)}:`)
 
 /** How many bytes a value takes as JSON. */
 export function jsonBytes (value: Json): number {

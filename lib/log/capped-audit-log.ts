@@ -127,9 +127,9 @@ export class CappedAuditLog implements AuditLog {
     return result
   }
 
-  /** What an entry will say, without its place in the log: for an outbox, with the entry's id there. */
-  draft (event: string, fields: LogFields, source?: string): LogDraft {
-    return draftEntry(this.#options.clock.now(), event, fields, this.#options.personalData, source)
+  /** What an entry will say, without its place in the log: for an outbox. */
+  draft (event: string, fields: LogFields): LogDraft {
+    return draftEntry(this.#options.clock.now(), event, fields, this.#options.personalData)
   }
 
   /** Stores drafts, in their order; one that another process has delivered from the same outbox counts as stored. @throws as `append` */

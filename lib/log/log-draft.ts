@@ -1,6 +1,6 @@
 import { jsonBytes, type Json } from './canonical-json.js'
 import type { Actor, LogFields, LogLevel, Target } from './log-entry.js'
-import type { Writable } from '../writable.js'
+import type { Mutable } from '../mutable.js'
 import { redact, redactIdentifier, redactText } from './redact.js'
 import { rememberFirst } from './remember-first.js'
 
@@ -26,13 +26,12 @@ const eventName = /^[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+$/
 
 /**
  * Takes what an event says as it is now: later changes to `fields` do not reach the entry.
- * @param source the outbox entry that it will be delivered from
  * @throws TypeError when `event` is not of the form `area.verb`
  */
-export function draftEntry (at: number, event: string, fields: LogFields, personalData: boolean, source?: string): LogDraft {
+export function draftEntry (at: number, event: string, fields: LogFields, personalData: boolean): LogDraft {
   if (!eventName.test(event)) throw new TypeError(`"${event}" is not an event name of the form area.verb`)
   const personal = personalData ? personalFields(fields) : null
-  const draft: Writable<LogDraft> = {
+  const draft: Mutable<LogDraft> = {
     at: new Date(at),
     event,
     level: fields.level ?? 'info',
@@ -43,7 +42,6 @@ export function draftEntry (at: number, event: string, fields: LogFields, person
     details: boundDetails(fields.details)
   }
   if (personal !== null) draft.personal = personal
-  if (source !== undefined) draft.source = source
   return draft
 }
 
@@ -118,7 +116,7 @@ function toJson (value: unknown, depth: number): Json | undefined {
 }
 
 /** A name that MongoDB stores and gives back as it was. */
-const memberName = rememberFirst(500, (name) => {
+const memberName = rememberFirst((name) => {
   const safe = cut(wellFormed(name), 100).replaceAll('\0', '').replaceAll('.', '_').replace(/^\$/, '_')
   return safe === '__proto__' ? '_proto_' : safe
 })

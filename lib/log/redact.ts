@@ -67,7 +67,8 @@ function looksRandom (run: string): boolean {
   return /[0-9]/.test(run) && /[A-Z]/.test(run) && /[a-z]/.test(run)
 }
 
-const words = rememberFirst(500, (name) => name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').toLowerCase().split(/[^a-z0-9]+/).filter((word) => word !== ''))
+/** The lower-case words of a member's name. */
+const words = rememberFirst((name) => name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').toLowerCase().split(/[^a-z0-9]+/).filter((word) => word !== ''))
 
 function isSecretName (name: string): boolean {
   const parts = words(name)

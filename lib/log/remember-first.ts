@@ -1,8 +1,8 @@
 /** Characters. Longer texts are not remembered. */
 const longest = 100
 
-/** The same function, with what it made of the first `max` texts remembered: for names, of which there are few. */
-export function rememberFirst<Made> (max: number, make: (text: string) => Made): (text: string) => Made {
+/** `make`, with its results for the first `max` short texts kept: for names, of which there are few. */
+export function rememberFirst<Made> (make: (text: string) => Made, max = 500): (text: string) => Made {
   const remembered = new Map<string, Made>()
   return (text) => {
     const known = remembered.get(text)

@@ -3,7 +3,7 @@ import mongoose, { type mongo } from 'mongoose'
 import { canonicalJson } from './canonical-json.js'
 import type { LogDraft } from './log-draft.js'
 import type { LogEntry } from './log-entry.js'
-import type { Writable } from '../writable.js'
+import type { Mutable } from '../mutable.js'
 
 /** HKDF label of the key that entries are sealed with. */
 export const logKeyLabel = 'audit-log'
@@ -25,9 +25,9 @@ export interface LogDocument extends LogDraft, Link {
   readonly hash: string
 }
 
-/** Puts a draft into its place in the chain and signs the whole. Its members are named one by one: rest and spread take ten times as long. */
+/** Puts a draft into its place in the chain and signs the whole. */
 export function seal (id: mongo.ObjectId, { at, event, level, actor, target, requestId, message, details, personal, source }: LogDraft, { chain, seq, prev }: Link, keyId: string, key: Buffer): LogDocument {
-  const document: Writable<LogDocument> = { _id: id, at, event, level, actor, target, requestId, message, details, chain, seq, prev, key: keyId, hash: '' }
+  const document: Mutable<LogDocument> = { _id: id, at, event, level, actor, target, requestId, message, details, chain, seq, prev, key: keyId, hash: '' }
   if (personal !== undefined) document.personal = personal
   if (source !== undefined) document.source = source
   document.hash = sealOf(document, key)
@@ -67,7 +67,7 @@ function sealOf (document: LogDocument, key: Buffer): string {
 
 /** The entry as callers see it. */
 export function toLogEntry ({ _id, chain, seq, at, event, level, actor, target, requestId, message, details, personal, source, key, prev, hash }: LogDocument): LogEntry {
-  const entry: Writable<LogEntry> = { id: _id.toHexString(), chain, seq, at, event, level, actor, target, requestId, message, details, key, prev, hash }
+  const entry: Mutable<LogEntry> = { id: _id.toHexString(), chain, seq, at, event, level, actor, target, requestId, message, details, key, prev, hash }
   if (personal !== undefined) entry.personal = personal
   if (source !== undefined) entry.source = source
   return entry

@@ -160,7 +160,7 @@ export class Authorize {
       grant: responseType === 'code' ? 'authorization_code' : 'implicit',
       scopes,
       lifetimes: lifetimesOf(client.fields, lifetimes),
-      ...(resource === null ? {} : { resource }),
+      resource: resource ?? undefined,
       requestId
     }
     if (responseType === 'code') {

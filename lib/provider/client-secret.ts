@@ -70,7 +70,7 @@ export class ClientSecrets {
     for (const one of stored.length === 0 ? [this.#dummy()] : stored) {
       for (const reading of readings) {
         const print = this.#print(one, reading)
-        if (this.#remembered.hmac.has(print) || this.#remembered.scrypt.has(print) || await this.#fitsOne(reading, one, print)) fits = stored.length > 0
+        if (this.#isRemembered(print) || await this.#fitsGenerated(one, reading, print)) fits = stored.length > 0
       }
     }
     return fits
@@ -93,7 +93,11 @@ export class ClientSecrets {
     return fits
   }
 
-  async #fitsOne (presented: string, stored: string, print: string): Promise<boolean> {
+  #isRemembered (print: string): boolean {
+    return this.#remembered.hmac.has(print) || this.#remembered.scrypt.has(print)
+  }
+
+  async #fitsGenerated (stored: string, presented: string, print: string): Promise<boolean> {
     const [kind, keyId = '', expected = ''] = stored.split('.')
     const key = kind === 'hmac' ? await this.#options.keyRing.find(label, keyId) : null
     if (key === null || !isSame(hmac(key, presented), expected)) return false

@@ -25,8 +25,8 @@ export interface GrantModelParts {
 export interface TokenRequest {
   readonly client: OpenClient
   readonly parameters: Parameters
-  /** Those asked for, read; undefined when none were. */
-  readonly scopes: string[] | undefined
+  /** As `readScope` gives them. */
+  readonly askedScopes: string[] | undefined
   readonly address: string
   readonly requestId?: string | undefined
 }
@@ -132,9 +132,9 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
   }
 
   async validateScope (): Promise<string[]> {
-    const { scopes, client } = this.#request
+    const { askedScopes, client } = this.#request
     const granted = this.#family === null ? client.fields.scopes : this.#stillAllowed(this.#family.scopes)
-    const wanted = scopes ?? granted
+    const wanted = askedScopes ?? granted
     if (!wanted.every((scope) => granted.includes(scope))) throw this.#noted(new errors.DWA_OAUTH_INVALID_SCOPE('The scope is unknown, or wider than what was granted'))
     return wanted
   }
@@ -158,7 +158,7 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
         client: { id: this.#request.client.id, name: this.#request.client.fields.name },
         user: userId,
         grant: this.#family?.grant ?? grantType as GrantName,
-        scopes: [...new Set(token.scope)], // a refreshed one: as the library reads what was asked for
+        scopes: [...new Set(token.scope)], // on refresh the library asks nobody, and its own reading may repeat a scope
         lifetimes: lifetimesOf(this.#request.client.fields, this.#parts.lifetimes),
         resource: this.#resource(),
         requestId
@@ -232,6 +232,7 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
     return new errors.DWA_OAUTH_INVALID_GRANT(problem)
   }
 
+  /** The library answers in its own words: what really failed is kept. */
   async #noting<T> (step: () => Promise<T>): Promise<T> {
     try {
       return await step()
@@ -240,7 +241,7 @@ export class GrantModel implements AuthorizationCodeModel, ClientCredentialsMode
     }
   }
 
-  #noted (failure: unknown): unknown {
+  #noted<Failure> (failure: Failure): Failure {
     this.#failure = failure
     return failure
   }

@@ -43,9 +43,9 @@ export class TokenEndpoint {
     const caller = callerOf(client, address)
     rate.count(caller)
     if (!grantTypes.has(required(parameters, 'grant_type'))) throw new errors.DWA_OAUTH_UNSUPPORTED_GRANT_TYPE()
-    const scopes = readScope(parameters)
+    const askedScopes = readScope(parameters)
     const Server = await loadServer()
-    const model = new GrantModel(this.#options, { client, parameters, scopes, address, requestId: request.requestId })
+    const model = new GrantModel(this.#options, { client, parameters, askedScopes, address, requestId: request.requestId })
     try {
       await new Server({ model, requireClientAuthentication: { authorization_code: false, refresh_token: false, client_credentials: false, password: false } })
         .token(new Server.Request({ method: 'POST', query: {}, headers: formHeaders, body: this.#body(request, client.id) }), new Server.Response({}))

@@ -5,7 +5,7 @@ import type { AuditedDocuments } from '../store/audited-documents.js'
 import type { DocumentIndex } from '../store/document-collection.js'
 import type { KeyRing } from '../store/key-ring.js'
 import type { ChangeEntry } from '../store/outbox.js'
-import type { Writable } from '../writable.js'
+import type { Mutable } from '../mutable.js'
 import type { Lifetimes } from './client-schema.js'
 import { FamilyDocuments } from './family-documents.js'
 import { familyOf, familyOfAccessToken, hashOf, issueRefreshToken, issueText, readRefreshToken } from './issued-text.js'
@@ -127,8 +127,8 @@ export class TokenFamilies {
     const id = new mongoose.mongo.ObjectId()
     const family = this.#newFamily(id, granted, now)
     const entry = this.#entry(id, 'token.issued', granted, { grant: granted.grant, scope: granted.scopes.join(' ') })
-    const { answer, set, purgeAt } = await this.#firstTokens(family, granted, refresh, mint, now)
-    await this.#insert(Object.assign(family, set, { purgeAt }), entry)
+    const { answer, set } = await this.#firstTokens(family, granted, refresh, mint, now)
+    await this.#insert(Object.assign(family, set), entry)
     return answer
   }
 
@@ -155,7 +155,7 @@ export class TokenFamilies {
     const { _id, code } = family
     if (code === undefined) return null
     const entry = this.#entry(_id, 'code.redeemed', granted, { scope: granted.scopes.join(' ') })
-    const { answer, set, purgeAt, accessHash } = await this.#firstTokens(family, granted, refresh, mint, now)
+    const { answer, set, accessHash } = await this.#firstTokens(family, granted, refresh, mint, now)
     const redeemed = await this.#families.update({
       filter: {
         _id,
@@ -165,7 +165,7 @@ export class TokenFamilies {
         'code.refused': { $lt: maxRefused },
         'code.expiresAt': { $gt: new Date(now) }
       },
-      update: { $set: { ...set, purgeAt, 'code.usedAt': new Date(now) }, $push: { outbox: entry.stored } },
+      update: { $set: { ...set, 'code.usedAt': new Date(now) }, $push: { outbox: entry.stored } },
       accessHash
     })
     if (!redeemed) return null
@@ -235,9 +235,7 @@ export class TokenFamilies {
     const { access, text: accessToken } = await this.#accessToken(this.#order(family, granted, now), mint)
     const answer = answerOf(accessToken, access, refreshToken)
     const displaces = (family.access[0]?.expiresAt.getTime() ?? 0) > now && family.access.length >= maxAccessTokens
-    const details: Record<string, unknown> = { generation, scope: granted.scopes.join(' ') }
-    if (displaces) details[displaced] = true
-    const entry = this.#entry(_id, 'token.refreshed', granted, details)
+    const entry = this.#entry(_id, 'token.refreshed', granted, { generation, scope: granted.scopes.join(' '), [displaced]: displaces ? true : undefined })
     const rotated = await this.#families.update({
       filter: { _id, client: granted.client.id, revokedAt: { $exists: false }, expiresAt: { $gt: new Date(now) }, 'refresh.hash': hash },
       update: {
@@ -376,17 +374,16 @@ export class TokenFamilies {
   }
 
   /** The fields that the first tokens of a family set. */
-  async #firstTokens (family: TokenFamilyDocument, granted: Granted, withRefresh: boolean, mint: Mint | null, now: number): Promise<{ answer: TokenAnswer, set: Partial<TokenFamilyDocument>, purgeAt: Date, accessHash: string }> {
+  async #firstTokens (family: TokenFamilyDocument, granted: Granted, withRefresh: boolean, mint: Mint | null, now: number): Promise<{ answer: TokenAnswer, set: Partial<TokenFamilyDocument>, accessHash: string }> {
     const { keyRing, randomBytes } = this.#options
     const { access, text } = await this.#accessToken(this.#order(family, granted, now), mint)
     const { hash: accessHash, expiresAt } = access
-    if (!withRefresh) return { answer: answerOf(text, access), set: { access: [access] }, purgeAt: new Date(expiresAt.getTime() + afterlife), accessHash }
+    if (!withRefresh) return { answer: answerOf(text, access), set: { access: [access], purgeAt: new Date(expiresAt.getTime() + afterlife) }, accessHash }
     const { keyId, key } = keyRing.current(refreshKeyLabel)
     const refreshToken = issueRefreshToken(family._id.toHexString(), 1, key, randomBytes)
     return {
       answer: answerOf(text, access, refreshToken),
-      set: { access: [access], refresh: { hash: hashOf(refreshToken), generation: 1, idleUntil: new Date(now + granted.lifetimes.refreshIdle * 1000) }, key: keyId },
-      purgeAt: new Date(family.expiresAt.getTime() + afterlife),
+      set: { access: [access], refresh: { hash: hashOf(refreshToken), generation: 1, idleUntil: new Date(now + granted.lifetimes.refreshIdle * 1000) }, key: keyId, purgeAt: new Date(family.expiresAt.getTime() + afterlife) },
       accessHash
     }
   }
@@ -401,11 +398,13 @@ export class TokenFamilies {
     return { text, access: { hash: hashOf(text), issuedAt: new Date(order.issuedAt), expiresAt: new Date(order.expiresAt), scopes: [...order.scopes] } }
   }
 
-  /** @param details is taken over */
   #entry (id: mongo.ObjectId, event: string, { client, user, requestId }: Granted, details: Record<string, unknown> = {}): ChangeEntry {
-    details['client'] = client.name
-    if (user !== null) details['user'] = user
-    return this.#options.documents.entry(id, event, { actor: { type: 'client', id: client.id }, target: { type: 'token', id: id.toHexString() }, details, requestId })
+    return this.#options.documents.entry(id, event, {
+      actor: { type: 'client', id: client.id },
+      target: { type: 'token', id: id.toHexString() },
+      details: Object.assign({}, details, { client: client.name, user: user ?? undefined }),
+      requestId
+    })
   }
 
   #now (): number {
@@ -415,7 +414,7 @@ export class TokenFamilies {
 
 function answerOf (accessToken: string, { issuedAt, expiresAt, scopes }: FamilyAccess, refreshToken?: string): TokenAnswer {
   const expiresIn = Math.floor((expiresAt.getTime() - issuedAt.getTime()) / 1000)
-  const answer: Writable<TokenAnswer> = { access_token: accessToken, token_type: 'Bearer', expires_in: expiresIn, scope: scopes.join(' ') }
+  const answer: Mutable<TokenAnswer> = { access_token: accessToken, token_type: 'Bearer', expires_in: expiresIn, scope: scopes.join(' ') }
   if (refreshToken !== undefined) answer.refresh_token = refreshToken
   return answer
 }

@@ -23,7 +23,7 @@ export interface AuditedDocumentsOptions<Document extends AuditedDocument> {
   readonly indexes: readonly DocumentIndex[]
   readonly run: <T>(operation: () => Promise<T>) => Promise<T>
   readonly keyRing: KeyRing
-  readonly draft: (event: string, fields: LogFields, source?: string) => LogDraft
+  readonly draft: (event: string, fields: LogFields) => LogDraft
   readonly log: (...entries: readonly LogDraft[]) => Promise<void>
   readonly clock: Clock
   readonly logger: Logger
@@ -48,13 +48,11 @@ export class AuditedDocuments<Document extends AuditedDocument> extends Document
     this.#options = options
     this.#outbox = new Outbox({
       collection: options.name,
+      type: options.name,
       documents: options.waiting,
       keyRing: options.keyRing,
       draft: options.draft,
-      log: options.log,
-      onForged: async (id) => {
-        await options.log(options.draft('log.forged', { level: 'error', target: { type: options.name, id }, message: 'an audit entry in the document was not made by this package and was thrown away' }))
-      }
+      log: options.log
     })
   }
 

@@ -156,7 +156,7 @@ export class OpenedStore implements Store {
       indexes,
       run: async (operation) => await this.run(operation),
       keyRing: this.keyRing,
-      draft: (event, fields, source) => this.log.draft(event, fields, source),
+      draft: (event, fields) => this.log.draft(event, fields),
       log: async (...entries) => { await this.log.deliver(...entries) },
       clock,
       logger
@@ -174,7 +174,7 @@ export class OpenedStore implements Store {
       keyRing: this.keyRing,
       clock: this.#settings.clock,
       run: async (operation) => await this.run(operation),
-      draft: (event, fields, source) => this.log.draft(event, fields, source),
+      draft: (event, fields) => this.log.draft(event, fields),
       log: async (...entries) => { await this.log.deliver(...entries) }
     })
     this.#kinds.push(records)

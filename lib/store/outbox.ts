@@ -26,24 +26,27 @@ export interface OutboxEntry {
   readonly key: string
 }
 
+/** What an entry says. Its `source` is the entry's own id, and keeps it from being logged twice. */
+type SourcedDraft = LogDraft & { readonly source: string }
+
 /** An audit entry of a change: `stored` is written into the record with that id, in the same operation. */
 export interface ChangeEntry {
   readonly id: mongo.ObjectId
-  /** What it says. Its `source` is the entry's own id, and keeps it from being logged twice. */
-  readonly draft: LogDraft
+  readonly draft: SourcedDraft
   readonly stored: OutboxEntry
 }
 
 export interface OutboxOptions {
   /** Without the store's prefix. */
   readonly collection: string
+  /** What the log calls one of its documents. */
+  readonly type: string
   readonly documents: () => mongo.Collection<RecordDocument>
   readonly keyRing: KeyRing
-  readonly draft: (event: string, fields: LogFields, source: string) => LogDraft
+  /** A new one each time. */
+  readonly draft: (event: string, fields: LogFields) => LogDraft
   /** Stores entries in the log, once. */
   readonly log: (...drafts: readonly LogDraft[]) => Promise<void>
-  /** Told of an entry that this package did not put there; it is removed and not logged. */
-  readonly onForged: (id: string) => Promise<void>
 }
 
 /** Keys of the index by which waiting entries are found. */
@@ -65,7 +68,7 @@ export class Outbox {
   /** Makes an entry that waits in the record with that id. @throws DWA_STORE_UNAVAILABLE before the key ring was read */
   entry (id: mongo.ObjectId, event: string, fields: LogFields): ChangeEntry {
     const { keyId, key } = this.#options.keyRing.current(keyLabel)
-    const draft = this.#options.draft(event, fields, new mongoose.mongo.ObjectId().toHexString())
+    const draft = Object.assign(this.#options.draft(event, fields), { source: new mongoose.mongo.ObjectId().toHexString() })
     const text = JSON.stringify(draft)
     return { id, draft, stored: { at: draft.at, draft: text, mac: this.#mac(id, text, key), key: keyId } }
   }
@@ -101,7 +104,7 @@ export class Outbox {
 
   async #sweepRecord (id: mongo.ObjectId, outbox: unknown, old: Date): Promise<void> {
     if (!Array.isArray(outbox)) {
-      await this.#options.onForged(id.toHexString())
+      await this.#reportForged(id)
       await this.#tidy(id, { $set: { outbox: [] } }, { outbox: { $not: { $type: 'array' } } })
       return
     }
@@ -109,12 +112,18 @@ export class Outbox {
     for (const entry of found) {
       const authentic = await this.#authentic(id, entry)
       if (authentic === null) {
-        await this.#options.onForged(id.toHexString())
+        await this.#reportForged(id)
         await this.#drop(id, entry)
       } else if (authentic.draft.at < old) {
         await this.deliver(authentic)
       }
     }
+  }
+
+  /** Of an entry that this package did not put there: it is removed and not logged. */
+  async #reportForged (id: mongo.ObjectId): Promise<void> {
+    const { type, draft, log } = this.#options
+    await log(draft('log.forged', { level: 'error', target: { type, id: id.toHexString() }, message: 'an audit entry in the document was not made by this package and was thrown away' }))
   }
 
   /** Whatever a forger wrote is a value here, and never an operator. */
@@ -155,7 +164,7 @@ function isOutboxEntry (value: unknown): value is OutboxEntry {
 }
 
 /** A draft that `entry` has written. */
-function readDraft (text: string): LogDraft {
-  const draft = JSON.parse(text) as Omit<LogDraft, 'at'> & { readonly at: string }
+function readDraft (text: string): SourcedDraft {
+  const draft = JSON.parse(text) as Omit<SourcedDraft, 'at'> & { readonly at: string }
   return { ...draft, at: new Date(draft.at) }
 }

@@ -22,8 +22,8 @@ export interface StoredRecordsOptions {
   readonly keyRing: KeyRing
   readonly clock: Clock
   readonly run: <T>(operation: () => Promise<T>) => Promise<T>
-  /** Makes an audit entry, for an outbox with its id there. */
-  readonly draft: (event: string, fields: LogFields, source?: string) => LogDraft
+  /** Makes an audit entry for an outbox. */
+  readonly draft: (event: string, fields: LogFields) => LogDraft
   /** Stores it in the log, once. */
   readonly log: (...entries: readonly LogDraft[]) => Promise<void>
 }
@@ -44,13 +44,11 @@ export class StoredRecords<Fields extends object> implements RecordCollection<Fi
     this.#documents = new DocumentCollection(options.documents, indexesOf(options.kind), options.run)
     this.#outbox = new Outbox({
       collection: options.kind.collection,
+      type: options.kind.area,
       documents: options.documents,
       keyRing: options.keyRing,
       draft: options.draft,
-      log: options.log,
-      onForged: async (id) => {
-        await options.log(options.draft('log.forged', { level: 'error', target: { type: this.kind.area, id }, message: 'an audit entry in the record was not made by this package and was thrown away' }))
-      }
+      log: options.log
     })
     this.#patchSchema = { type: 'object', additionalProperties: false, properties: propertiesOf(options.kind.schema) }
   }

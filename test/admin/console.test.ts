@@ -427,13 +427,17 @@ t.test('the console has its own pages, below any prefix, and the app all others'
     for (const url of ['/validators/a', '/api/other']) t.equal(await ask(url, 'OPTIONS'), 'the app', prefix + url)
     t.match(await ask('/validators/a/b'), /DWA_ADMIN_UNKNOWN_ROUTE/)
   }
-  await t.rejects(consoleApp(t, { uri, admin: { prefix: '' } }), { code: 'DWA_OPTIONS_INVALID', message: 'admin.prefix: another plugin has its routes at "/connectors"' })
-  for (const [prefix, method] of [['', 'POST'], ['/admin', 'GET']] as const) {
+  await t.rejects(consoleApp(t, { uri, admin: { prefix: '' } }), { code: 'DWA_OPTIONS_INVALID', message: 'admin.prefix: there is another route at "/connectors/:id/authorize", where the console has a page' })
+})
+
+t.test('a route of the app where the console has a page stops the start', async (t) => {
+  const { uri } = await startTestMongo(t)
+  for (const [prefix, method, url] of [['', 'POST', '/validators'], ['/admin', 'GET', '/admin/validators'], ['/admin', 'GET', '/admin/validators/*']] as const) {
     const app = Fastify()
     t.teardown(() => app.close())
     app.register(store, { uri, secretKeys: [masterKey] }).register(jwt).register(admin, { prefix })
-    app.route({ method, url: `${prefix}/validators`, handler: async () => 'the app' })
-    await t.rejects(async () => await app.ready(), { code: 'DWA_OPTIONS_INVALID', message: `admin.prefix: the app has a route of its own at "${prefix}/validators"` })
+    app.route({ method, url, handler: async () => 'the app' })
+    await t.rejects(async () => await app.ready(), { code: 'DWA_OPTIONS_INVALID', message: `admin.prefix: there is another route at "${url}", where the console has a page` })
   }
 })
 

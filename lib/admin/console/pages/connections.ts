@@ -77,7 +77,7 @@ async function soon<Answer> (asked: Promise<Answer>, clock: Clock): Promise<Answ
 }
 
 function noteOf ({ note: { actor, requestId } }: Visit): SyncRequest {
-  return { ...(actor === undefined ? {} : { actor }), requestId }
+  return { actor, requestId }
 }
 
 function stateSection (visit: Visit, connection: ConnectionView): Html {
