@@ -8,7 +8,6 @@ import { consoleScript, scriptPath } from '../lib/admin/console/script.js'
 import { PathTable } from '../lib/admin/path-table.js'
 import { failureOf, problemOf, refusalOf } from '../lib/admin/problem.js'
 import type { Resource } from '../lib/admin/resource.js'
-import { urlOfAny } from '../lib/admin/resources.js'
 import { errors, isAuthError } from '../lib/errors.js'
 import { BrowserBinding, formToken, isFormToken } from '../lib/http/browser-binding.js'
 import { isForeignForm } from '../lib/http/cookie-header.js'
@@ -80,13 +79,10 @@ export async function consoleRoutes (scope: FastifyInstance, resources: readonly
     const { signedOutPage, texts } = await loaded()
     return await send(request, reply, signedOutPage(texts[chooseLanguage(request.headers['accept-language'])], signInFor(link(''))))
   })
-  const any = urlOfAny(resources)
-  scope.addHook('onReady', async () => {
-    const pages = resources.flatMap(({ name }) => [`/${name}`, `/${name}/*`])
-    const hiding = ['/connections/:id/authorize', '/connectors/:id/authorize', ...pages].find((url) => ['GET', 'POST'].some((method) => scope.hasRoute({ method, url: scope.prefix + url })))
-    if (hiding !== undefined) throw new errors.DWA_OPTIONS_INVALID('admin.prefix', `there is another route at "${scope.prefix}${hiding}", where the console has a page`)
-  })
-  for (const url of ['/', any, `${any}/*`]) {
+  for (const name of ['connections', 'connectors']) {
+    if (scope.hasRoute({ method: 'POST', url: `${scope.prefix}/${name}/:id/authorize` })) throw new errors.DWA_OPTIONS_INVALID('admin.prefix', `another plugin has its routes at "${scope.prefix}/${name}"`) // they would hide the page's
+  }
+  for (const url of ['/', ...resources.flatMap(({ name }) => [`/${name}`, `/${name}/*`])]) {
     scope.route<ConsoleRequest>({
       method: url === '/' ? 'GET' : ['GET', 'POST'],
       url,

@@ -12,7 +12,7 @@ import { failureOf, problemOf, refusalOf } from '../lib/admin/problem.js'
 import { readQuery } from '../lib/admin/query.js'
 import { readObject } from '../lib/admin/read-body.js'
 import type { Answer, Call, Operation, Resource, Role } from '../lib/admin/resource.js'
-import { resourcesOf, urlOfAny } from '../lib/admin/resources.js'
+import { resourcesOf } from '../lib/admin/resources.js'
 import type { NamedRecords } from '../lib/admin/resources/named-records.js'
 import { errors, isAuthError } from '../lib/errors.js'
 import { isCrossSite } from '../lib/http/cookie-header.js'
@@ -66,7 +66,7 @@ interface ApiOptions {
   readonly sending: Set<ServerResponse>
 }
 
-/** The REST API: a route for each operation of the table, and one for long keys. */
+/** The REST API: a route for each operation of the table, and for each entry one for long keys. */
 async function api (scope: FastifyInstance, resources: readonly Resource[], { requestsPerMinute, openapi, sending }: ApiOptions): Promise<void> {
   scope.removeAllContentTypeParsers()
   const parseJson = scope.getDefaultJsonParser('error', 'error')
@@ -77,7 +77,6 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
   scope.setValidatorCompiler(() => () => true) // what is managed checks what it is given; the schemas document
   scope.setSerializerCompiler(() => (body) => JSON.stringify(body)) // a serializer made of a schema would drop what the schema does not name
   scope.setErrorHandler(sendProblem)
-  scope.setNotFoundHandler(async () => { throw new errors.DWA_ADMIN_UNKNOWN_ROUTE() })
   const limited = await limitAddresses(scope, requestsPerMinute)
   const trusted = ownOrigins(scope)
   scope.addHook('onRequest', async (request, reply) => {
@@ -103,16 +102,22 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
     made ??= new PathTable(scope, resources.flatMap(({ operations }) => operations))
     return made
   }
+  const byTable = serve((request) => table().askedFor(request))
   const hidden = { schema: { hide: true }, config: ownAuth } as const
-  const url = urlOfAny(resources)
-  scope.route({ ...serve((request) => table().askedFor(request)), ...hidden, method: ['GET', 'POST', 'PATCH', 'DELETE'], url: `${url}/*` }) // for keys that are longer than the router's parameters may be (`maxParamLength`)
-  for (const path of [url, `${url}/*`]) {
-    scope.options(path, hidden, async ({ url }, reply) => { // or the app's CORS would answer a preflight
-      const methods = table().methodsOf(url)
-      if (methods.length === 0) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
-      return await reply.code(405).header('allow', methods.join(', ')).send()
-    })
+  for (const { name } of resources) {
+    scope.route({ ...byTable, ...hidden, method: ['GET', 'POST', 'PATCH', 'DELETE'], url: `/${name}/*` }) // for keys that are longer than the router's parameters may be (`maxParamLength`)
+    for (const url of [`/${name}`, `/${name}/*`]) {
+      scope.options(url, hidden, async ({ url }, reply) => { // or the app's CORS would answer a preflight
+        const methods = table().methodsOf(url)
+        if (methods.length === 0) throw new errors.DWA_ADMIN_UNKNOWN_ROUTE()
+        return await reply.code(405).header('allow', methods.join(', ')).send()
+      })
+    }
   }
+  scope.setNotFoundHandler(async (request, reply) => { // find-my-way before 9.6 brings long keys here, and everything unknown comes here
+    await byTable.onRequest(request, reply)
+    return await byTable.handler(request, reply)
+  })
 }
 
 /** Who calls, if they hold one of the roles; and no page of another site, which can send a form without asking first, and no JSON. */

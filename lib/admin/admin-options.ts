@@ -4,7 +4,7 @@ import { prefixSchema } from '../options.js'
 
 /** Options of the `admin` plugin. */
 export interface AdminOptions {
-  /** The console is there, and the REST API at `<prefix>/api`: each resource's path and all that is below it. Other routes below the prefix may be the app's; one where the console has a page stops the start. Default `/admin`. */
+  /** The console is there, and the REST API at `<prefix>/api`: each resource's path and all that is below it. Other routes below the prefix may be the app's. Default `/admin`. */
   readonly prefix?: string
   /** Whether there is a console. Default true. */
   readonly console?: boolean

@@ -64,8 +64,3 @@ const table: readonly Entry[] = [
 export function resourcesOf (parts: ManagedParts): Resource[] {
   return table.flatMap((entry) => entry(parts) ?? [])
 }
-
-/** The URL of a route for every entry, or, with `/*` behind it, for all that is below them: a route for each would take longer at the start. */
-export function urlOfAny (resources: readonly Resource[]): string {
-  return `/:resource(${resources.map(({ name }) => name).join('|')})`
-}
