@@ -114,7 +114,7 @@ async function api (scope: FastifyInstance, resources: readonly Resource[], { re
       })
     }
   }
-  scope.setNotFoundHandler(async (request, reply) => { // find-my-way before 9.6 brings long keys here, and everything unknown comes here
+  scope.setNotFoundHandler(async (request, reply) => { // where find-my-way before 9.6 brings long keys, and any router whoever asks for a version (`constraints`)
     await byTable.onRequest(request, reply)
     return await byTable.handler(request, reply)
   })

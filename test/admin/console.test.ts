@@ -435,6 +435,7 @@ t.test('the console and the API are found by other spellings, where the app does
   const app = Fastify({ routerOptions: { caseSensitive: false } })
   t.teardown(() => app.close())
   app.get('/admin/:year(\\d{4})', async () => 'the app')
+  app.get('/versioned', { constraints: { version: '1.0.0' } }, async () => 'the app') // then the router finds nothing without a version for who asks for one
   app.options('*', async () => 'the app')
   await app.register(store, { uri, secretKeys: [masterKey], access: rolesOf })
   await app.register(jwt)
@@ -446,6 +447,10 @@ t.test('the console and the API are found by other spellings, where the app does
   t.equal((await app.inject({ url: '/admin/2026' })).body, 'the app')
   t.match((await app.inject({ url: `/admin/API/Validators/${long}`, headers: as })).json(), { name: long })
   t.equal((await app.inject({ url: `/admin/api/validators/${long}` })).statusCode, 401)
+  const version = { 'accept-version': '1.0.0' }
+  t.match((await app.inject({ url: '/admin/api/validators', headers: { ...as, ...version } })).json(), { items: [{ name: long }] })
+  t.equal((await app.inject({ url: '/admin/api/validators', headers: version })).statusCode, 401)
+  t.equal((await app.inject({ url: '/admin/api/nothing', headers: { ...as, ...version } })).statusCode, 404)
   for (const url of ['/admin/api/Validators', `/admin/api/validators/${long}`]) t.equal((await app.inject({ method: 'OPTIONS', url })).statusCode, 405, url)
 })
 
