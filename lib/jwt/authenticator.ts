@@ -7,7 +7,7 @@ import { isCrossSite, type RequestOrigin } from '../http/cookie-header.js'
 import type { CookieMode } from './cookie-mode.js'
 import { builtInUserId, readIdentity, type IdentityStrategy } from './identity.js'
 import type { RouteValue } from './route-value.js'
-import type { ValidatorRegistry } from './validator-registry.js'
+import type { Finder, ValidatorRegistry } from './validator-registry.js'
 import type { VerifiedToken } from './token-verifier.js'
 import type { VerifiedTokens } from './verified-tokens.js'
 
@@ -109,6 +109,9 @@ interface Proof {
   readonly known: KnownToken | null
 }
 
+/** Where requests for one route begin: with which validator, and whether anonymous callers pass. */
+export interface RouteStart { readonly first: Finder, readonly public: boolean }
+
 /** Decides whether a request may pass, by the named validator and those it links to. */
 export class Authenticator<Request = unknown> {
   readonly #options: AuthenticatorOptions<Request>
@@ -117,18 +120,23 @@ export class Authenticator<Request = unknown> {
     this.#options = options
   }
 
+  /** Where requests for a route begin. */
+  start ({ validator, public: isPublic }: RouteValue): RouteStart {
+    return { first: this.#options.registry.finder(validator), public: isPublic }
+  }
+
   /**
    * A promise only where something has to be fetched or an app's own strategy gives one.
    * Throws, or rejects with, DWA_JWT_VALIDATOR_NOT_FOUND, DWA_JWT_AMBIGUOUS_VALIDATOR, DWA_JWT_CONFIGURATION, DWA_STORE_UNAVAILABLE, and what an app's own strategy throws.
    */
-  decide (route: RouteValue, credentials: Credentials<Request>): Outcome | Promise<Outcome> {
+  decide (route: RouteStart, credentials: Credentials<Request>): Outcome | Promise<Outcome> {
     const now = this.#options.now()
-    const first = this.#options.registry.find(route.validator, now)
+    const first = route.first(now)
     if (!(first instanceof Promise)) return this.#begin(route, first, credentials, now)
     return first.then((validator) => this.#begin(route, validator, credentials, this.#options.now())) // time has passed
   }
 
-  #begin (route: RouteValue, first: CompiledValidator, credentials: Credentials<Request>, now: number): Outcome | Promise<Outcome> {
+  #begin (route: RouteStart, first: CompiledValidator, credentials: Credentials<Request>, now: number): Outcome | Promise<Outcome> {
     if (route.public && credentials.authorization === undefined && !this.#options.cookies.isPresent(first, credentials.cookie)) return 'anonymous'
     const known = this.#known(first, credentials, now)
     if (known?.isAccepted() === true && (credentials.scopes.length === 0 || hasScopes(known.token, credentials.scopes))) return known

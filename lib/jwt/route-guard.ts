@@ -12,7 +12,12 @@ export interface RouteGuardOptions {
   readonly authenticator: Authenticator<FastifyRequest>
   readonly isSessionAuthenticated: (request: FastifyRequest) => boolean
   readonly auditLog: AuditLog
+  /** Says on a request how it was accepted. */
+  readonly tell: (request: FastifyRequest, accepted: Accepted) => void
 }
+
+/** Of a route without `config.scopes`. */
+const noScopes: readonly string[] = []
 
 /** Applies the authenticator's decisions to requests and replies. */
 export class RouteGuard {
@@ -24,12 +29,14 @@ export class RouteGuard {
 
   /** The onRequest hook for one `config.auth` value. @param scopes what is needed beside the route's `config.scopes` */
   hook (route: RouteValue, scopes: readonly string[]): RouteHook {
-    return (request, reply, done, { scopes: ofRoute = [] }) => {
+    const { authenticator, isSessionAuthenticated } = this.#options
+    const start = authenticator.start(route)
+    return (request, reply, done, { scopes: ofRoute = noScopes }) => {
       let outcome: Outcome | Promise<Outcome>
       try {
-        if (this.#options.isSessionAuthenticated(request)) return this.#refuseSession(request, reply, done)
+        if (isSessionAuthenticated(request)) return this.#refuseSession(request, reply, done)
         const credentials = new RequestCredentials(request, scopes.length === 0 ? ofRoute : [...scopes, ...ofRoute])
-        outcome = this.#options.authenticator.decide(route, credentials)
+        outcome = authenticator.decide(start, credentials)
       } catch (error) {
         return fail(request, error, done)
       }
@@ -44,11 +51,18 @@ export class RouteGuard {
     for (const refusal of outcome.before) if (lacksKey(refusal)) this.#report(request, refusal)
     if ('refusals' in outcome) return this.#refuse(request, reply, outcome, done)
     try {
-      grant(request, reply, outcome)
+      this.#grant(request, reply, outcome)
     } catch (error) {
       return fail(request, error, done) // a `userId` of the app's own may not take it
     }
     done()
+  }
+
+  #grant (request: FastifyRequest, reply: FastifyReply, accepted: Accepted): void {
+    const { userId, setCookie } = accepted
+    this.#options.tell(request, accepted)
+    if (request.userId !== userId) request.userId = userId // one of the app's own
+    if (setCookie !== null) reply.header('set-cookie', setCookie)
   }
 
   #refuse (request: FastifyRequest, reply: FastifyReply, refused: Refused, done: Done): void {
@@ -84,9 +98,12 @@ function lacksKey ({ reason }: ValidatorRefusal): boolean {
 
 /** A request as the authenticator reads it: nothing is looked up before it is needed. */
 class RequestCredentials implements Credentials<FastifyRequest> {
-  constructor (readonly request: FastifyRequest, readonly scopes: readonly string[]) {}
+  readonly authorization: string | undefined
 
-  get authorization (): unknown { return this.request.headers.authorization }
+  constructor (readonly request: FastifyRequest, readonly scopes: readonly string[]) {
+    this.authorization = request.headers.authorization
+  }
+
   get cookie (): string | undefined { return this.request.headers.cookie }
   get method (): string { return this.request.method }
   get origin (): string | undefined { return this.request.headers.origin }
@@ -97,14 +114,6 @@ function fail (request: FastifyRequest, error: unknown, done: Done): void {
   const failure = error instanceof Error ? error : new Error('a strategy or guard threw something that is no Error', { cause: error })
   if (!('statusCode' in failure) || failure.statusCode === 500) request.log.error({ err: failure }, 'a JWT validator cannot be used')
   done(failure)
-}
-
-function grant (request: FastifyRequest, reply: FastifyReply, { validator, claims, userId, partnerId, setCookie }: Accepted): void {
-  request.userId = userId
-  request.jwtPayload = claims
-  request.jwtPartnerId = partnerId
-  request.jwtValidator = validator.name
-  if (setCookie !== null) reply.header('set-cookie', setCookie)
 }
 
 /** Fastify's own handler leaves `errors` out of the answer; an app's own one gets the error and decides for itself. */

@@ -65,8 +65,9 @@ export class TokenVerifier {
   /** Whether an earlier result still holds: neither expired nor resting on a key set that has been replaced or wants a refresh. */
   holds (verified: Pick<VerifiedToken, 'expiresAt' | 'snapshot'>, now: number): boolean {
     if (now >= verified.expiresAt) return false
+    if (verified.snapshot === null) return true
     const { source } = this.#rules
-    return verified.snapshot === null || ('remote' in source && source.remote.isCurrent(verified.snapshot))
+    return 'remote' in source && source.remote.isCurrent(verified.snapshot)
   }
 
   #header (segment: string): { readonly kid: unknown } | RefusedToken {

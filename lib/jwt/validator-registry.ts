@@ -11,6 +11,9 @@ type Failure = 'DWA_JWT_VALIDATOR_NOT_FOUND' | 'DWA_JWT_AMBIGUOUS_VALIDATOR' | '
 
 type Found = CompiledValidator | { readonly failure: Failure, readonly cause?: unknown }
 
+/** Finds one validator. @param now milliseconds since 1970, of the registry's clock, where the caller has just read it */
+export type Finder = (now: number) => CompiledValidator | Promise<CompiledValidator>
+
 export interface RegistryOptions {
   readonly declared: ReadonlyMap<string, CompiledValidator>
   readonly records: RecordCollection<StoredValidator>
@@ -38,13 +41,23 @@ export class ValidatorRegistry {
   /**
    * A promise only when the database has to be asked.
    * Throws, or rejects with, DWA_JWT_VALIDATOR_NOT_FOUND, DWA_JWT_AMBIGUOUS_VALIDATOR, DWA_JWT_CONFIGURATION, DWA_STORE_UNAVAILABLE.
-   * @param now milliseconds since 1970, of the clock in the options, where the caller has just read it
    */
-  find (key: ValidatorKey, now?: number): CompiledValidator | Promise<CompiledValidator> {
+  find (key: ValidatorKey): CompiledValidator | Promise<CompiledValidator> {
     const declared = key.by === 'name' ? this.#options.declared.get(key.name) : undefined
     if (declared !== undefined) return open(ifEnabled(declared))
-    const found = this.#found.peek(key.text, now) ?? this.#found.get(key.text, async () => await this.#find(key))
+    const found = this.#found.get(key.text, async () => await this.#find(key))
     return found instanceof Promise ? found.then(open) : open(found)
+  }
+
+  /** `find`, for whoever asks for the same validator again and again. */
+  finder (key: ValidatorKey): Finder {
+    const declared = key.by === 'name' ? this.#options.declared.get(key.name) : undefined
+    if (declared !== undefined) return () => open(ifEnabled(declared))
+    const peek = this.#found.peeker(key.text)
+    return (now) => {
+      const kept = peek(now)
+      return kept === undefined ? this.find(key) : open(kept.value)
+    }
   }
 
   async #find (key: ValidatorKey): Promise<Found> {

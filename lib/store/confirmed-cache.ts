@@ -2,14 +2,18 @@ import type { Clock } from '../clock.js'
 import { isAuthError } from '../errors.js'
 import type { ChangeFeed } from '../log/change-feed.js'
 
-interface Slot<Value> {
-  readonly value: Value
+/** A value as it is kept. */
+export interface Kept<Value> { readonly value: Value }
+
+interface Slot<Value> extends Kept<Value> {
   /** The change feed's epoch under which it was read; null when the feed was not live then. */
   readonly epoch: number | null
   /** When it was last known to be what the database says, milliseconds since 1970. */
   confirmedAt: number
   /** When a re-read was last tried in vain. */
   triedAt: number
+  /** Whether it is a slot no longer: it was forgotten, or another has taken its place. */
+  gone: boolean
 }
 
 export interface ConfirmedCacheOptions {
@@ -58,11 +62,20 @@ export class ConfirmedCache<Value, Key extends string | number = string> {
     return this.#usable(key, now)?.value
   }
 
+  /** `peek`, for whoever asks for the same key again and again: what it was answered last is looked at before it is looked up. */
+  peeker (key: Key): (now: number) => Kept<Value> | undefined {
+    let last: Slot<Value> | undefined
+    return (now) => {
+      if (last === undefined || !this.#serves(last, now)) last = this.#usable(key, now)
+      return last
+    }
+  }
+
   /** Drops the values that `isMeant` says, and whatever is being read at the moment. */
   forget (isMeant: (key: Key, value: Value) => boolean): void {
     this.#invalidations++
     for (const [key, { value }] of this.#slots) {
-      if (isMeant(key, value)) this.#slots.delete(key)
+      if (isMeant(key, value)) this.#drop(key)
     }
   }
 
@@ -100,11 +113,16 @@ export class ConfirmedCache<Value, Key extends string | number = string> {
   /** The slot whose value may serve: confirmed within `recheckMs`, or by the feed, which would have told of a change. */
   #usable (key: Key, now: number): Slot<Value> | undefined {
     const slot = this.#slots.get(key)
-    if (slot === undefined || isWithin(now - slot.confirmedAt, this.#recheckMs)) return slot
+    return slot !== undefined && this.#serves(slot, now) ? slot : undefined
+  }
+
+  #serves (slot: Slot<Value>, now: number): boolean {
+    if (slot.gone) return false
+    if (isWithin(now - slot.confirmedAt, this.#recheckMs)) return true
     const { changes } = this.#options
-    if (slot.epoch !== changes.epoch || !changes.isLive(now)) return undefined
+    if (slot.epoch !== changes.epoch || !changes.isLive(now)) return false
     slot.confirmedAt = now
-    return slot
+    return true
   }
 
   async #load (key: Key, load: () => Promise<Value>, tries = 1): Promise<Slot<Value>> {
@@ -112,15 +130,24 @@ export class ConfirmedCache<Value, Key extends string | number = string> {
     const invalidations = this.#invalidations
     const confirmedAt = clock.now()
     const epoch = changes.isLive(confirmedAt) ? changes.epoch : null
-    const slot: Slot<Value> = { value: await load(), epoch, confirmedAt, triedAt: -Infinity }
+    const slot: Slot<Value> = { value: await load(), epoch, confirmedAt, triedAt: -Infinity, gone: false }
     if (invalidations === this.#invalidations) this.#keep(key, slot)
     else if (tries < 3) return await this.#load(key, load, tries + 1) // something changed while it was read
     return slot
   }
 
   #keep (key: Key, slot: Slot<Value>): void {
-    if (this.#slots.size >= maxSlots) this.#slots.clear()
+    if (this.#slots.size >= maxSlots) {
+      for (const other of this.#slots.keys()) this.#drop(other)
+    }
+    this.#drop(key)
     this.#slots.set(key, slot)
+  }
+
+  #drop (key: Key): void {
+    const slot = this.#slots.get(key)
+    if (slot !== undefined) slot.gone = true
+    this.#slots.delete(key)
   }
 }
 

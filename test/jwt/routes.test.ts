@@ -150,6 +150,35 @@ t.test('a plugin of a child says who calls on the routes outside as well', async
   for (const url of ['/root', '/sibling']) t.strictSame((await app.inject({ url, headers: bearer(token()) })).json(), { userId: 'u-1', jwtValidator: 'demo', iss: issuer }, url)
 })
 
+t.test('a userId that a child had for its own before is set there, too', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(store, { uri, secretKeys: [masterKey], collectionPrefix: 'before_' })
+  const whoami = (scope: FastifyInstance, url: string): void => { scope.get(url, { config: { auth: 'public_or_jwt_demo' } }, async ({ userId, jwtValidator }) => ({ userId, jwtValidator })) }
+  await app.register(async (child) => {
+    child.decorateRequest('userId', null)
+    whoami(child, '/child')
+  })
+  await app.register(jwt, { validators: [validator('demo', { userIdStrategy: 'claim' })] })
+  whoami(app, '/root')
+  for (const url of ['/child', '/root']) {
+    t.strictSame((await app.inject({ url, headers: bearer(token()) })).json(), { userId: 'u-1', jwtValidator: 'demo' }, url)
+    t.strictSame((await app.inject(url)).json(), { userId: null, jwtValidator: null }, url)
+  }
+})
+
+t.test('a guard says anew who calls, whatever was set before it', async (t) => {
+  const app = await appWith(t, { validators: [validator('demo', { userIdStrategy: 'claim' })] }, {}, {
+    before (app: FastifyInstance) {
+      app.addHook('onRequest', async (request) => { request.userId = 'set before' })
+    }
+  })
+  app.get('/', { config: { auth: 'jwt_demo' } }, async ({ userId, jwtValidator }) => ({ userId, jwtValidator }))
+  app.get('/open', async ({ userId, jwtValidator }) => ({ userId, jwtValidator }))
+  t.strictSame((await app.inject({ url: '/', headers: bearer(token()) })).json(), { userId: 'u-1', jwtValidator: 'demo' })
+  t.strictSame((await app.inject('/open')).json(), { userId: 'set before', jwtValidator: null })
+})
+
 t.test('a child cannot take the name of a property for something else', async (t) => {
   for (const name of ['userId', 'jwtPayload', 'caller']) {
     for (const value of [null, { getter: () => 'mine' }]) {

@@ -307,9 +307,9 @@ t.test('a kept token that expires while its validator is read is looked at anew'
   const known = new KnownToken(validator as never, new VerifiedToken({}, Infinity, null))
   known.userId = 'u-1'
   const decide = async (takes: number): Promise<unknown> => {
-    const registry = { async find () { time += takes; return validator } }
-    const authenticator = new Authenticator({ registry, verified: { get: () => known }, now: () => time } as never)
-    return await authenticator.decide({ validator: byName('one'), public: false }, { authorization: 'Bearer a.b.c', cookie: undefined, scopes: [], method: 'GET', origin: undefined, secFetchSite: undefined, request: {} })
+    const first = async (): Promise<never> => { time += takes; return validator as never }
+    const authenticator = new Authenticator({ verified: { get: () => known }, now: () => time } as never)
+    return await authenticator.decide({ first, public: false }, { authorization: 'Bearer a.b.c', cookie: undefined, scopes: [], method: 'GET', origin: undefined, secFetchSite: undefined, request: {} })
   }
   t.equal(await decide(100), known)
   t.match(await decide(1000), { refusals: [{ reason: 'expired' }] })
