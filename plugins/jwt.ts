@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { errors } from '../lib/errors.js'
-import type { Accepted } from '../lib/jwt/authenticator.js'
 import { jwtOptionsSchema, type JwtOptions as Options } from '../lib/jwt/jwt-options.js'
 import { openJwt } from '../lib/jwt/open-jwt.js'
 import { RouteGuard } from '../lib/jwt/route-guard.js'
@@ -11,7 +10,7 @@ import { explanationOf } from '../lib/jwt/token-explanation.js'
 import { byName } from '../lib/jwt/validator-key.js'
 import { checkOptions } from '../lib/options.js'
 import type { RouteHook } from '../lib/store/route-auth.js'
-import { decorateRequests, rootOf } from './request-decorators.js'
+import { decorateRequests } from './request-decorators.js'
 import '../types/jwt.js'
 
 /** Options of the `jwt` plugin. */
@@ -23,17 +22,7 @@ async function jwtPlugin (app: FastifyInstance, options: JwtOptions): Promise<vo
   checkOptions('jwt', jwtOptionsSchema, options)
   if (app.hasDecorator('jwtValidators')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
   const { authenticator, cookies, registry, validators, refuseSharedNames } = await openJwt(options, app.store, app.auditLog, app.log)
-  const guard = new RouteGuard({
-    authenticator,
-    auditLog: app.auditLog,
-    isSessionAuthenticated: options.isSessionAuthenticated ?? hasSignedInSession,
-    tell: decorateRequests<Accepted>(app, {
-      jwtPayload: ({ claims }) => claims,
-      jwtPartnerId: ({ partnerId }) => partnerId,
-      jwtValidator: ({ validator }) => validator.name,
-      ...rootOf(app).hasRequestDecorator('userId') ? {} : { userId: ({ userId }) => userId }
-    })
-  })
+  const guard = new RouteGuard({ authenticator, auditLog: app.auditLog, isSessionAuthenticated: options.isSessionAuthenticated ?? hasSignedInSession })
 
   app.decorate('jwtValidators', Object.assign(validators, {
     async clearCookie (reply: FastifyReply, name: string): Promise<void> {
@@ -49,6 +38,7 @@ async function jwtPlugin (app: FastifyInstance, options: JwtOptions): Promise<vo
     if (hook === null) throw new errors.DWA_ROUTE_UNCLAIMED('requireAuth', 'auth', `"${value}"`)
     return (request, reply, done) => { hook(request, reply, done, request.routeOptions.config) }
   })
+  decorateRequests(app, ['jwtPayload', 'jwtPartnerId', 'jwtValidator', ...app.hasRequestDecorator('userId') ? [] : ['userId'] as const])
 
   app.routeAuth.register({ name: pluginName, claim: (value, route) => claim(value, route, []) })
   if (typeof options.protect === 'object') app.routeAuth.every(options.protect.every)

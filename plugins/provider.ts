@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { errors, isAuthError } from '../lib/errors.js'
 import { checkOptions } from '../lib/options.js'
-import { AccessGuard, routeValue, type AcceptedAccess } from '../lib/provider/access-guard.js'
+import { routeValue } from '../lib/provider/access-guard.js'
 import type { ClientRequest } from '../lib/provider/client-authentication.js'
 import { readParameters, type Parameters } from '../lib/provider/form-parameters.js'
 import { metadataPath } from '../lib/provider/issuer.js'
@@ -30,12 +30,8 @@ async function providerPlugin (app: FastifyInstance, options: ProviderOptions): 
   const [{ openProvider }, { pageRoutes }] = await Promise.all([import('../lib/provider/open-provider.js'), import('./provider-pages.js')]) // apps without a provider do not load them
   const opened = openProvider({ ...options, prefix: app.prefix + prefix }, app.store, app.log)
   app.decorate('oauthProvider', opened.api)
-  const guard = new AccessGuard({
-    accessTokens: opened.accessTokens,
-    users: opened.users,
-    tell: decorateRequests<AcceptedAccess>(app, { oauthToken: ({ token }) => token, oauthUser: ({ user }) => user })
-  })
-  app.routeAuth.register({ name: pluginName, claim: (value) => value === routeValue ? guard.hook : null })
+  decorateRequests(app, ['oauthToken', 'oauthUser'])
+  app.routeAuth.register({ name: pluginName, claim: (value) => value === routeValue ? opened.guard.hook : null })
   app.addHook('onReady', async () => { await opened.legacyWarnings.give() })
   app.addHook('onClose', async () => { opened.close() })
   const { authorize, consents, clients, baseUrl, limits: { pagesPerMinute } } = opened

@@ -4,14 +4,14 @@ import type { Connection } from 'mongoose'
 import { systemClock, type Clock } from '../lib/clock.js'
 import { errors, isAuthError } from '../lib/errors.js'
 import { checkOptions } from '../lib/options.js'
-import { Callers, type Access, type Caller } from '../lib/store/access.js'
+import { Callers, type Access } from '../lib/store/access.js'
 import type { DatabaseSource } from '../lib/store/database.js'
 import { readMasterKey, type MasterKey } from '../lib/store/master-key.js'
 import { OpenedStore } from '../lib/store/open-store.js'
 import { readPublicUrl } from '../lib/store/public-url.js'
 import { RouteAuth } from '../lib/store/route-auth.js'
 import { defaultPrefix, logSettings, storeOptionsSchema } from '../lib/store/store-options.js'
-import { decorateRequests, rootOf } from './request-decorators.js'
+import { decorateRequests } from './request-decorators.js'
 import '../types/store.js'
 
 /** Options of the `store` plugin. */
@@ -50,7 +50,7 @@ const pluginName = 'fastify-docuware-auth/store'
 
 async function storePlugin (app: FastifyInstance, options: StoreOptions): Promise<void> {
   checkOptions('store', storeOptionsSchema, options)
-  if (rootOf(app) !== app) throw new errors.DWA_STORE_NOT_AT_ROOT()
+  if (isChild(app)) throw new errors.DWA_STORE_NOT_AT_ROOT()
   if (app.hasDecorator('store')) throw new errors.DWA_PLUGIN_ALREADY_REGISTERED(pluginName)
   const { log = {}, access = () => null } = options
   if (log.requireInsertOnly === true && log.uri === undefined) throw new errors.DWA_OPTIONS_INVALID('store.log.requireInsertOnly', 'needs store.log.uri: the store\'s own credential must be able to do more')
@@ -76,10 +76,10 @@ async function storePlugin (app: FastifyInstance, options: StoreOptions): Promis
   app.decorate('auditLog', opened.log)
   app.decorate('routeAuth', routeAuth)
   app.decorate('callers', callers)
-  const tell = decorateRequests<Caller>(app, { caller: (caller) => caller })
+  decorateRequests(app, ['caller'])
   app.decorate('requireRole', (role) => (request, reply, done) => {
     callers.require(request, role).then((caller) => {
-      tell(request, caller)
+      request.caller = caller
       done()
     }, (error: unknown) => {
       if (isAuthError(error, 'DWA_ACCESS_UNAUTHENTICATED')) reply.header('www-authenticate', 'Session') // RFC 9110 §11.6.1; how to sign in is the app's affair
@@ -93,6 +93,12 @@ async function storePlugin (app: FastifyInstance, options: StoreOptions): Promis
     routeAuth.check()
     await opened.ensureKinds()
   })
+}
+
+/** Fastify makes a child context by `Object.create` of its parent. @see https://fastify.dev/docs/latest/Reference/Encapsulation/ */
+function isChild (app: FastifyInstance): boolean {
+  const parent: unknown = Object.getPrototypeOf(app)
+  return typeof parent === 'object' && parent !== null && 'addHook' in parent
 }
 
 function readSource ({ uri, connection }: StoreOptions): DatabaseSource {

@@ -6,7 +6,6 @@ import { isSourceName, openWebhooks } from '../lib/webhooks/open-webhooks.js'
 import { webhooksOptionsSchema, type WebhooksOptions as Options } from '../lib/webhooks/webhook-options.js'
 import { decorateRequests } from './request-decorators.js'
 import '../types/webhooks.js'
-import type { VerifiedWebhook } from '../types/webhooks.js'
 
 /** Options of the `webhooks` plugin. */
 export type WebhooksOptions = Options<FastifyRequest>
@@ -19,7 +18,7 @@ async function webhooksPlugin (app: FastifyInstance, options: WebhooksOptions): 
   const { sources, guard, refuseSharedNames } = openWebhooks(options, app.store, app.log, () => new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE())
 
   app.decorate('webhookSources', sources)
-  decorateRequests<VerifiedWebhook>(app, { webhook: (webhook) => webhook })
+  decorateRequests(app, ['webhook'])
   app.routeAuth.webhook.register({
     name: pluginName,
     claim (value, route) {

@@ -12,8 +12,6 @@ export interface RouteGuardOptions {
   readonly authenticator: Authenticator<FastifyRequest>
   readonly isSessionAuthenticated: (request: FastifyRequest) => boolean
   readonly auditLog: AuditLog
-  /** Says on a request how it was accepted. */
-  readonly tell: (request: FastifyRequest, accepted: Accepted) => void
 }
 
 /** Of a route without `config.scopes`. */
@@ -51,18 +49,11 @@ export class RouteGuard {
     for (const refusal of outcome.before) if (lacksKey(refusal)) this.#report(request, refusal)
     if ('refusals' in outcome) return this.#refuse(request, reply, outcome, done)
     try {
-      this.#grant(request, reply, outcome)
+      grant(request, reply, outcome)
     } catch (error) {
       return fail(request, error, done) // a `userId` of the app's own may not take it
     }
     done()
-  }
-
-  #grant (request: FastifyRequest, reply: FastifyReply, accepted: Accepted): void {
-    const { userId, setCookie } = accepted
-    this.#options.tell(request, accepted)
-    if (request.userId !== userId) request.userId = userId // one of the app's own
-    if (setCookie !== null) reply.header('set-cookie', setCookie)
   }
 
   #refuse (request: FastifyRequest, reply: FastifyReply, refused: Refused, done: Done): void {
@@ -96,7 +87,7 @@ function lacksKey ({ reason }: ValidatorRefusal): boolean {
   return reason === 'unknown_key' || reason === 'key_set_unreachable'
 }
 
-/** A request as the authenticator reads it: nothing is looked up before it is needed. */
+/** A request as the authenticator reads it: nothing but the header that every decision needs is looked up before it is needed. */
 class RequestCredentials implements Credentials<FastifyRequest> {
   readonly authorization: string | undefined
 
@@ -114,6 +105,14 @@ function fail (request: FastifyRequest, error: unknown, done: Done): void {
   const failure = error instanceof Error ? error : new Error('a strategy or guard threw something that is no Error', { cause: error })
   if (!('statusCode' in failure) || failure.statusCode === 500) request.log.error({ err: failure }, 'a JWT validator cannot be used')
   done(failure)
+}
+
+function grant (request: FastifyRequest, reply: FastifyReply, { validator, claims, userId, partnerId, setCookie }: Accepted): void {
+  request.userId = userId
+  request.jwtPayload = claims
+  request.jwtPartnerId = partnerId
+  request.jwtValidator = validator.name
+  if (setCookie !== null) reply.header('set-cookie', setCookie)
 }
 
 /** Fastify's own handler leaves `errors` out of the answer; an app's own one gets the error and decides for itself. */

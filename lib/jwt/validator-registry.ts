@@ -49,7 +49,7 @@ export class ValidatorRegistry {
     return found instanceof Promise ? found.then(open) : open(found)
   }
 
-  /** `find`, for whoever asks for the same validator again and again. */
+  /** `find`, for whoever asks for the same validator again and again. What it returns throws, or rejects, as `find` does. */
   finder (key: ValidatorKey): Finder {
     const declared = key.by === 'name' ? this.#options.declared.get(key.name) : undefined
     if (declared !== undefined) return () => open(ifEnabled(declared))

@@ -12,14 +12,6 @@ export const routeValue = 'oauth_provider'
 export interface AccessGuardOptions {
   readonly accessTokens: AccessTokens
   readonly users: Users
-  /** Says on a request how it was accepted. */
-  readonly tell: (request: FastifyRequest, accepted: AcceptedAccess) => void
-}
-
-export interface AcceptedAccess {
-  readonly token: AccessToken
-  /** Null for a client that acts as nobody. */
-  readonly user: OwnerUser | null
 }
 
 /** Enforces `config: { auth: 'oauth_provider', scopes }` (RFC 6750). With everything in memory it is synchronous. */
@@ -49,22 +41,23 @@ export class AccessGuard {
       reply.header('www-authenticate', `Bearer error="insufficient_scope", scope="${scopes.join(' ')}"`)
       return done(new errors.DWA_OAUTH_INSUFFICIENT_SCOPE())
     }
-    if (token.userId === null) return this.#pass(request, done, { token, user: null })
+    if (token.userId === null) return pass(request, done, token, null)
     const user = this.#options.users.get(token.userId)
-    if (!(user instanceof Promise)) return this.#pass(request, done, { token, user })
+    if (!(user instanceof Promise)) return pass(request, done, token, user)
     user.then(
       (found) => {
         if (found === null) refuse(reply, done, 'malformed') // the app has removed the person
-        else this.#pass(request, done, { token, user: found })
+        else pass(request, done, token, found)
       },
       (error: unknown) => { done(asError(error)) }
     )
   }
+}
 
-  #pass (request: FastifyRequest, done: HookHandlerDoneFunction, accepted: AcceptedAccess): void {
-    this.#options.tell(request, accepted)
-    done()
-  }
+function pass (request: FastifyRequest, done: HookHandlerDoneFunction, token: AccessToken, user: OwnerUser | null): void {
+  request.oauthToken = token
+  request.oauthUser = user
+  done()
 }
 
 /** Why is not told: a bare challenge when no token was there, invalid_token for any that is no good (RFC 6750 §3). */

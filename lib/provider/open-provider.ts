@@ -5,6 +5,7 @@ import { ConfirmedCache } from '../store/confirmed-cache.js'
 import { FailureLocks, failureCollection, failureIndexes, lockedEvent, type FailureDocument } from '../store/failure-locks.js'
 import type { Logger } from '../store/logger.js'
 import type { Store } from '../store/store.js'
+import { AccessGuard } from './access-guard.js'
 import { AccessTokenJwts } from './access-token-jwt.js'
 import { AccessTokens } from './access-tokens.js'
 import { AnswerExpiry } from './answer-expiry.js'
@@ -48,8 +49,7 @@ import { Users } from './users.js'
 /** The parts of the plugin, wired. */
 export interface OpenProvider {
   readonly api: OAuthProvider
-  readonly accessTokens: AccessTokens
-  readonly users: Users
+  readonly guard: AccessGuard
   readonly tokenEndpoint: TokenEndpoint
   readonly revocation: Revocation
   readonly introspection: Introspection
@@ -173,8 +173,7 @@ export function openProvider (options: ProviderOptions<FastifyRequest> & { reado
         return await families.revokeAll({ user: id }, 'token.revoked', { actor, requestId, message })
       }
     },
-    accessTokens,
-    users,
+    guard: new AccessGuard({ accessTokens, users }),
     tokenEndpoint: new TokenEndpoint({ authentication, locks, rate, families, users, passwords, lifetimes, audiences, mintFor }),
     revocation: new Revocation({ authentication, families, rate }),
     introspection: new Introspection({

@@ -58,7 +58,7 @@ export class ConfirmedCache<Value, Key extends string | number = string> {
    * The value under `key` where the database need not be asked; undefined otherwise.
    * @param now milliseconds since 1970, of the clock in the options, where the caller has just read it
    */
-  peek (key: Key, now = this.#options.clock.now()): Value | undefined {
+  peek (key: Key, now: number): Value | undefined {
     return this.#usable(key, now)?.value
   }
 
@@ -138,7 +138,8 @@ export class ConfirmedCache<Value, Key extends string | number = string> {
 
   #keep (key: Key, slot: Slot<Value>): void {
     if (this.#slots.size >= maxSlots) {
-      for (const other of this.#slots.keys()) this.#drop(other)
+      for (const other of this.#slots.values()) other.gone = true
+      this.#slots.clear()
     }
     this.#drop(key)
     this.#slots.set(key, slot)

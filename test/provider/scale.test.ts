@@ -323,7 +323,7 @@ t.test('what was read while nothing tells of changes is read again at each use, 
   const cache = new ConfirmedCache<string>({ changes: { isLive: () => false, epoch: 1, completeUntil: 0 }, clock: { now: () => now, after: () => () => {} }, maxStaleMs: -1, recheckMs: 0 })
   const load = async (): Promise<string> => `read ${++reads}`
   t.equal(await cache.get('k', load), 'read 1')
-  t.equal(cache.peek('k'), undefined)
+  t.equal(cache.peek('k', now), undefined)
   t.equal(await cache.get('k', load), 'read 2', 'within the same millisecond too')
   now++
   t.equal(await cache.get('k', load), 'read 3')
