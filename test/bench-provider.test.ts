@@ -6,7 +6,7 @@ import { measureProvider } from '../bench/provider/run.js'
 t.test('the provider benchmark sends good requests to each kind of server and yields figures', async (t) => {
   const results = await measureProvider({
     rounds: 1,
-    seconds: 0.6,
+    seconds: 0.2,
     wants: (part) => ['refresh', 'introspection-new', 'route', 'rotations', 'tokens-code'].includes(part),
     tokens: [20, 40],
     rotations: 20,

@@ -9,10 +9,17 @@ export interface Turns {
 const countTogether = 36
 /** So much longer are those turns than their share of the round: a sender needs a moment to begin. */
 const stretch = 3
+/** Seconds of the shortest turn: rather fewer of them than shorter ones. */
+const shortest = 0.1
 
 /** @param apart how many turns a server takes that has a process of its own */
 export function turnsOf ({ together = false }: { readonly together?: boolean }, seconds: number, apart: number): Turns {
-  return together ? { count: countTogether, seconds: seconds / countTogether * stretch } : { count: apart, seconds: seconds / apart }
+  return together ? split(seconds * stretch, countTogether) : split(seconds, apart)
+}
+
+function split (seconds: number, most: number): Turns {
+  const count = Math.max(1, Math.min(most, Math.round(seconds / shortest)))
+  return { count, seconds: seconds / count }
 }
 
 /** Who shares a process: all, or nobody. */

@@ -16,9 +16,10 @@ export interface OidcIdentity {
   denies: boolean
 }
 
+const jwk = (await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })).privateKey.export({ format: 'jwk' })
+
 /** @param redirectUri of the client */
 export async function startOidcIdentity (t: Test, redirectUri: string): Promise<OidcIdentity> {
-  const jwk = (await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })).privateKey.export({ format: 'jwk' })
   let provider: Provider | null = null
   const person = { claims: { sub: 'ann', name: 'Ann Archer', email: 'ann@example.org', groups: ['dw-admins'] }, denies: false }
   const { origin: issuer, requests } = await startStub(t, (origin) => ({

@@ -9,7 +9,7 @@ import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 
 import * as client from 'openid-client'
 import { chromium } from 'playwright-core'
 import t from 'tap'
-import { startDocuWare, type DocuWareSwitches } from '../../testing/index.js'
+import { startDocuWare, type DocuWare, type DocuWareSwitches } from '../../testing/index.js'
 import { ManualClock } from '../manual-clock.js'
 import { authorizationUrl, authorize, call, credentials, outcome, pick, postToken, proof, read, redemption, redirectUri, refresh, scope, simulator, tokensOf } from './docuware-flow.js'
 import { referenceIdentity, simulatedIdentity } from './reference-identity.js'
@@ -135,6 +135,17 @@ t.test('several run side by side and know nothing of each other', async (t) => {
   t.equal((await call(other, '/Organizations', accessToken)).status, 401)
   t.equal(await outcome(await refresh(other, refreshToken)), '400 invalid_grant')
   t.strictSame(other.calls().map(({ path }) => path), ['/Organizations', '/connect/token'])
+})
+
+t.test('each has a key of its own while it runs, whoever had it before', async (t) => {
+  const keyOf = async (dw: DocuWare): Promise<unknown> => pick(pick((await read(await fetch(`${dw.identityUrl}/.well-known/openid-configuration/jwks`)))['keys'], '0'), 'kid')
+  const before = await simulator(t)
+  const key = await keyOf(before)
+  await before.stop()
+  await before.stop()
+  const keys = await Promise.all((await Promise.all([simulator(t), simulator(t)])).map(keyOf))
+  t.equal(new Set(keys).size, 2)
+  t.ok(keys.includes(key), 'making one takes long: that of one that has stopped serves again')
 })
 
 t.test('a process that started, used and stopped one ends by itself, whatever was left waiting', async (t) => {

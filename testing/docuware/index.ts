@@ -103,7 +103,7 @@ export async function startDocuWare (options: DocuWareOptions = {}): Promise<Doc
     identity: `${originOf('identity')}/${identityPath ?? tenant.organization.guid}`,
     foreign: originOf('foreign')
   })
-  const tenant = new Tenant(settings, await SigningKey.generate(), urls)
+  const tenant = new Tenant(settings, await SigningKey.take(), urls)
   const stopping = new AbortController()
   const calls = new Calls()
   const faults = new Faults()
@@ -115,6 +115,7 @@ export async function startDocuWare (options: DocuWareOptions = {}): Promise<Doc
     { origin: 'foreign', base: () => urls().foreign, handle: () => json(200, {}), port: 0 }
   ]
   const stop = async (): Promise<void> => {
+    if (!stopping.signal.aborted) tenant.key.release()
     stopping.abort()
     gate?.release()
     const running = [...servers.values()]
