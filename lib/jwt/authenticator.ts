@@ -57,7 +57,7 @@ export type Outcome = Accepted | Refused | 'anonymous'
 
 export interface AuthenticatorOptions<Request> {
   readonly registry: ValidatorRegistry
-  readonly verified: VerifiedTokens<CompiledValidator, KnownToken>
+  readonly verified: VerifiedTokens<KnownToken>
   readonly cookies: CookieMode
   readonly userIdStrategies: ReadonlyMap<string, IdentityStrategy<Request>>
   readonly partnerIdStrategies: ReadonlyMap<string, IdentityStrategy<Request>>
@@ -69,19 +69,22 @@ export interface AuthenticatorOptions<Request> {
 
 /** A verified token as it is kept: how it was accepted, where its claims alone decide that, beside how long it holds, so that a use looks at one object. */
 export class KnownToken {
-  readonly partnerId = null
-  readonly setCookie = null
-  readonly before = none
   readonly validator: CompiledValidator
-  readonly token: VerifiedToken
-  readonly claims: JsonObject
+  /** The whole Authorization header. */
+  readonly text: string
   readonly expiresAt: number
   readonly snapshot: VerifiedToken['snapshot']
   /** Undefined until the claims alone have decided; then this is how the token was accepted. */
   userId: string | null | undefined = undefined
+  readonly claims: JsonObject
+  readonly before = none
+  readonly partnerId = null
+  readonly setCookie = null
+  readonly token: VerifiedToken
 
-  constructor (validator: CompiledValidator, token: VerifiedToken) {
+  constructor (validator: CompiledValidator, text: string, token: VerifiedToken) {
     this.validator = validator
+    this.text = text
     this.token = token
     this.claims = token.claims
     this.expiresAt = token.expiresAt
@@ -172,7 +175,7 @@ export class Authenticator<Request = unknown> {
     if (bearer === 'missing') return this.#proveByCookie(validator, credentials)
     return then(validator.verifier.verify(bearer.token), (result): Proof | ValidatorRefusal => {
       if ('refused' in result) return { validator, code: 'DWA_JWT_INVALID_TOKEN', reason: result.refused }
-      this.#options.verified.set(validator, String(authorization), new KnownToken(validator, result))
+      this.#options.verified.set(new KnownToken(validator, String(authorization), result))
       return { token: result, via: 'header', known: null }
     })
   }

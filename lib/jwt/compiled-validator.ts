@@ -8,6 +8,8 @@ import type { ValidatorFields } from './validator-schema.js'
 
 /** A validator ready for use. One object for each id and version: results cached for it die with it. */
 export interface CompiledValidator {
+  /** Of this object, in this process. */
+  readonly serial: number
   /** Null for a code-declared validator. */
   readonly id: string | null
   readonly name: string
@@ -30,10 +32,13 @@ export interface CompileInput {
   readonly next: ValidatorKey | null
 }
 
+let compiled = 0
+
 /** @throws TypeError when the stored key material is unusable */
 export function compileValidator ({ id, version, fields, secrets, next }: CompileInput, keySet: (uri: string, dynamic: boolean) => LiveKeySet, now: () => number): CompiledValidator {
   const algorithm = fields.signatureType === 'secret' ? fields.secretAlgorithm : fields.publicKeyAlgorithm
   return {
+    serial: ++compiled,
     id,
     name: fields.name,
     version,

@@ -7,7 +7,7 @@ import type { KeySetSnapshot, LiveKeySet } from './remote-key-set.js'
 
 /** A token that passed. Its claims are deeply frozen, so that it can be kept and handed out again. */
 export class VerifiedToken extends TokenClaims {
-  /** Milliseconds since 1970: from then on the token is expired, clock tolerance included. */
+  /** Seconds since 1970: from then on the token is expired, clock tolerance included. */
   readonly expiresAt: number
   /** The key set snapshot the signature was checked with; null for a key that is part of the validator. */
   readonly snapshot: KeySetSnapshot | null
@@ -64,7 +64,7 @@ export class TokenVerifier {
 
   /** Whether an earlier result still holds: neither expired nor resting on a key set that has been replaced or wants a refresh. */
   holds (verified: Pick<VerifiedToken, 'expiresAt' | 'snapshot'>, now: number): boolean {
-    if (now >= verified.expiresAt) return false
+    if (now >= verified.expiresAt * 1000) return false
     if (verified.snapshot === null) return true
     const { source } = this.#rules
     return 'remote' in source && source.remote.isCurrent(verified.snapshot)
@@ -105,7 +105,7 @@ export class TokenVerifier {
     const problem = findClaimProblem(claims, this.#rules, this.#now())
     if (problem !== null) return { refused: problem }
     const exp = Number(claims['exp'])
-    return new VerifiedToken(claims, (exp + this.#rules.clockTolerance) * 1000, snapshot)
+    return new VerifiedToken(claims, exp + this.#rules.clockTolerance, snapshot)
   }
 }
 

@@ -1,28 +1,29 @@
 import { tailHash } from '../tail-hash.js'
 
-interface Entry<Owner, Value> {
-  readonly owner: Owner
-  readonly text: string
-  readonly value: Value
-  /** What else has the same hash: another token, or this one for another validator. */
-  readonly next: Entry<Owner, Value> | null
+/** Whose tokens are told apart. */
+interface Owner {
+  /** Its own in this process. */
+  readonly serial: number
 }
 
-/** Of one hash so many are kept: who signs tokens can make any number that have the same. */
-const maxAlike = 8
+/** What is kept of a token: whose it is, and its whole text, beside whatever a use needs. One object, since among thousands of them each further one is a wait for memory. */
+export interface Kept<Validator extends Owner> {
+  readonly validator: Validator
+  readonly text: string
+}
 
 /**
  * What is known of verified tokens by their whole text and the compiled validator that accepted them (one object for each id and revision,
  * so a changed validator finds nothing). A token is kept from the second time it is verified: one that comes once costs no memory and evicts nothing (of 100, one at most is taken for known).
  * Two generations of at most `max` entries each: when the young one is full the old one goes, and a hit in the old one moves back to the young one.
  * So the `max` last used are always there, and never more than twice as many. Only successes are kept: bad tokens cannot evict good ones.
+ * Of tokens with the same number the last one is kept: who signs them can make any number that have, and look-ups no slower.
  */
-export class VerifiedTokens<Owner extends object, Value extends object> {
+export class VerifiedTokens<Token extends Kept<Owner>> {
   readonly #max: number
   readonly #seen: SeenHashes
-  #young = new Map<number, Entry<Owner, Value>>()
-  #old = new Map<number, Entry<Owner, Value>>()
-  #youngEntries = 0
+  #young = new Map<number, Token>()
+  #old = new Map<number, Token>()
 
   /** @param max entries of a generation; 0 keeps nothing */
   constructor (max: number) {
@@ -30,33 +31,36 @@ export class VerifiedTokens<Owner extends object, Value extends object> {
     this.#seen = new SeenHashes(max)
   }
 
-  get (owner: Owner, text: string): Value | null {
-    const hash = tailHash(text)
-    const young = find(this.#young.get(hash), owner, text)
-    if (young !== null) return young
-    const old = find(this.#old.get(hash), owner, text)
-    if (old !== null) this.#keep(owner, text, hash, old)
+  get (validator: Token['validator'], text: string): Token | null {
+    const number = numberOf(validator, text)
+    const young = this.#young.get(number)
+    if (young !== undefined && young.validator === validator && young.text === text) return young
+    const old = this.#old.get(number)
+    if (old === undefined || old.validator !== validator || old.text !== text) return null
+    this.#keep(number, old)
     return old
   }
 
   /** Notes a token that was just verified. */
-  set (owner: Owner, text: string, value: Value): void {
+  set (token: Token): void {
     if (this.#max === 0) return
-    const hash = tailHash(text)
-    if (this.#seen.has(hash)) this.#keep(owner, text, hash, value)
-    else this.#seen.add(hash)
+    const number = numberOf(token.validator, token.text)
+    if (this.#seen.has(number)) this.#keep(number, token)
+    else this.#seen.add(number)
   }
 
-  #keep (owner: Owner, text: string, hash: number, value: Value): void {
-    if (this.#youngEntries >= this.#max) {
+  #keep (number: number, token: Token): void {
+    if (this.#young.size >= this.#max) {
       this.#old = this.#young
       this.#young = new Map()
-      this.#youngEntries = 0
     }
-    const others = this.#young.get(hash) ?? null
-    if (find(others, owner, text) === null) this.#youngEntries++
-    this.#young.set(hash, { owner, text, value, next: without(others, owner, text) })
+    this.#young.set(number, token)
   }
+}
+
+/** By which a token is found: the same text has another one for each validator. */
+function numberOf ({ serial }: Owner, text: string): number {
+  return tailHash(text) ^ serial
 }
 
 /** Bits for each hash that is noted. It sets two of them: when both generations are full, less than one hash in 100 finds two that others have set. */
@@ -131,18 +135,4 @@ class HashBits {
   #set (bit: number): void {
     this.#bytes[bit >> 3] = (this.#bytes[bit >> 3] ?? 0) | (1 << (bit & 7))
   }
-}
-
-function find<Owner, Value> (entry: Entry<Owner, Value> | null | undefined, owner: Owner, text: string): Value | null {
-  for (let one = entry ?? null; one !== null; one = one.next) {
-    if (one.owner === owner && one.text === text) return one.value
-  }
-  return null
-}
-
-/** The others with the same hash, as many as may stay beside one more. */
-function without<Owner, Value> (entry: Entry<Owner, Value> | null, owner: Owner, text: string, room = maxAlike - 1): Entry<Owner, Value> | null {
-  if (entry === null || room === 0) return null
-  if (entry.owner === owner && entry.text === text) return without(entry.next, owner, text, room)
-  return { ...entry, next: without(entry.next, owner, text, room - 1) }
 }

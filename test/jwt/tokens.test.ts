@@ -48,7 +48,7 @@ t.test('a right token passes with frozen claims, its scopes and its end of life'
   if (result instanceof Promise || 'refused' in result) return t.fail('must pass at once')
   t.match(result.claims, claims)
   t.same([...result.scopes], ['read', 'write'])
-  t.equal(result.expiresAt, now + 60_000)
+  t.equal(result.expiresAt, now / 1000 + 60)
   const { deep } = result.claims
   for (const object of [result.claims, deep, Object(deep).list, Object(deep).list[1]]) t.equal(Object.isFrozen(object), true)
 })
@@ -234,66 +234,67 @@ t.test('a cookie token is bound to its validator and its key, and never passes a
   t.equal(reason(verifier().verify(cookie)), 'foreign_cookie', 'same secret, right issuer and audience: still no Bearer token')
 })
 
-t.test('verified tokens are kept from their second use on, for one owner, bounded, and forgotten oldest first', async (t) => {
-  const token = { claims: {} }
-  const [one, two] = [{}, {}]
-  const kept = new VerifiedTokens<object, { claims: object }>(5)
-  const use = (owner: object, text: string, verified = token): void => {
-    kept.set(owner, text, verified)
-    kept.set(owner, text, verified)
-  }
-  kept.set(one, 'a', token)
+interface Noted { readonly validator: { readonly serial: number }, readonly text: string, readonly claims: object }
+
+t.test('verified tokens are kept from their second use on, for one validator, bounded, and forgotten oldest first', async (t) => {
+  const [one, two] = [{ serial: 1 }, { serial: 2 }]
+  const kept = new VerifiedTokens<Noted>(5)
+  const token = (validator: { readonly serial: number }, text: string): Noted => ({ validator, text, claims: {} })
+  const use = (...tokens: readonly Noted[]): void => { for (const each of tokens) for (let time = 1; time <= 2; time++) kept.set(each) }
+  const a = token(one, 'a')
+  kept.set(a)
   t.equal(kept.get(one, 'a'), null, 'seen once')
-  kept.set(one, 'a', token)
-  t.equal(kept.get(one, 'a'), token)
+  kept.set(a)
+  t.equal(kept.get(one, 'a'), a)
   t.equal(kept.get(two, 'a'), null, 'security 48: another validator, or another revision of it, finds nothing')
-  const other = { ...token }
-  kept.set(two, 'a', other)
-  t.same([kept.get(one, 'a') === token, kept.get(two, 'a') === other], [true, true])
-  for (let index = 0; index < 5; index++) use(one, `b${index}`)
-  t.equal(kept.get(one, 'a'), token, 'used again, so it is young again')
-  for (let index = 0; index < 9; index++) use(one, `c${index}`)
-  t.equal(kept.get(one, 'b0'), null)
-  use(one, 'a')
-  kept.set(one, 'a', other)
-  t.equal(kept.get(one, 'a'), other, 'the newer result')
-  const off = new VerifiedTokens<object, { claims: object }>(0)
-  off.set(one, 'a', token)
-  off.set(one, 'a', token)
+  const ofTwo = token(two, 'a')
+  use(ofTwo)
+  t.same([kept.get(one, 'a') === a, kept.get(two, 'a') === ofTwo], [true, true], 'the same token for two validators')
+  for (let index = 0; index < 5; index++) use(token(one, `b${index}`))
+  t.equal(kept.get(one, 'a'), a, 'used again, so it is young again')
+  for (let index = 0; index < 3; index++) use(token(one, `c${index}`))
+  t.same([kept.get(one, 'b0'), kept.get(one, 'a') === a], [null, true])
+  for (let index = 3; index < 12; index++) use(token(one, `c${index}`))
+  t.equal(kept.get(one, 'a'), null)
+  const newer = token(one, 'a')
+  use(a, newer)
+  t.equal(kept.get(one, 'a'), newer, 'the newer result')
+  const off = new VerifiedTokens<Noted>(0)
+  off.set(a)
+  off.set(a)
   t.equal(off.get(one, 'a'), null)
 })
 
 t.test('of tokens that come once one in 100 is kept at most, and a first use is remembered for as many others as are kept', async (t) => {
-  const owner = {}
+  const validator = { serial: 1 }
   const [first = '', ...others] = Array.from({ length: 5001 }, (_, index) => resign(`token ${index}`))
-  const use = (texts: readonly string[]): VerifiedTokens<object, object> => {
-    const kept = new VerifiedTokens<object, object>(1000)
-    for (const text of texts) kept.set(owner, text, {})
+  const use = (texts: readonly string[]): VerifiedTokens<Noted> => {
+    const kept = new VerifiedTokens<Noted>(1000)
+    for (const text of texts) kept.set({ validator, text, claims: {} })
     return kept
   }
   const once = use(others)
-  const taken = others.filter((text) => once.get(owner, text) !== null)
+  const taken = others.filter((text) => once.get(validator, text) !== null)
   t.ok(taken.length <= others.length / 100, `${taken.length} of ${others.length}`)
-  const remembered = (between: number): boolean => use([first, ...others.slice(0, between), first]).get(owner, first) !== null
+  const remembered = (between: number): boolean => use([first, ...others.slice(0, between), first]).get(validator, first) !== null
   t.strictSame([999, 1500, 2500].map(remembered), [true, true, false])
 })
 
-t.test('security 48: the whole token is compared, however alike two of them end', async (t) => {
-  const token = { claims: {} }
-  const kept = new VerifiedTokens<object, { claims: object }>(5)
-  const owner = {}
-  const [first, second, third] = ['x', 'y', 'z'].map((start) => start + 'the very same signature, to the last character')
-  for (const text of [first, first, second, second]) kept.set(owner, String(text), { ...token, claims: { text } })
-  t.same([first, second].map((text) => kept.get(owner, String(text))?.claims), [{ text: first }, { text: second }])
-  t.equal(kept.get(owner, String(third)), null)
-})
-
-t.test('of tokens that end alike the last eight are kept: who signs them cannot make look-ups slow', async (t) => {
-  const kept = new VerifiedTokens<object, { claims: object }>(1000)
-  const owner = {}
-  const texts = Array.from({ length: 100 }, (_, index) => `${index}: the very same signature, to the last character`)
-  for (const text of texts) for (let use = 1; use <= 2; use++) kept.set(owner, text, { claims: { text } })
-  t.strictSame(texts.filter((text) => kept.get(owner, text) !== null), texts.slice(-8))
+t.test('security 48: the whole token and the validator are compared, however alike two of them end; the last one is kept', async (t) => {
+  const kept = new VerifiedTokens<Noted>(1000)
+  const validator = { serial: 1 }
+  const tokens = Array.from({ length: 100 }, (_, index) => ({ validator, text: `${index}: the very same signature, to the last character`, claims: { index } }))
+  const found = (): Noted[] => tokens.flatMap(({ text }) => kept.get(validator, text) ?? [])
+  for (const [index, token] of tokens.entries()) {
+    kept.set(token)
+    kept.set(token)
+    t.strictSame(found(), [tokens[index]])
+  }
+  const another = (): Noted | null => kept.get({ serial: 1 }, String(tokens.at(-1)?.text))
+  t.equal(another(), null)
+  for (let other = 0; other < 1500; other++) for (let use = 1; use <= 2; use++) kept.set({ validator, text: resign(`token ${other}`), claims: {} })
+  t.equal(another(), null, 'nor among those that will be forgotten next')
+  t.strictSame(found(), [tokens.at(-1)])
 })
 
 t.test('a kept token that expires while its validator is read is looked at anew', async (t) => {
@@ -304,7 +305,7 @@ t.test('a kept token that expires while its validator is read is looked at anew'
     next: null,
     verifier: { holds: (_token: object, at: number) => at < 1500, verify: () => ({ refused: 'expired' }) }
   }
-  const known = new KnownToken(validator as never, new VerifiedToken({}, Infinity, null))
+  const known = new KnownToken(validator as never, 'Bearer a.b.c', new VerifiedToken({}, Infinity, null))
   known.userId = 'u-1'
   const decide = async (takes: number): Promise<unknown> => {
     const first = async (): Promise<never> => { time += takes; return validator as never }
