@@ -18,7 +18,7 @@ export function turnsOf ({ together = false }: { readonly together?: boolean }, 
 }
 
 function split (seconds: number, most: number): Turns {
-  const count = Math.max(1, Math.min(most, Math.round(seconds / shortest)))
+  const count = Math.max(1, Math.min(most, Math.floor(seconds / shortest + 1e-9)))
   return { count, seconds: seconds / count }
 }
 

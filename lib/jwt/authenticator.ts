@@ -67,12 +67,12 @@ export interface AuthenticatorOptions<Request> {
   readonly now: () => number
 }
 
-/** A verified token as it is kept: how it was accepted, where its claims alone decide that, beside how long it holds, so that a use looks at one object. */
+/** A verified token as it is kept: how it was accepted, where its claims alone decide that, beside how long it holds, so that a use looks at one object, and at its beginning first. */
 export class KnownToken {
   readonly validator: CompiledValidator
   /** The whole Authorization header. */
   readonly text: string
-  readonly expiresAt: number
+  readonly expiresAt: VerifiedToken['expiresAt']
   readonly snapshot: VerifiedToken['snapshot']
   /** Undefined until the claims alone have decided; then this is how the token was accepted. */
   userId: string | null | undefined = undefined

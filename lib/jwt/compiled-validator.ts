@@ -6,9 +6,9 @@ import { TokenVerifier, type KeySource } from './token-verifier.js'
 import type { ValidatorKey } from './validator-key.js'
 import type { ValidatorFields } from './validator-schema.js'
 
-/** A validator ready for use. One object for each id and version: results cached for it die with it. */
+/** A validator ready for use. One object for each id and version: what was cached for another one is not found. */
 export interface CompiledValidator {
-  /** Of this object, in this process. */
+  /** Different for each compiled validator of this process. */
   readonly serial: number
   /** Null for a code-declared validator. */
   readonly id: string | null

@@ -7,7 +7,7 @@ import type { KeySetSnapshot, LiveKeySet } from './remote-key-set.js'
 
 /** A token that passed. Its claims are deeply frozen, so that it can be kept and handed out again. */
 export class VerifiedToken extends TokenClaims {
-  /** Seconds since 1970: from then on the token is expired, clock tolerance included. */
+  /** Seconds since 1970: from then on the token is expired, clock tolerance included. Not milliseconds, which V8 would keep in an object of their own, another one to read for each use. */
   readonly expiresAt: number
   /** The key set snapshot the signature was checked with; null for a key that is part of the validator. */
   readonly snapshot: KeySetSnapshot | null

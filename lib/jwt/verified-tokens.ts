@@ -1,14 +1,8 @@
 import { tailHash } from '../tail-hash.js'
 
-/** Whose tokens are told apart. */
-interface Owner {
-  /** Its own in this process. */
-  readonly serial: number
-}
-
-/** What is kept of a token: whose it is, and its whole text, beside whatever a use needs. One object, since among thousands of them each further one is a wait for memory. */
-export interface Kept<Validator extends Owner> {
-  readonly validator: Validator
+/** What is kept of a token: which validator accepted it, and its whole text, beside whatever a use needs. One object, since among thousands of them each further one is a wait for memory. */
+interface Kept {
+  readonly validator: { readonly serial: number }
   readonly text: string
 }
 
@@ -16,10 +10,11 @@ export interface Kept<Validator extends Owner> {
  * What is known of verified tokens by their whole text and the compiled validator that accepted them (one object for each id and revision,
  * so a changed validator finds nothing). A token is kept from the second time it is verified: one that comes once costs no memory and evicts nothing (of 100, one at most is taken for known).
  * Two generations of at most `max` entries each: when the young one is full the old one goes, and a hit in the old one moves back to the young one.
- * So the `max` last used are always there, and never more than twice as many. Only successes are kept: bad tokens cannot evict good ones.
- * Of tokens with the same number the last one is kept: who signs them can make any number that have, and look-ups no slower.
+ * So the `max` last used are there, and never more than twice as many. Only successes are kept: bad tokens cannot evict good ones.
+ * Of tokens with the same hash only the last is kept: whoever signs tokens can make any number of them, which must not make look-ups slow. By chance few have it
+ * (of 10 000 tokens, hardly ever two), but for one token under two spellings of its scheme.
  */
-export class VerifiedTokens<Token extends Kept<Owner>> {
+export class VerifiedTokens<Token extends Kept> {
   readonly #max: number
   readonly #seen: SeenHashes
   #young = new Map<number, Token>()
@@ -32,34 +27,34 @@ export class VerifiedTokens<Token extends Kept<Owner>> {
   }
 
   get (validator: Token['validator'], text: string): Token | null {
-    const number = numberOf(validator, text)
-    const young = this.#young.get(number)
+    const hash = hashOf(validator, text)
+    const young = this.#young.get(hash)
     if (young !== undefined && young.validator === validator && young.text === text) return young
-    const old = this.#old.get(number)
+    const old = this.#old.get(hash)
     if (old === undefined || old.validator !== validator || old.text !== text) return null
-    this.#keep(number, old)
+    this.#keep(hash, old)
     return old
   }
 
   /** Notes a token that was just verified. */
   set (token: Token): void {
     if (this.#max === 0) return
-    const number = numberOf(token.validator, token.text)
-    if (this.#seen.has(number)) this.#keep(number, token)
-    else this.#seen.add(number)
+    const hash = hashOf(token.validator, token.text)
+    if (this.#seen.has(hash)) this.#keep(hash, token)
+    else this.#seen.add(hash)
   }
 
-  #keep (number: number, token: Token): void {
+  #keep (hash: number, token: Token): void {
     if (this.#young.size >= this.#max) {
       this.#old = this.#young
       this.#young = new Map()
     }
-    this.#young.set(number, token)
+    this.#young.set(hash, token)
   }
 }
 
-/** By which a token is found: the same text has another one for each validator. */
-function numberOf ({ serial }: Owner, text: string): number {
+/** The same text has another one for each validator. */
+function hashOf ({ serial }: Kept['validator'], text: string): number {
   return tailHash(text) ^ serial
 }
 

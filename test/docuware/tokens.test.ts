@@ -533,10 +533,11 @@ t.test('revoking tells the identity service of both tokens, and erases them what
   const made = await clockedApp(t, { docuware: { http: { timeoutMs: 500 } } })
   const { app, dw, clock } = made
   const path = '/connect/revocation'
-  const cases: Array<[what: string, plan: () => void, notConfirmed?: string[]]> = [
+  const either = [['refresh_token'], ['access_token']] // they are on their way at the same time
+  const cases: Array<[what: string, plan: () => void, notConfirmed?: string[] | typeof either]> = [
     ['200', () => {}],
     ['500', () => { dw.failNext(2, 500, { on: 'identity', path }) }, ['refresh_token', 'access_token']],
-    ['503, then 200', () => { dw.failNext(1, 503, { on: 'identity', path }) }, ['refresh_token']],
+    ['503, then 200', () => { dw.failNext(1, 503, { on: 'identity', path }) }, either],
     ['dropped', () => { dw.dropNext(2, { on: 'identity', path }) }, ['refresh_token', 'access_token']],
     ['slow', () => { dw.slowNext(2, { on: 'identity', path, delayMs: 2000 }) }, ['refresh_token', 'access_token']],
     ['html', () => { dw.disguiseNext(2, 'html', { on: 'identity', path, status: 403 }) }, ['refresh_token', 'access_token']],
@@ -551,7 +552,8 @@ t.test('revoking tells the identity service of both tokens, and erases them what
     t.equal(dw.counters()[`POST ${path}`], 2, what)
     const entry = (await entriesOf(app, 'connection.revoked')).at(-1)
     t.match(entry, { actor: { type: 'user', id: 'u1' }, target: { id, name: what } }, what)
-    t.strictSame(entry?.details['notConfirmed'], notConfirmed, what)
+    const found = entry?.details['notConfirmed']
+    t.strictSame(found, notConfirmed === either ? either.find((one) => String(one) === String(found)) : notConfirmed, what)
     clock.advance(hour)
     await t.rejects(app.docuware.client(id).whoami(), { code: 'DWA_DOCUWARE_NOT_AUTHORIZED' }, what)
     t.equal(refreshes(dw), 0)

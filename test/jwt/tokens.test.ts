@@ -5,6 +5,7 @@ import { secretSignatureCheck, signInput } from '../../lib/jwt/algorithms.js'
 import { Authenticator, KnownToken } from '../../lib/jwt/authenticator.js'
 import { findClaimProblem, TokenClaims } from '../../lib/jwt/claims.js'
 import { encodeInput, splitToken } from '../../lib/jwt/compact-token.js'
+import { compileValidator } from '../../lib/jwt/compiled-validator.js'
 import { cookieBinding, readCookieToken, signCookieToken, verifyCookieToken } from '../../lib/jwt/cookie-token.js'
 import { cookieValues, isCrossSite } from '../../lib/http/cookie-header.js'
 import { readBearer } from '../../lib/jwt/bearer.js'
@@ -48,7 +49,8 @@ t.test('a right token passes with frozen claims, its scopes and its end of life'
   if (result instanceof Promise || 'refused' in result) return t.fail('must pass at once')
   t.match(result.claims, claims)
   t.same([...result.scopes], ['read', 'write'])
-  t.equal(result.expiresAt, now / 1000 + 60)
+  t.equal(result.expiresAt, seconds + 60)
+  t.match(verifier({ clockTolerance: 5 }).verify(good), { expiresAt: seconds + 65 }, 'clock tolerance included')
   const { deep } = result.claims
   for (const object of [result.claims, deep, Object(deep).list, Object(deep).list[1]]) t.equal(Object.isFrozen(object), true)
 })
@@ -263,6 +265,15 @@ t.test('verified tokens are kept from their second use on, for one validator, bo
   off.set(a)
   off.set(a)
   t.equal(off.get(one, 'a'), null)
+})
+
+t.test('one token is known to each validator that has accepted it', async (t) => {
+  const fields = { name: 'one', signatureType: 'secret', secretAlgorithm: 'HS256', issuer: 'https://issuer', audience: ['api'], clockTolerance: 0 } as const
+  const validators = [1, 2].map((version) => compileValidator({ id: null, version, fields: fields as never, secrets: { secretKey: secret }, next: null }, () => t.fail('there is no key set') as never, () => now))
+  const kept = new VerifiedTokens<KnownToken>(5)
+  const tokens = validators.map((validator) => new KnownToken(validator, `Bearer ${good}`, new VerifiedToken({}, Infinity, null)))
+  for (const token of [...tokens, ...tokens]) kept.set(token)
+  t.strictSame(validators.map((validator, index) => kept.get(validator, `Bearer ${good}`) === tokens[index]), [true, true])
 })
 
 t.test('of tokens that come once one in 100 is kept at most, and a first use is remembered for as many others as are kept', async (t) => {

@@ -90,6 +90,7 @@ export interface DocuWare {
 
 /**
  * Starts a simulated DocuWare Cloud organization in this process, for tests and demonstrations: the platform and the identity service on two ports of the loopback interface.
+ * Its signing key may be that of one that has stopped.
  * @throws DWA_OPTIONS_INVALID with the option's path, and Error where NODE_ENV is `production`
  */
 export async function startDocuWare (options: DocuWareOptions = {}): Promise<DocuWare> {
@@ -115,12 +116,13 @@ export async function startDocuWare (options: DocuWareOptions = {}): Promise<Doc
     { origin: 'foreign', base: () => urls().foreign, handle: () => json(200, {}), port: 0 }
   ]
   const stop = async (): Promise<void> => {
-    if (!stopping.signal.aborted) tenant.key.release()
+    const first = !stopping.signal.aborted
     stopping.abort()
     gate?.release()
     const running = [...servers.values()]
     servers.clear()
     await Promise.all(running.map((server) => server.stop()))
+    if (first) tenant.key.release()
   }
   for (const half of halves) {
     try {
