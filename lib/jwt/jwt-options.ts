@@ -15,7 +15,7 @@ export interface JwtOptions<Request = unknown> {
   readonly isSessionAuthenticated?: (request: Request) => boolean
   /** `{ every }`: routes without `config.auth` are treated as if they had this value. Default `opt-in`. */
   readonly protect?: 'opt-in' | { readonly every: string }
-  /** `max`: so many of the last used verified tokens are kept for sure, and never more than twice as many (default 10 000; 0: none). */
+  /** `max`: so many of the last used verified tokens are kept, and never more than twice as many (default 10 000; 0: none). */
   readonly cache?: { readonly max?: number }
   /** Seconds a stored validator serves while MongoDB is away. Default 300. */
   readonly maxStaleSeconds?: number
