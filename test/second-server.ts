@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { access, constants, mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { MongoClient } from 'mongodb'
+import { freePort } from '../examples/demo/free-port.js'
 
 /** A MongoDB that is not the embedded one. `stop` ends only what was started here. */
 export interface SecondServer { uri: string, stop: () => Promise<void> }
@@ -18,14 +18,6 @@ async function findBinary (): Promise<string | undefined> {
     if (usable) return candidate
   }
   return undefined
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
-  const address = server.address()
-  await new Promise((resolve) => { server.close(resolve) })
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 async function startMongod (binary: string): Promise<SecondServer> {
